@@ -1,0 +1,162 @@
+"""Under which circumstances the numbers arose: environments, time, runs, and what is missing."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from benchmark.report.cells import Cell, Grouping
+from benchmark.report.loaded import LoadedRecord
+from benchmark.report.quantities import DASH, count, integers
+from benchmark.report.summary import mean
+from benchmark.report.table import Column, Row, Table
+
+# An allow-list: a host or user name that found its way into a record must not reach the report.
+_PROVENANCE = ("python", "os", "cpu", "threads", "gpu", "driver", "cuda", "cudnn")
+
+
+def problem_table(grouping: Grouping) -> Table | None:
+    """Every planned run that contributed nothing to a mean, with the reason; None when there is none."""
+    rows = [
+        Row((cell.label, str(r["seed"]), _divergence(r))) for cell in grouping.cells for r in cell.diverged
+    ]
+    missing = [m for cell in grouping.cells for m in cell.missing] + [*grouping.unplaced, *grouping.absent]
+    rows += [Row((m.experiment, str(m.seed), m.state or "not run")) for m in missing]
+    if not rows:
+        return None
+    columns = (Column("Experiment"), Column("Seed", numeric=True), Column("State"))
+    return Table("Runs that are in no mean.", columns, tuple(rows))
+
+
+def _divergence(record: dict[str, Any]) -> str:
+    at = record["diverged_at"]
+    return (
+        "diverged"
+        if at is None
+        else f"diverged (non-finite numbers) at G-iteration {count(at)} of {count(record['gen_iters'])}"
+    )
+
+
+def environment_tables(cells: Sequence[Cell]) -> tuple[Table, ...]:
+    """One table per env_id; runs within it differ at most in the code revision."""
+    records = [r for cell in cells for r in cell.records]
+    out = []
+    for env_id in sorted({r["env_id"] for r in records}):
+        own = [r for r in records if r["env_id"] == env_id]
+        rows = [(key, _distinct(r["provenance"].get(key) for r in own)) for key in _PROVENANCE]
+        for part in ("packages", "determinism"):
+            rows.append((part, _distinct(_pairs(r["provenance"].get(part)) for r in own)))
+        rows.append(("code revision", _distinct(_revision(r["provenance"].get("git")) for r in own)))
+        used = [
+            f"{c.label} (seeds {integers(r['seed'] for r in c.records if r['env_id'] == env_id)})"
+            for c in cells
+            if env_id in c.env_ids
+        ]
+        out.append(
+            Table(
+                f"Environment {env_id[:8]}, used by {', '.join(used)}.",
+                (Column("What"), Column("Value")),
+                tuple(Row(row) for row in rows),
+            )
+        )
+    return tuple(out)
+
+
+def _distinct(values: Any) -> str:
+    texts = dict.fromkeys("none" if v is None else str(v) for v in values)
+    return "; ".join(sorted(texts))
+
+
+def _pairs(mapping: dict[str, Any] | None) -> str | None:
+    return ", ".join(f"{k} {v}" for k, v in sorted(mapping.items())) if mapping else None
+
+
+def _revision(git: dict[str, Any] | None) -> str | None:
+    if not git or not git.get("sha"):
+        return None
+    return str(git["sha"])[:12] + (" with uncommitted changes" if git.get("dirty") else "")
+
+
+def timing_table(cells: Sequence[Cell]) -> Table | None:
+    """Mean seconds per finished run; None when no run finished."""
+    names = ("wall_s", "startup_s", "train_s", "evaluate_s", "checkpoint_s")
+    rows = []
+    for cell in cells:
+        if not cell.finished:
+            continue
+        times = {name: [float(r["timing"][name]) for r in cell.finished] for name in names}
+        memory = max(float(r["peak_memory_mib"]) for r in cell.finished)
+        sessions = max(int(r["timing"].get("sessions", 1)) for r in cell.finished)
+        rows.append(
+            Row(
+                (
+                    cell.label,
+                    *(f"{mean(times[name]):.1f}" for name in names),
+                    _percent(overhead(times)),
+                    count(memory),
+                    str(sessions),
+                )
+            )
+        )
+    if not rows:
+        return None
+    columns = (
+        Column("Experiment"),
+        *(
+            Column(h, "Seconds per run (mean)", numeric=True)
+            for h in ("wall", "startup", "train", "evaluate", "checkpoint")
+        ),
+        Column("Suite overhead", numeric=True),
+        Column("Peak memory, MiB", numeric=True),
+        Column("Sessions (most)", numeric=True),
+    )
+    note = (
+        "Suite overhead = (wall − train − evaluate − startup) / train, from sums over the finished runs; it "
+        "contains the checkpoints. More than one session means that a run was resumed."
+    )
+    return Table("Where the time went, finished runs only.", columns, tuple(rows), (note,))
+
+
+def overhead(times: dict[str, list[float]]) -> float | None:
+    """(Σ wall − Σ train − Σ evaluate − Σ startup) / Σ train, a fraction; None where nothing was trained."""
+    train = sum(times["train_s"])
+    rest = sum(times["wall_s"]) - train - sum(times["evaluate_s"]) - sum(times["startup_s"])
+    return rest / train if train > 0 else None
+
+
+def _percent(fraction: float | None) -> str:
+    return DASH if fraction is None else f"{100 * fraction:.1f} %"
+
+
+def run_table(cells: Sequence[Cell]) -> Table | None:
+    """Every record used, with ids and where it lies below the results folder; None when there is none."""
+    rows = [
+        Row(
+            (
+                cell.label,
+                str(run.record["seed"]),
+                run.record["status"],
+                run.record["run_id"][:12],
+                run.record["cell_id"][:12],
+                run.record["env_id"][:8],
+                shown_path(run),
+            )
+        )
+        for cell in cells
+        for run in cell.runs
+    ]
+    columns = (
+        Column("Experiment"),
+        Column("Seed", numeric=True),
+        Column("Status"),
+        Column("Run"),
+        Column("Cell"),
+        Column("Environment"),
+        Column("Directory"),
+    )
+    return Table("Runs this report was made from.", columns, tuple(rows)) if rows else None
+
+
+def shown_path(run: LoadedRecord) -> str:
+    """Give the run directory from `runs/` on: what stands before differs by machine and may name a user."""
+    depth = len(Path(run.record["experiment"]).parts) + 2
+    return Path(*run.directory.absolute().parts[1:][-depth:]).as_posix()

@@ -1,0 +1,39 @@
+"""The report as one HTML file that needs nothing but a browser."""
+
+from typing import TYPE_CHECKING, Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup, escape
+
+from benchmark.report.content import Content
+from benchmark.report.figure import Figure
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+def render(content: Content) -> str:
+    """Write the whole page; every text out of a record is escaped by the template engine."""
+    environment = Environment(
+        loader=PackageLoader("benchmark.report", "."),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    filters: dict[str, Callable[..., Any]] = {"chart": _chart, "value": _value}
+    environment.filters.update(filters)
+    return environment.get_template("report.html.j2").render(c=content)
+
+
+def _chart(figure: Figure) -> Markup:
+    # Markup is safe here: matplotlib escapes the text it draws and `inline` escapes the description.
+    return Markup(figure.inline())
+
+
+def _value(text: str, spread: bool) -> Markup:
+    """`9.71 ± 0.05` in two fixed-width halves, so that decimal points and ± align down a column."""
+    if not (spread and text[:1].isdecimal()):
+        return escape(text)
+    mean, sign, sd = text.partition(" ± ")
+    return Markup('{}<span class="sd">{}{}</span>').format(mean, sign, sd)

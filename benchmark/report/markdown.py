@@ -1,0 +1,82 @@
+"""The report as Markdown: the same tables, the charts as links."""
+
+import re
+
+from benchmark.report.content import Content, ExperimentSection
+from benchmark.report.figure import Figure
+from benchmark.report.table import Table
+
+
+def escape(text: str) -> str:
+    """Text that Markdown (and the HTML inside it) shows as it is, on one line."""
+    flat = " ".join(text.split())
+    flat = flat.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    return re.sub(r"([\\`*_{}\[\]#|~$])", r"\\\1", flat)
+
+
+def fenced(text: str, language: str = "") -> str:
+    """Code block whose fence is longer than any run of backticks inside it."""
+    longest = max((len(run) for run in re.findall("`+", text)), default=0)
+    fence = "`" * max(3, longest + 1)
+    return f"{fence}{language}\n{text}\n{fence}"
+
+
+def table(t: Table) -> str:
+    """Caption, pipe table, notes."""
+    lines = [
+        f"**{escape(t.caption)}**",
+        "",
+        _line([escape(column.full_header) for column in t.columns]),
+        _line(["---:" if column.numeric else ":---" for column in t.columns]),
+    ]
+    lines += [_line([escape(cell) for cell in row.cells]) for row in t.rows]
+    for note in t.notes:
+        lines += ["", escape(note)]
+    return "\n".join(lines)
+
+
+def render(c: Content) -> str:
+    """Write the whole document."""
+    parts = [f"# {escape(c.title)}", escape(c.summary)]
+    parts += [f"> **Note.** {escape(warning)}" for warning in c.warnings]
+    parts += ["## Final scores", *(table(s.table) for s in c.scores)]
+    if c.scores:
+        parts += ["## Scores against G-iterations", *(_figure(f) for s in c.scores for f in s.figures)]
+    if c.losses:
+        parts += ["## Losses", *map(_figure, c.losses)]
+    if c.strips:
+        parts += [
+            "## Samples",
+            "The sample grids are in report.html and in the `samples` folder of each run.",
+        ]
+    parts += [
+        "## Not run or diverged",
+        table(c.problems) if c.problems else "Every planned run reached its budget.",
+    ]
+    if c.experiments:
+        parts += ["## Experiments", *(_experiment(e) for e in c.experiments)]
+    if c.runs:
+        parts += ["## Environments, time and runs", *map(table, c.environments)]
+        parts += [table(t) for t in (c.timing, c.runs) if t]
+    parts += ["## To make this report again", fenced(c.command, "sh")]
+    if c.bibtex:
+        parts += ["## Citations", fenced(c.bibtex, "bibtex")]
+    return "\n\n".join(parts) + "\n"
+
+
+def _figure(f: Figure) -> str:
+    return f"![{escape(f.description)}](curves/{f.stem}.svg)\n\n{escape(f.caption)}"
+
+
+def _experiment(e: ExperimentSection) -> str:
+    parts = [
+        f"### {escape(e.label)}",
+        escape(f"{e.title}. {e.paper}" if e.title else e.paper),
+        escape(e.summary),
+    ]
+    parts += [table(t) for t in (e.settings, e.deviations) if t]
+    return "\n\n".join(part for part in parts if part)
+
+
+def _line(cells: list[str]) -> str:
+    return f"| {' | '.join(cells)} |"

@@ -1,0 +1,62 @@
+"""How the report writes numbers, durations, seeds and metrics."""
+
+import math
+from collections.abc import Iterable
+from typing import Any
+
+NARROW_SPACE = "\u202f"
+DASH = "–"
+_TITLES = {"is": "IS ↑", "fid": "FID ↓", "kid": "KID ↓", "precision": "Precision ↑", "recall": "Recall ↑"}
+
+
+def metric_title(metric: str) -> str:
+    """`fid` → `FID ↓`: the metric's usual name and the direction that is better (none if unknown)."""
+    return _TITLES.get(metric, metric.upper())
+
+
+def count(value: float) -> str:
+    """1234567 → `1 234 567` with narrow no-break spaces, rounded to an integer."""
+    return f"{round(value):,}".replace(",", NARROW_SPACE)
+
+
+def count_range(values: Iterable[float]) -> str:
+    """One count if all agree, else `smallest–largest`; a dash if there are none."""
+    distinct = sorted(set(values))
+    if not distinct:
+        return DASH
+    return count(distinct[0]) if len(distinct) == 1 else f"{count(distinct[0])}–{count(distinct[-1])}"
+
+
+def duration(seconds: float) -> str:
+    """`12.3 s`, `4 min 05 s`, `2 h 03 min`."""
+    if seconds < 59.95:
+        return f"{seconds:.1f} s"
+    if round(seconds) < 3600:
+        return f"{round(seconds) // 60} min {round(seconds) % 60:02d} s"
+    minutes = round(seconds / 60)
+    return f"{minutes // 60} h {minutes % 60:02d} min"
+
+
+def integers(values: Iterable[int]) -> str:
+    """{0, 1, 2, 5} → `0–2, 5`."""
+    runs: list[list[int]] = []
+    for value in sorted(set(values)):
+        if runs and value == runs[-1][-1] + 1:
+            runs[-1].append(value)
+        else:
+            runs.append([value])
+    return ", ".join(
+        str(r[0]) if len(r) == 1 else f"{r[0]}–{r[-1]}" if len(r) > 2 else f"{r[0]}, {r[1]}" for r in runs
+    )
+
+
+def plural(n: int, noun: str) -> str:
+    """`1 seed`, `3 seeds`."""
+    return f"{count(n)} {noun}" + ("" if n == 1 else "s")
+
+
+def finite(value: Any) -> float | None:
+    """Value as a float, or None where it is absent, not a number, or not finite."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        return None
+    return float(value)

@@ -1,0 +1,226 @@
+"""The final table: one per comparable set of cells."""
+
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from benchmark.report.cells import Cell, canonical, score
+from benchmark.report.loaded import MissingRun
+from benchmark.report.quantities import (
+    DASH,
+    count,
+    count_range,
+    duration,
+    finite,
+    integers,
+    metric_title,
+    plural,
+)
+from benchmark.report.summary import decimals_for, mean, summarise
+from benchmark.report.table import Column, Row, Table
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Cells whose scores may stand in one column: equal dataset, budget and protocol in every field."""
+
+    protocol: dict[str, Any]
+    dataset: dict[str, Any]
+    gen_iters: int
+    cells: tuple[Cell, ...]
+
+    @property
+    def name(self) -> str:
+        """The protocol's name."""
+        return str(self.protocol["name"])
+
+    @property
+    def metrics(self) -> tuple[str, ...]:
+        """The metrics the protocol computes."""
+        return tuple(self.protocol["metrics"])
+
+    def real_data(self, metric: str) -> list[float]:
+        """Distinct scores of real images under this protocol."""
+        values = (
+            finite(r["real_data"].get(self.name, {}).get(metric)) for c in self.cells for r in c.records
+        )
+        return sorted({v for v in values if v is not None})
+
+    def final(self, cell: Cell, metric: str) -> list[float]:
+        """Scores at the budget of the finished seeds, by seed."""
+        values = (score(r["final"], self.name, metric) for r in cell.finished)
+        return [v for v in values if v is not None]
+
+    def describe(self) -> str:
+        """Protocol and sizes, with what decides whether two numbers may be compared."""
+        p = self.protocol
+        digest = f" (weights {p['weights_digest'][:8]})" if p.get("weights_digest") else ""
+        splits = f", IS over {plural(p['isc_splits'], 'split')}" if "is" in self.metrics else ""
+        size = f", {p['image_size']} px" if p.get("image_size") else ""
+        quantised = f", {p['quantisation']}" if p.get("quantisation") else ""
+        return f"{self.name}: {p['extractor']}{digest}, {self.sample_sizes()} images{splits}{size}{quantised}"
+
+    def in_words(self) -> str:
+        """How the scores come about, for the summary."""
+        metrics = " and ".join(metric_title(m).split()[0] for m in self.metrics)
+        extractor = self.protocol["extractor"]
+        return f"{metrics} from {extractor} features, {self.sample_sizes()} images (protocol {self.name})"
+
+    def sample_sizes(self) -> str:
+        """`2 000 generated vs 1 000 held-out`."""
+        p = self.protocol
+        reference = f" vs {count(p['n_reference'])} {p['reference_split']}" if p.get("n_reference") else ""
+        return f"{count(p['n_generated'])} generated{reference}"
+
+
+def comparisons(cells: Sequence[Cell]) -> tuple[Comparison, ...]:
+    """Every (dataset, budget, protocol) with its cells, by name and budget."""
+    found: dict[tuple[str, str, int, str, str], list[Cell]] = defaultdict(list)
+    for cell in cells:
+        spec = cell.first["spec"]
+        for protocol in spec["protocols"]:
+            key = (
+                str(spec["dataset"]["name"]),
+                str(protocol["name"]),
+                int(cell.first["gen_iters"]),
+                str(spec["dataset"].get("digest", "")),
+                canonical(protocol),
+            )
+            found[key].append(cell)
+    out = []
+    for key in sorted(found):
+        spec = found[key][0].first["spec"]
+        protocol = next(p for p in spec["protocols"] if canonical(p) == key[4])
+        out.append(Comparison(protocol, spec["dataset"], key[2], tuple(found[key])))
+    return tuple(out)
+
+
+def score_table(comparison: Comparison, absent: Sequence[MissingRun] = ()) -> Table:
+    """One row per cell, then experiments without any record, then real data as the scale."""
+    c = comparison
+    decimals = {
+        m: decimals_for([x for cell in c.cells for x in c.final(cell, m)] + c.real_data(m)) for m in c.metrics
+    }
+    columns = [Column("Experiment"), Column("Seeds (n)")]
+    for metric in c.metrics:
+        columns += [
+            Column("at 0", metric_title(metric), numeric=True),
+            Column(f"at {count(c.gen_iters)}", metric_title(metric), numeric=True, spread=True),
+        ]
+    columns += [
+        Column("G", "Parameters", numeric=True),
+        Column("critic", "Parameters", numeric=True),
+        Column("critic updates", "Per run", numeric=True),
+        Column("images seen", "Per run", numeric=True),
+        Column("wall time", "Per run", numeric=True),
+    ]
+    rows = [_cell_row(c, cell, decimals) for cell in c.cells]
+    rows += _absent_rows(absent, len(columns), len(c.metrics))
+    rows.append(_real_row(c, decimals, len(columns)))
+    caption = (
+        f"Scores after {count(c.gen_iters)} G-iterations on {c.dataset['name']}, mean ± sample standard "
+        f"deviation over training seeds. Protocol {c.describe()}."
+    )
+    return Table(caption, tuple(columns), tuple(rows), tuple(_notes(c)))
+
+
+def _cell_row(c: Comparison, cell: Cell, decimals: dict[str, int]) -> Row:
+    cells = [cell.label, _seeds(cell)]
+    for metric in c.metrics:
+        final = summarise(c.final(cell, metric))
+        # The start is averaged over the seeds that finished, so that both columns speak of the same runs.
+        start = [
+            s
+            for r in cell.finished
+            for p in r["curve"]
+            if p["gen_iters"] == 0 and (s := score(p, c.name, metric)) is not None
+        ]
+        cells.append(f"{mean(start):.{decimals[metric]}f}" if start else DASH)
+        cells.append(final.text(decimals[metric]) if final else _no_score(cell))
+    parameters = cell.experiment.get("parameters", {})
+    cells += [count(parameters[k]) if k in parameters else DASH for k in ("generator", "critic")]
+    last = [r["curve"][-1] for r in cell.finished if r["curve"]]
+    cells += [count_range(p[k] for p in last) for k in ("critic_updates", "images_seen")]
+    walls = [r["timing"]["wall_s"] for r in cell.finished]
+    cells.append(duration(mean(walls)) if walls else DASH)
+    return Row(tuple(cells), "result" if cell.finished else "absent")
+
+
+def _seeds(cell: Cell) -> str:
+    planned = len(cell.records) + len({m.seed for m in cell.missing})
+    lost = [f"{len(cell.diverged)} diverged"] if cell.diverged else []
+    lost += [f"{n} {state}" for state, n in sorted(Counter(short_state(m) for m in cell.missing).items())]
+    return f"{len(cell.finished)} of {planned} ({', '.join(lost)})" if lost else str(planned)
+
+
+def _no_score(cell: Cell) -> str:
+    return "not scored" if cell.finished else "diverged"
+
+
+def short_state(run: MissingRun) -> str:
+    """`failed: out of memory …` → `failed`; the whole text stands in the section on what was not run."""
+    return run.state.split(":")[0].strip() or "not run"
+
+
+def _absent_rows(absent: Sequence[MissingRun], width: int, n_metrics: int) -> list[Row]:
+    rows = []
+    for experiment in sorted({m.experiment for m in absent}):
+        own = [m for m in absent if m.experiment == experiment]
+        states = sorted({short_state(m) for m in own})
+        says = states[0] if len(states) == 1 else "not finished"
+        scores = [DASH, says] * n_metrics
+        rows.append(
+            Row(
+                (
+                    experiment,
+                    f"0 of {len({m.seed for m in own})} ({', '.join(states)})",
+                    *scores,
+                    *[DASH] * (width - 2 - 2 * n_metrics),
+                ),
+                "absent",
+            )
+        )
+    return rows
+
+
+def _real_row(c: Comparison, decimals: dict[str, int], width: int) -> Row:
+    cells = ["real data", ""]
+    for metric in c.metrics:
+        texts = list(dict.fromkeys(f"{v:.{decimals[metric]}f}" for v in c.real_data(metric)))
+        cells += ["", DASH if not texts else texts[0] if len(texts) == 1 else f"{texts[0]} to {texts[-1]}"]
+    return Row((*cells, *[""] * (width - len(cells))), "scale")
+
+
+def _notes(c: Comparison) -> list[str]:
+    notes = [
+        "Arrows point to the better direction. “at 0” is the untrained generator (mean over the same seeds). "
+        "“real data” scores a disjoint real sample of the same size, for scale."
+    ]
+    if any(len(cell.finished) == 1 for cell in c.cells):
+        notes.append("A value without ± comes from a single seed: nothing is known about its spread.")
+    for cell in c.cells:
+        if cell.diverged:
+            which = ", ".join(
+                f"{r['seed']} (at {count(r['diverged_at'])})"
+                if r["diverged_at"] is not None
+                else str(r["seed"])
+                for r in cell.diverged
+            )
+            notes.append(f"{cell.label}: diverged for seed {which}; not part of the mean.")
+        for metric in c.metrics:
+            bad = [r["seed"] for r in cell.finished if score(r["final"], c.name, metric) is None]
+            if bad:
+                notes.append(
+                    f"{cell.label}: no finite {metric_title(metric)[:-2]} for seeds {integers(bad)}; "
+                    "not part of the mean."
+                )
+        if len(cell.env_ids) > 1:
+            envs = "; ".join(
+                f"{e[:8]}: seeds {integers(r['seed'] for r in cell.records if r['env_id'] == e)}"
+                for e in cell.env_ids
+            )
+            notes.append(f"{cell.label}: MIXED ENVIRONMENTS in one mean ({envs}).")
+    if len({e for cell in c.cells for e in cell.env_ids}) > 1:
+        notes.append("The rows come from more than one environment: their wall times are not comparable.")
+    return notes
