@@ -1,0 +1,61 @@
+"""Reader for MNIST's IDX files, gzipped or extracted, in the directory layout torchvision uses.
+
+Format: http://yann.lecun.com/exdb/mnist/ (big-endian; two zero bytes, the type code 0x08 for unsigned bytes,
+the number of dimensions, one 32-bit size per dimension, then the values in C order).
+"""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import math
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+
+from benchmark.errors import UserError
+
+_UNSIGNED_BYTE = 0x08
+_STEMS = {"train": "train", "test": "t10k"}
+
+
+def find(directory: Path, file_name: str) -> Path:
+    """Path of `file_name` or `file_name`.gz in `directory`, its ``raw`` or its ``MNIST/raw`` subdirectory."""
+    for folder in (directory, directory / "raw", directory / "MNIST" / "raw"):
+        for candidate in (folder / file_name, folder / f"{file_name}.gz"):
+            if candidate.is_file():
+                return candidate
+    raise UserError(
+        f"no file '{file_name}' or '{file_name}.gz'",
+        where=str(directory),
+        do="Point to the directory that holds MNIST's four IDX files",
+    )
+
+
+def read_bytes(path: Path) -> bytes:
+    """Read the uncompressed content of an IDX file."""
+    return gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
+
+
+def parse(content: bytes, where: str = "") -> np.ndarray:
+    """Decode the uint8 array an IDX file holds; `UserError` when the header and the length disagree."""
+    n_dims = content[3] if len(content) > 3 else 0
+    header = 4 + 4 * n_dims
+    shape = tuple(int(size) for size in np.frombuffer(content[4:header], dtype=">u4"))
+    well_formed = n_dims > 0 and content[:3] == bytes((0, 0, _UNSIGNED_BYTE))
+    if not well_formed or len(content) != header + math.prod(shape):
+        raise UserError("not an IDX file of unsigned bytes", where=where, do="Download the file again")
+    return np.frombuffer(content, dtype=np.uint8, offset=header).reshape(shape).copy()
+
+
+def mnist(directory: Path, split: Literal["train", "test"]) -> tuple[np.ndarray, np.ndarray, dict[str, str]]:
+    """MNIST images [N,28,28] and labels [N], uint8, and the SHA-256 of each file's uncompressed content."""
+    arrays, digests = [], {}
+    for kind in ("images-idx3", "labels-idx1"):
+        name = f"{_STEMS[split]}-{kind}-ubyte"
+        path = find(directory, name)
+        content = read_bytes(path)
+        arrays.append(parse(content, where=str(path)))
+        digests[name] = hashlib.sha256(content).hexdigest()
+    return arrays[0], arrays[1], digests

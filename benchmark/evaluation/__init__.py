@@ -1,0 +1,1 @@
+"""How generated images become numbers: protocols, feature extractors, quantisation, scores."""
