@@ -106,6 +106,15 @@ def score(point: dict[str, Any] | None, protocol: str, metric: str) -> float | N
     return finite(((point or {}).get("scores") or {}).get(protocol, {}).get(metric))
 
 
+def paper_text(experiment: dict[str, Any]) -> str:
+    """Citation of the experiment's paper, recorded as text or as {key, citation, arxiv}."""
+    paper = experiment.get("paper") or ""
+    if not isinstance(paper, dict):
+        return str(paper)
+    arxiv = f" (arXiv:{paper['arxiv']})" if paper.get("arxiv") else ""
+    return f"{paper.get('citation') or paper.get('key', '')}{arxiv}"
+
+
 def _without_copies(runs: Sequence[LoadedRecord]) -> tuple[list[LoadedRecord], list[str]]:
     kept: dict[tuple[str, str], LoadedRecord] = {}
     notes = []
@@ -175,7 +184,9 @@ def _differences(cells: Sequence[Cell], limit: int = 4) -> str:
 
 
 def _leaves(value: Any, path: str = "") -> Iterator[tuple[str, str]]:
-    if isinstance(value, dict):
+    if isinstance(value, dict) and {"value", "source"} <= value.keys():
+        yield path, canonical(value["value"])
+    elif isinstance(value, dict):
         for key, inner in value.items():
             yield from _leaves(inner, f"{path}.{key}" if path else str(key))
     else:
@@ -183,5 +194,5 @@ def _leaves(value: Any, path: str = "") -> Iterator[tuple[str, str]]:
 
 
 def _year(record: dict[str, Any]) -> int:
-    found = re.findall(r"\b(?:19|20)\d\d\b", str(record["spec"]["experiment"].get("paper", "")))
-    return int(found[-1]) if found else 9999
+    found = re.findall(r"\b(?:19|20)\d\d\b", paper_text(record["spec"]["experiment"]))
+    return int(found[0]) if found else 9999

@@ -5,12 +5,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from benchmark.report.cells import Cell, Grouping, group
+from benchmark.report.cells import Cell, Grouping, group, paper_text
 from benchmark.report.circumstances import environment_tables, problem_table, run_table, timing_table
 from benchmark.report.curves import loss_figure, score_figure
 from benchmark.report.figure import Figure
 from benchmark.report.loaded import LoadedRecord, MissingRun
-from benchmark.report.quantities import count_range, plural
+from benchmark.report.quantities import count, count_range, plural
 from benchmark.report.samples import Strip, strips
 from benchmark.report.scores import Comparison, comparisons, score_table
 from benchmark.report.table import Column, Row, Table
@@ -33,6 +33,7 @@ class ExperimentSection:
     title: str
     paper: str
     summary: str
+    budget: str
     settings: Table | None
     deviations: Table | None
 
@@ -129,22 +130,26 @@ def _summary(suite: str, grouping: Grouping, compared: Sequence[Comparison]) -> 
         (len(missing), "not run or not finished"),
     ]
     return (
-        f"{text}, each trained on {datasets} for a fixed budget of {budgets} G-iterations (generator updates). "
+        f"{text}, each trained on {datasets} for a fixed budget of {budgets} G-iterations (generator "
+        "updates). "
         f"{done} of {plural(planned, 'run')} reached the budget"
         + "".join(f"; {n} {what}" for n, what in lost if n)
-        + f". Scores: {'; '.join(dict.fromkeys(c.in_words() for c in compared))}. The number reported is the one "
-        "at the end of the budget, not the best one on the way; ± is the sample standard deviation over "
-        "training seeds."
+        + f". Scores: {'; '.join(dict.fromkeys(c.in_words() for c in compared))}. The number reported is "
+        "the one at the end of the budget, not the best one on the way; ± is the sample standard deviation "
+        "over training seeds."
     )
 
 
 def _comparability(compared: Sequence[Comparison]) -> list[str]:
     apart = [c.protocol for c in compared if not c.protocol["comparable_with_papers"]]
-    return list(
-        dict.fromkeys(
-            f"{p['extractor']} scores (protocol {p['name']}) are not comparable with any paper. {p['note']}"
-            for p in apart
-        )
+    return list(dict.fromkeys(map(_not_comparable, apart)))
+
+
+def _not_comparable(protocol: dict[str, Any]) -> str:
+    note = str(protocol["note"])
+    says_so = "not comparable" in note.lower()
+    return f"{protocol['extractor']} scores (protocol {protocol['name']}) " + (
+        f"— {note[:1].lower()}{note[1:]}" if says_so else f"are not comparable with any paper. {note}"
     )
 
 
@@ -169,8 +174,9 @@ def _experiment(cell: Cell) -> ExperimentSection:
     return ExperimentSection(
         cell.label,
         str(spec.get("title", "")),
-        str(spec.get("paper", "")),
+        paper_text(spec),
         str(spec.get("summary", "")),
+        _paper_budget(spec.get("budget")),
         Table(
             "Settings, each with its source.",
             (Column("Setting"), Column("Value"), Column("Source"), Column("Confidence")),
@@ -190,3 +196,11 @@ def _value(value: Any) -> str:
     if isinstance(value, dict):
         return ", ".join(f"{k} {_value(v)}" for k, v in value.items())
     return str(value)
+
+
+def _paper_budget(budget: dict[str, Any] | None) -> str:
+    if not budget:
+        return ""
+    printed = budget.get("gen_iters")
+    length = f"{count(printed)} G-iterations" if printed else "not printed"
+    return f"Training length in the paper: {length}. {budget.get('arithmetic', '')}".strip()

@@ -22,7 +22,7 @@ Line = tuple[list[int], list[float]]
 
 
 def score_figure(c: Comparison, metric: str, stem: str) -> Figure:
-    """Draw one panel: per cell the mean of the finished seeds (bold), every seed (thin), × where one diverged."""
+    """Draw one panel: per cell the mean of the finished seeds (bold), each seed (thin), × for divergence."""
     with house_style():
         canvas = Canvas(figsize=(6.4, 4.0))
         ax = canvas.subplots()

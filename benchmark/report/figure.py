@@ -42,7 +42,7 @@ class Figure:
 
 @contextmanager
 def house_style() -> Iterator[None]:
-    """Use matplotlib's defaults, whatever the user's matplotlibrc says, with the report's ink and real text."""
+    """Use matplotlib's defaults, whatever the user's matplotlibrc says, with the report's own ink."""
     with matplotlib.rc_context():
         matplotlib.rcdefaults()
         matplotlib.rcParams.update(

@@ -113,8 +113,8 @@ def _caption(section: ScoreSection) -> str:
     n = f"n = {sizes[0]}" if len(sizes) == 1 else f"n = {sizes[0]} to {sizes[-1]}, as listed"
     text = (
         f"Scores after {count(c.gen_iters)} generator iterations on {c.dataset['name']}. Mean ± sample "
-        f"standard deviation over training seeds ({n}; no ± for a single seed; diverged runs are counted but not "
-        f"averaged). Protocol {c.describe()}."
+        f"standard deviation over training seeds ({n}; no ± for a single seed; diverged runs are counted "
+        f"but not averaged). Protocol {c.describe()}."
     )
     if not c.protocol["comparable_with_papers"]:
         text += f" These {c.protocol['extractor']} scores are not comparable with published numbers."

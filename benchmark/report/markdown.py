@@ -73,6 +73,7 @@ def _experiment(e: ExperimentSection) -> str:
         f"### {escape(e.label)}",
         escape(f"{e.title}. {e.paper}" if e.title else e.paper),
         escape(e.summary),
+        escape(e.budget),
     ]
     parts += [table(t) for t in (e.settings, e.deviations) if t]
     return "\n\n".join(part for part in parts if part)

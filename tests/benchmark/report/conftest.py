@@ -4,6 +4,7 @@ import hashlib
 import json
 import random
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -204,3 +205,9 @@ def suite(tmp_path: Path) -> tuple[list[LoadedRecord], list[MissingRun]]:
         MissingRun("sngan/digits", 1, "failed: out of memory <b>&"),
     ]
     return runs, missing
+
+
+@pytest.fixture
+def build() -> SimpleNamespace:
+    """The builders above, for tests that make their own records."""
+    return SimpleNamespace(record=make_record, store=store, protocol=PROTOCOL, env_b=ENV_B, hostile=HOSTILE)

@@ -1,0 +1,82 @@
+import re
+from itertools import pairwise
+from xml.etree import ElementTree as ET
+
+import pytest
+
+from benchmark.report.cells import group
+from benchmark.report.curves import _spaced, loss_figure, score_figure
+from benchmark.report.scores import comparisons
+
+SVG = "{http://www.w3.org/2000/svg}"
+
+
+def texts(svg):
+    return ["".join(t.itertext()) for t in ET.fromstring(svg).iter(f"{SVG}text")]
+
+
+@pytest.fixture
+def figure(suite):
+    (comparison,) = comparisons(group(*suite).cells)
+    return score_figure(comparison, "fid", "fid")
+
+
+def test_labels_name_axis_protocol_experiments_and_real_level(figure, build):
+    shown = texts(figure.svg)
+    assert "FID ↓ (digits-lenet, 2\u202f000 generated vs 1\u202f000 held-out), log scale" in shown
+    assert {"G-iterations", "gan/digits", "wgan_gp/digits", "real data 1.24"} <= set(shown)
+    assert any(build.hostile.startswith(t[:-1]) for t in shown if t.endswith("…"))
+
+
+def test_svg_carries_no_script_date_or_foreign_reference(figure):
+    root = ET.fromstring(figure.svg)
+    assert {e.tag.removeprefix(SVG) for e in root.iter()} <= {
+        "svg",
+        "g",
+        "defs",
+        "style",
+        "path",
+        "use",
+        "text",
+        "clipPath",
+        "rect",
+        "tspan",
+    }
+    assert all(v.startswith("#") for e in root.iter() for k, v in e.attrib.items() if k.endswith("href"))
+    assert not re.search(r"20\d\d-\d\d-\d\d", figure.svg)
+
+
+def test_inline_svg_follows_the_page_colours(figure):
+    inline = figure.inline()
+    assert "var(--ink)" in inline
+    assert not re.search("#23272e|#fefefe|#e4e6ea|#000000|#ffffff", inline)
+    assert inline.startswith("<svg")
+    ET.fromstring(inline.replace("xlink:href", "href"))
+
+
+def test_linear_where_the_range_is_small(build, tmp_path):
+    run = build.store(build.record(), tmp_path, grids=False)
+    for point in run.record["curve"]:
+        point["scores"]["digits-2k"]["fid"] = 10.0 + point["gen_iters"] / 100
+    run.record["real_data"]["digits-2k"]["fid"] = 5.0
+    (comparison,) = comparisons(group([run]).cells)
+    assert not any("log" in t for t in texts(score_figure(comparison, "fid", "fid").svg))
+
+
+def test_losses_are_drawn_where_recorded(build, tmp_path):
+    run = build.store(build.record(), tmp_path, grids=False)
+    (cell,) = group([run]).cells
+    assert {"critic loss", "generator loss"} <= set(texts(loss_figure(cell, "x").svg))
+    for point in run.record["curve"]:
+        point["losses"] = None
+    assert loss_figure(cell, "x") is None
+
+
+def test_direct_labels_keep_their_distance_order_and_the_panel():
+    places = _spaced([0.0, 0.01, 0.5, 0.97, 0.98, 0.99], 0.05)
+    assert places == sorted(places)
+    assert min(b - a for a, b in pairwise(places)) == pytest.approx(0.05)
+    assert places[-1] == pytest.approx(1.0)
+    assert places[0] == 0.0
+    assert places[2] == 0.5
+    assert _spaced([], 0.05) == []

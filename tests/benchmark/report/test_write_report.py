@@ -1,0 +1,81 @@
+import random
+import subprocess
+import sys
+
+import pytest
+
+from benchmark.errors import UserError
+from benchmark.report import MissingRun, write_report
+
+
+def contents(folder):
+    return {p.relative_to(folder).as_posix(): p.read_bytes() for p in folder.rglob("*") if p.is_file()}
+
+
+def test_equal_records_in_any_order_give_equal_bytes(suite, tmp_path):
+    runs, missing = suite
+    write_report(runs, tmp_path / "a", suite="quick", command="x", missing=missing, bibtex="@a{b}")
+    shuffled, backwards = runs[:], missing[::-1]
+    random.Random(1).shuffle(shuffled)
+    write_report(shuffled, tmp_path / "b", suite="quick", command="x", missing=backwards, bibtex="@a{b}")
+    assert contents(tmp_path / "a") == contents(tmp_path / "b")
+
+
+def test_files_are_those_asked_for(suite, tmp_path):
+    runs, _ = suite
+    assert [
+        p.name for p in write_report(runs, tmp_path / "a", suite="q", command="x", formats=["csv", "tex"])
+    ] == ["tables.tex", "results.csv"]
+    everything = write_report(runs, tmp_path / "b", suite="q", command="x", bibtex="@a{b}")
+    names = {p.relative_to(tmp_path / "b").as_posix() for p in everything}
+    assert names == set(contents(tmp_path / "b"))
+    assert names >= {
+        "report.html",
+        "report.md",
+        "tables.tex",
+        "results.csv",
+        "citations.bib",
+        "curves/is-digits-2k.svg",
+        "curves/fid-digits-2k.svg",
+        "curves/losses-gan-digits.svg",
+    }
+
+
+def test_markdown_links_every_chart_it_shows(suite, tmp_path):
+    runs, missing = suite
+    write_report(runs, tmp_path, suite="q", command="x", missing=missing, formats=["md"])
+    text = (tmp_path / "report.md").read_text()
+    charts = {p.name for p in (tmp_path / "curves").iterdir()}
+    assert len(charts) == 2 + 5
+    assert all(f"](curves/{name})" in text for name in charts)
+
+
+def test_unknown_format_is_the_users_error(tmp_path):
+    with pytest.raises(UserError, match="Did you mean 'html'"):
+        write_report([], tmp_path, suite="q", command="x", formats=["htm"])
+
+
+def test_no_record_at_all_still_says_what_was_not_run(tmp_path):
+    write_report([], tmp_path, suite="q", command="x", missing=[MissingRun("gan/digits", 0, "not run")])
+    for name in ("report.html", "report.md"):
+        text = (tmp_path / name).read_text()
+        assert "not run" in text
+        assert "gan/digits" in text
+    assert (tmp_path / "results.csv").read_text().startswith("suite,experiment,")
+
+
+def test_importing_the_package_is_light():
+    code = (
+        "import sys, benchmark.report; print({'torch', 'numpy', 'pandas', 'matplotlib'} & set(sys.modules))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "set()"
+
+
+def test_charts_leave_matplotlib_as_it_was(suite, tmp_path):
+    import matplotlib
+
+    with matplotlib.rc_context({"font.size": 17.0}):
+        write_report(suite[0], tmp_path, suite="q", command="x", formats=["md"])
+        assert matplotlib.rcParams["font.size"] == 17.0
+    assert "matplotlib.pyplot" not in sys.modules
