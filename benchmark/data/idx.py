@@ -9,14 +9,19 @@ from __future__ import annotations
 import gzip
 import hashlib
 import math
-from pathlib import Path
-from typing import Literal
+import struct
+import zlib
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
 from benchmark.errors import UserError
 
-_UNSIGNED_BYTE = 0x08
+if TYPE_CHECKING:
+    from pathlib import Path
+
+_MAGIC = bytes((0, 0, 0x08))  # 0x08: unsigned bytes
+_DOWNLOAD_AGAIN = "Download the file again"
 _STEMS = {"train": "train", "test": "t10k"}
 
 
@@ -34,19 +39,22 @@ def find(directory: Path, file_name: str) -> Path:
 
 
 def read_bytes(path: Path) -> bytes:
-    """Read the uncompressed content of an IDX file."""
-    return gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
+    """Read the uncompressed content of an IDX file; `UserError` when it is cut off or unreadable."""
+    try:
+        return gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
+    except (OSError, EOFError, zlib.error) as error:
+        raise UserError(f"cannot read the file ({error})", where=str(path), do=_DOWNLOAD_AGAIN) from error
 
 
 def parse(content: bytes, where: str = "") -> np.ndarray:
     """Decode the uint8 array an IDX file holds; `UserError` when the header and the length disagree."""
-    n_dims = content[3] if len(content) > 3 else 0
+    n_dims = content[3] if content[:3] == _MAGIC and len(content) > 3 else 0
     header = 4 + 4 * n_dims
-    shape = tuple(int(size) for size in np.frombuffer(content[4:header], dtype=">u4"))
-    well_formed = n_dims > 0 and content[:3] == bytes((0, 0, _UNSIGNED_BYTE))
-    if not well_formed or len(content) != header + math.prod(shape):
-        raise UserError("not an IDX file of unsigned bytes", where=where, do="Download the file again")
-    return np.frombuffer(content, dtype=np.uint8, offset=header).reshape(shape).copy()
+    if n_dims and len(content) >= header:
+        shape = struct.unpack(f">{n_dims}I", content[4:header])
+        if len(content) == header + math.prod(shape):
+            return np.frombuffer(content, dtype=np.uint8, offset=header).reshape(shape).copy()
+    raise UserError("not an IDX file of unsigned bytes", where=where, do=_DOWNLOAD_AGAIN)
 
 
 def mnist(directory: Path, split: Literal["train", "test"]) -> tuple[np.ndarray, np.ndarray, dict[str, str]]:

@@ -1,20 +1,25 @@
 """The feature extractor `digits-lenet`: a small classifier of handwritten digits, for `digits` and `mnist`.
 
-LeNet-5 (LeCun et al. 1998, section II-B) with later habits: the same layer sizes on a 32x32 input, but ReLU for
-tanh, max-pooling for trainable subsampling, a C3 that sees all maps of S2, and a linear output. Its scores never
-stand beside a number from a paper. The weights come from `benchmark.evaluation.train_digits_lenet`. They have
-seen all 60 000 MNIST training images, and so every image of the `digits` data set, both splits alike.
+LeNet-5 (LeCun et al. 1998, section II-B) with later habits: the same layer sizes on a 32x32 input, but ReLU
+for tanh, max-pooling for trainable subsampling, a C3 that sees all maps of S2, and a linear output. Its
+scores never stand beside a number from a paper. The weights come from
+`benchmark.evaluation.train_digits_lenet`. They have seen all 60 000 MNIST training images, and so every
+image of the `digits` data set, both splits alike. 14 of the 84 features are zero for every digit;
+torch-fidelity's Fréchet distance needs no full rank.
 """
 
 from __future__ import annotations
 
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import torch
 from safetensors.torch import load as load_safetensors
 from torch import Tensor, nn
 
 from benchmark.evaluation import weights
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 NAME = "digits-lenet"
 IMAGE_SIZE = 32
@@ -24,7 +29,7 @@ WEIGHTS_PATH = weights.path(NAME)
 
 
 class DigitsLeNet(nn.Module):
-    """LeNet-5 with ReLU and max-pooling: uint8 [N,1,32,32] -> features F6 [N,84] (after ReLU), logits [N,10]."""
+    """The network: uint8 [N,1,32,32] -> features F6 [N,84] (after their ReLU), logits [N,10]."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -50,10 +55,10 @@ class DigitsLeNet(nn.Module):
 
 
 def load(file: Path = WEIGHTS_PATH) -> DigitsLeNet:
-    """The trained extractor on the CPU, in eval mode and without gradients; draws no random numbers.
+    """Load the trained extractor on the CPU, in eval mode, without gradients; draws no random numbers.
 
     Raises:
-        UserError: the weights are missing, or their SHA-256 is not the one in the training record beside them.
+        UserError: the weights are missing, or their SHA-256 is not the one in the record beside them.
 
     """
     content = weights.read_verified(file)

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 import torch
 from torch import Tensor
@@ -11,7 +10,11 @@ from torch import Tensor
 from benchmark import data
 from benchmark.errors import UserError
 from benchmark.evaluation import extractors, fidelity
-from benchmark.evaluation.protocols import Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from benchmark.evaluation.protocols import Protocol
 
 Scores = dict[str, dict[str, float]]
 
@@ -25,11 +28,11 @@ class Evaluator:
     Args:
         protocols: what to compute; at least one.
         dataset_name: a registered data set.
-        device: where the feature extractor runs. Scores from features are always computed on the CPU.
+        device: where the feature extractor runs. The scores are always computed on the CPU.
 
     Raises:
-        UserError: a protocol and the data set do not fit (channels, size, number of images), or the extractor's
-            weights are not the recorded ones.
+        UserError: a protocol and the data set do not fit (channels, size, number of images), or the weights
+            of an extractor are not the recorded ones.
 
     """
 
@@ -53,9 +56,9 @@ class Evaluator:
         return max(protocol.n_generated for protocol in self.protocols)
 
     def scores(self, images: Tensor) -> Scores:
-        """Scores per protocol and metric (``is``, ``fid``) of `n_generated` images, uint8 [N,C,H,W], 0..255.
+        """Score `n_generated` images, uint8 [N,C,H,W]: a value per protocol and metric (``is``, ``fid``).
 
-        A protocol with fewer images uses the first ones. Images smaller than a protocol's size get a black border.
+        A protocol with fewer images uses the first ones. Smaller images get a black border.
 
         Raises:
             ValueError: wrong dtype, shape or number of images.
@@ -64,17 +67,6 @@ class Evaluator:
         """
         if len(images) != self.n_generated:
             raise ValueError(f"the protocols score {self.n_generated} images, not {len(images)}")
-        return self._scores(images)
-
-    def real_data_floor(self) -> Scores:
-        """Scores of real images in the place of generated ones: the first of the split FID does not compare with."""
-        scores: Scores = {}
-        for protocol in self.protocols:
-            images = self._real(_other_split(protocol), protocol.n_generated)
-            scores[protocol.name] = self._score(protocol, *self._extract(protocol, images))
-        return scores
-
-    def _scores(self, images: Tensor) -> Scores:
         passes: dict[tuple[str, int], tuple[Tensor, Tensor]] = {}
         scores: Scores = {}
         for protocol in self.protocols:
@@ -83,6 +75,14 @@ class Evaluator:
                 passes[key] = self._extract(protocol, images)
             features, logits = (rows[: protocol.n_generated] for rows in passes[key])
             scores[protocol.name] = self._score(protocol, features, logits)
+        return scores
+
+    def real_data_floor(self) -> Scores:
+        """Score real images like generated ones: the first of the split that FID does not compare with."""
+        scores: Scores = {}
+        for protocol in self.protocols:
+            images = self._real(_other_split(protocol), protocol.n_generated)
+            scores[protocol.name] = self._score(protocol, *self._extract(protocol, images))
         return scores
 
     def _score(self, protocol: Protocol, features: Tensor, logits: Tensor) -> dict[str, float]:
@@ -125,10 +125,10 @@ class Evaluator:
 
 
 def frame(images: Tensor, size: int) -> Tensor:
-    """Images [N,C,H,W] centred in black frames [N,C,size,size]; an odd difference goes to the right and below.
+    """Centre images [N,C,H,W] in black frames [N,C,size,size]; an odd pixel goes to the right and below.
 
-    Always a copy in plain row-major layout: which convolution kernel runs, and so the last bits of the features,
-    would otherwise depend on the memory format the generator left.
+    Always a copy in plain row-major layout: otherwise the convolution kernel, and with it the last bits of
+    the features, would depend on the memory format the generator left.
 
     Raises:
         ValueError: the images are not uint8 [N,C,H,W] or are larger than `size`.

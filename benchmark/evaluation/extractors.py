@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
 
 from benchmark.errors import UserError, did_you_mean
 from benchmark.evaluation import digits_lenet
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
 
 # Fixed, because on a GPU the features depend on it in the last bits.
 BATCH_SIZE = 500
@@ -19,7 +22,7 @@ CHANNELS = {digits_lenet.NAME: 1}
 
 
 def load(name: str) -> nn.Module:
-    """The extractor on the CPU, in eval mode: uint8 [N,C,H,W] -> (features [N,D], logits [N,K]), both float32.
+    """Load an extractor on the CPU: uint8 [N,C,H,W] -> (features [N,D], logits [N,K]), both float32.
 
     Raises:
         UserError: unknown name, or weights that are not the recorded ones.
@@ -31,10 +34,10 @@ def load(name: str) -> nn.Module:
 
 
 def extract(net: nn.Module, images: Tensor, device: torch.device) -> tuple[Tensor, Tensor]:
-    """Features [N,D] and logits [N,K], float32 on the CPU, of uint8 images [N,C,H,W]; `net` is on `device`."""
+    """Run `net` (on `device`) over uint8 images [N,C,H,W]: features [N,D] and logits [N,K] on the CPU."""
     features, logits = [], []
     with torch.no_grad(), _full_precision(device):
-        for batch in images.split(BATCH_SIZE):
+        for batch in torch.split(images, BATCH_SIZE):
             batch_features, batch_logits = net(batch.to(device))
             features.append(batch_features.cpu())
             logits.append(batch_logits.cpu())

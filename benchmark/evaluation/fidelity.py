@@ -2,8 +2,8 @@
 
 Features are extracted once per evaluation (`benchmark.evaluation.extractors`); torch-fidelity then sees rows
 instead of images, through an extractor that returns its input. The numbers equal a direct call on the images.
-What the library leaves to the caller is done here: its draws from torch's global generator are undone, options
-are a closed list, its name-keyed cache is off, and values that are not finite are errors instead of scores.
+What the library leaves to the caller is done here: its draws from torch's global generator are undone, its
+name-keyed cache is off, an unknown option is an error, and so is a value that is not finite.
 """
 
 from __future__ import annotations

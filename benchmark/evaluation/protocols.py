@@ -1,11 +1,11 @@
 """Evaluation protocols: exactly how a score is computed, as data. Imports no torch.
 
-`digits-2k` in numbers. The reference is the held-out split, not the 4 000 training images that give the usual
-"FID against train": against train, a generator that memorises scores best, and the real-data floor would need
-2 000 further real images that do not exist. 1 000 is about 12 times the 84 feature dimensions and 2 000 about
-24 times, so both covariances have full statistical rank; the bias that remains is the same for every generator
-of the suite and is visible as the floor. IS uses one split, because ten splits of 200 images would add a bias
-of their own; the spread in reports is over seeds.
+Why `digits-2k` has the numbers it has. The reference is the held-out split, not the 4 000 training images
+of the usual "FID against train": against train, a generator that memorises scores best, and a real-data
+floor would need 2 000 further real images, which do not exist. 1 000 and 2 000 are 12 and 24 times the 84
+dimensions of the features: enough for stable covariances, not enough to remove the bias of FID at finite N,
+which the real-data floor makes visible. IS uses one split, as ten splits of 200 images would lower it; the
+spread in reports is over seeds.
 """
 
 from __future__ import annotations
@@ -59,12 +59,12 @@ class Protocol:
 
 
 def names() -> tuple[str, ...]:
-    """The registered protocols."""
+    """List the registered protocols."""
     return tuple(_registry())
 
 
 def get(name: str) -> Protocol:
-    """The protocol of that name; `UserError` for an unknown one."""
+    """Look a protocol up; `UserError` for an unknown name."""
     known = _registry()
     if name not in known:
         raise UserError(f"unknown protocol '{name}'", do=did_you_mean(name, known))
@@ -86,9 +86,9 @@ def _registry() -> dict[str, Protocol]:
         quantisation="clamp, round to nearest",
         comparable_with_papers=False,
         note=(
-            "Not comparable with any paper: IS and FID use a small digit classifier instead of the Inception network. "
-            "IS lies between 1 and 10 (ten classes). FID uses 84 features and 1 000 reference images. Compare values "
-            "only with each other and with the score of real digits."
+            "Not comparable with any paper: IS and FID use a small digit classifier instead of the Inception "
+            "network. IS lies between 1 and 10 (ten classes). FID uses 84 features and 1 000 reference "
+            "images. Compare values only with each other and with the score of real digits."
         ),
         weights_digest=weights.record(weights.path("digits-lenet"))["weights_sha256"],
     )

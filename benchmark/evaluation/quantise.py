@@ -11,7 +11,7 @@ class NonFiniteImages(ValueError):
 
 
 def to_uint8(images: Tensor, low: float, high: float) -> Tensor:
-    """Maps [low, high] linearly to 0..255, clamps what lies outside, rounds to nearest (ties to even).
+    """Map [low, high] linearly to 0..255, clamp what lies outside, round to nearest (ties to even).
 
     Args:
         images: floating-point tensor of any shape; half precision is computed in float32.
@@ -19,7 +19,7 @@ def to_uint8(images: Tensor, low: float, high: float) -> Tensor:
         high: value that becomes 255 (white).
 
     Raises:
-        NonFiniteImages: a value is NaN or Inf. Checked before the cast, which would turn it into a plausible grey.
+        NonFiniteImages: a value is NaN or Inf. Checked before the cast, which would make it a plausible grey.
         ValueError: `images` is not floating-point, or `low` is not below `high`.
 
     """

@@ -1,8 +1,9 @@
 """Lets torchvision be imported when its compiled extension does not match the installed torch.
 
-The torchvision wheel on PyPI is built for CUDA. Beside a CPU-only torch its extension cannot load, the operators
-it defines are missing, and ``import torchvision`` fails where it registers shape functions for two of them.
-torch-fidelity imports torchvision, but calls no operator of it. Declaring the two schemas is then enough.
+The torchvision wheel on PyPI is built for CUDA. Beside a CPU-only torch its extension cannot load, the
+operators it defines are missing, and ``import torchvision`` fails where it registers shape functions for
+some. torch-fidelity imports torchvision, but calls no operator of it. Declaring those schemas is then
+enough.
 """
 
 from __future__ import annotations
@@ -23,16 +24,16 @@ _declared: torch.library.Library | None = None
 
 
 def make_importable() -> None:
-    """Declares the missing operators; does nothing where torchvision's own extension loads or is loaded already."""
+    """Declare the missing operators; do nothing where torchvision's own extension loads or is loaded."""
     global _declared
     if _declared is None and "torchvision" not in sys.modules and not _extension_loads():
-        _declared = torch.library.Library("torchvision", "FRAGMENT")
+        _declared = torch.library.Library("torchvision", "FRAGMENT")  # type: ignore[no-untyped-call]
         for schema in _SCHEMAS:
-            _declared.define(schema)
+            _declared.define(schema)  # type: ignore[no-untyped-call]
 
 
 def _extension_loads() -> bool:
-    """Whether torchvision's operators can be loaded; loads them, as importing torchvision is about to do anyway."""
+    """Try to load torchvision's operators, as importing it is about to do anyway."""
     spec = find_spec("torchvision")
     if spec is None or spec.origin is None:
         return True  # not installed: let its import say so
@@ -40,7 +41,7 @@ def _extension_loads() -> bool:
     for library in (folder / f"_C{suffix}" for suffix in EXTENSION_SUFFIXES):
         if library.is_file():
             try:
-                torch.ops.load_library(library)
+                torch.ops.load_library(library)  # type: ignore[no-untyped-call]
             except OSError:
                 continue
             return True

@@ -2,10 +2,10 @@
 
     python -m benchmark.evaluation.train_digits_lenet --mnist DIR [--out DIR]
 
-Seeded, deterministic and single-threaded: the same command with the same torch build gives the same file, byte
-for byte (another build may differ in the last bits, and is then another extractor). Adam with a cosine decay to
-zero; each training image is placed in the 32x32 frame at a random offset of up to 2 pixels from the centre,
-which moves the digit without losing a pixel.
+Seeded, deterministic and single-threaded: the same command with the same torch build on the same kind of
+CPU gives the same file, byte for byte (elsewhere the last bits may differ, and it is then another
+extractor). Adam with a cosine decay to zero; each training image is placed in the 32x32 frame at a random
+offset of up to 2 pixels from the centre, which moves the digit without losing a pixel.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ import hashlib
 import json
 import logging
 import math
-from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import torch
 from safetensors.torch import save as save_safetensors
@@ -25,6 +25,9 @@ from torch.nn import functional
 
 from benchmark.data import idx
 from benchmark.evaluation.digits_lenet import IMAGE_SIZE, NAME, WEIGHTS_PATH, DigitsLeNet
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 SEED = 0
 EPOCHS = 20
@@ -36,7 +39,7 @@ log = logging.getLogger("train_digits_lenet")
 
 
 def place(images: Tensor, offsets: Tensor) -> Tensor:
-    """Puts uint8 images [N,28,28] into black frames [N,1,32,32], image i at row and column `offsets[i]` (0..4)."""
+    """Put uint8 images [N,28,28] into black frames [N,1,32,32], image i at row and column `offsets[i]`."""
     n, side = images.shape[0], images.shape[-1]
     frames = images.new_zeros(n, 1, IMAGE_SIZE, IMAGE_SIZE)
     rows = offsets[:, 0, None, None] + torch.arange(side)[None, :, None]
@@ -46,17 +49,18 @@ def place(images: Tensor, offsets: Tensor) -> Tensor:
 
 
 def accuracy(net: DigitsLeNet, images: Tensor, labels: Tensor) -> float:
-    """Share of centred images [N,28,28] whose largest logit is at the label."""
+    """Compute the share of centred images [N,28,28] whose largest logit is at the label."""
     with torch.inference_mode():
         centred = place(images, torch.full((len(images), 2), MAX_SHIFT))
         correct = [
-            net(x)[1].argmax(1) == y for x, y in zip(centred.split(1000), labels.split(1000), strict=True)
+            net(x)[1].argmax(1) == y
+            for x, y in zip(torch.split(centred, 1000), torch.split(labels, 1000), strict=True)
         ]
     return torch.cat(correct).double().mean().item()
 
 
 def train(images: Tensor, labels: Tensor, test: tuple[Tensor, Tensor]) -> DigitsLeNet:
-    """Trains for the fixed budget; the test set is only reported, never selected on."""
+    """Train for the fixed budget; the test set is only reported, never selected on."""
     torch.manual_seed(SEED)
     net = DigitsLeNet()
     optimiser = torch.optim.Adam(net.parameters(), lr=LEARNING_RATE)
@@ -66,7 +70,7 @@ def train(images: Tensor, labels: Tensor, test: tuple[Tensor, Tensor]) -> Digits
     )
     for epoch in range(EPOCHS):
         loss_sum = 0.0
-        for batch in torch.randperm(len(images)).split(BATCH_SIZE):
+        for batch in torch.split(torch.randperm(len(images)), BATCH_SIZE):
             shifted = place(images[batch], torch.randint(2 * MAX_SHIFT + 1, (len(batch), 2)))
             loss = functional.cross_entropy(net(shifted)[1], labels[batch])
             optimiser.zero_grad()
@@ -95,7 +99,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     torch.set_num_threads(1)
     torch.use_deterministic_algorithms(True)
 
-    sets, digests = [], {}
+    sets = []
+    digests: dict[str, str] = {}
     for split in ("train", "test"):
         images, labels, file_digests = idx.mnist(arguments.mnist, split)
         sets.append((torch.from_numpy(images), torch.from_numpy(labels).long()))
