@@ -4,8 +4,8 @@ LeNet-5 (LeCun et al. 1998, section II-B) with later habits: the same layer size
 for tanh, max-pooling for trainable subsampling, a C3 that sees all maps of S2, and a linear output. Its
 scores never stand beside a number from a paper. The weights come from
 `benchmark.evaluation.train_digits_lenet`. They have seen all 60 000 MNIST training images, and so every
-image of the `digits` data set, both splits alike. 14 of the 84 features are zero for every digit;
-torch-fidelity's Fréchet distance needs no full rank.
+image of the `digits` data set, both splits alike. 14 of the 84 features are zero on all
+held-out digits; torch-fidelity's Fréchet distance needs no full rank.
 """
 
 from __future__ import annotations

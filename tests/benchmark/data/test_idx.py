@@ -56,3 +56,10 @@ def test_reads_torchvisions_layout_gzipped_or_not(tmp_path, folder, gzipped):
 def test_missing_file_names_the_directory(tmp_path):
     with pytest.raises(UserError, match=f"{tmp_path}.*train-images-idx3-ubyte"):
         idx.mnist(tmp_path, "train")
+
+
+def test_cut_off_download_is_a_user_error(tmp_path):
+    path = tmp_path / "train-images-idx3-ubyte.gz"
+    path.write_bytes(gzip.compress(IMAGES)[:-9])
+    with pytest.raises(UserError, match="Download the file again"):
+        idx.mnist(tmp_path, "train")

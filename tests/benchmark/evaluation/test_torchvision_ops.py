@@ -11,7 +11,8 @@ def run(code):
 
 def test_torchvision_imports_after_the_declaration():
     finished = run(
-        "from benchmark.evaluation import torchvision_ops as ops; ops.make_importable(); ops.make_importable()\n"
+        "from benchmark.evaluation import torchvision_ops as ops\n"
+        "ops.make_importable(); ops.make_importable()\n"
         "import warnings; warnings.simplefilter('ignore')\n"
         "import torchvision, torchvision.ops\n"
         "assert (ops._declared is None) == torchvision.extension._has_ops()\n"
