@@ -157,6 +157,13 @@ def run_table(cells: Sequence[Cell]) -> Table | None:
 
 
 def shown_path(run: LoadedRecord) -> str:
-    """Give the run directory from `runs/` on: what stands before differs by machine and may name a user."""
-    depth = len(Path(run.record["experiment"]).parts) + 2
-    return Path(*run.directory.absolute().parts[1:][-depth:]).as_posix()
+    """`runs/gan/mnist/<leaf>`, or the leaf alone in another layout.
+
+    What stands before `runs/` differs between machines and may name a user.
+    """
+    parts = run.directory.absolute().parts
+    experiment = Path(run.record["experiment"]).parts
+    start = len(parts) - 1 - len(experiment)
+    if parts[start:-1] != experiment:
+        return parts[-1]
+    return "/".join(parts[start - 1 :] if parts[start - 1] == "runs" else parts[start:])

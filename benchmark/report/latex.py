@@ -79,6 +79,7 @@ def table(t: Table, label: str) -> str:
         r"  \centering",
         rf"  \caption{{{escape(t.caption)}}}",
         rf"  \label{{{label}}}",
+        r"  \par\medskip\small\setlength{\tabcolsep}{4pt}",
         rf"  \begin{{tabular}}{{{spec}}}",
         r"    \toprule",
         *_headings(t),
