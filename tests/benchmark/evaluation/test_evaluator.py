@@ -39,7 +39,7 @@ def test_floor_is_near_the_ideal(floor):
 
 
 def test_scores_are_those_of_the_stated_protocol(evaluator, real):
-    """Recomputed from the protocol's words: 32 pixels, F6 features, one IS group, the 1 000 held-out digits."""
+    """Recomputed from the protocol: 32 pixels, F6 features, one IS group, the 1 000 held-out digits."""
     net = extractors.load("digits-lenet")
     generator = torch.Generator().manual_seed(0)
     images = torch.randint(0, 256, (2000, 1, 28, 28), dtype=torch.uint8, generator=generator)
