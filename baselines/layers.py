@@ -1,0 +1,224 @@
+"""Layers and initialisations that several papers share; everything here computes, nothing is tuned."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+# --- Initialisation -----------------------------------------------------------------------------------
+
+
+def init_normal(module: nn.Module, std: float, *, norm_gain_std: float | None = None) -> None:
+    """N(0, std²) for every conv and linear weight, biases 0; norm gains N(1, norm_gain_std²) when given."""
+    for m in module.modules():
+        if isinstance(m, nn.Conv2d | nn.ConvTranspose2d | nn.Linear):
+            nn.init.normal_(m.weight, 0.0, std)
+            if m.bias is not None:
+                nn.init.zeros_(m.bias)
+        elif isinstance(m, nn.BatchNorm1d | nn.BatchNorm2d) and m.affine and norm_gain_std is not None:
+            nn.init.normal_(m.weight, 1.0, norm_gain_std)
+
+
+def init_glorot(layer: nn.Module, gain: float = 1.0) -> None:
+    """Glorot-uniform with fans as tflib counts them, times `gain` (√2 is tflib's ``he_init``); bias 0.
+
+    A stride divides fan-out by stride² in a convolution and fan-in by stride² in a transposed one.
+    Uniform within ±gain·√(6/(fan_in+fan_out)), i.e. standard deviation gain·√(2/(fan_in+fan_out)).
+    """
+    if isinstance(layer, nn.Linear):
+        fans: float = layer.in_features + layer.out_features
+    elif isinstance(layer, nn.Conv2d):
+        area = layer.kernel_size[0] * layer.kernel_size[1]
+        fans = layer.in_channels * area + layer.out_channels * area / layer.stride[0] ** 2
+    elif isinstance(layer, nn.ConvTranspose2d):
+        area = layer.kernel_size[0] * layer.kernel_size[1]
+        fans = layer.in_channels * area / layer.stride[0] ** 2 + layer.out_channels * area
+    else:
+        raise TypeError(f"no Glorot rule for {type(layer).__name__}")
+    bound = gain * math.sqrt(6 / fans)
+    nn.init.uniform_(layer.weight, -bound, bound)
+    if layer.bias is not None:
+        nn.init.zeros_(layer.bias)
+
+
+# --- TensorFlow's SAME padding -------------------------------------------------------------------------
+
+
+class SameConv2d(nn.Conv2d):
+    """Strided convolution with TensorFlow's SAME padding: out = ⌈in/stride⌉, the odd pixel at the end.
+
+    For even inputs and 5×5 stride 2 that is one row before and two after; torch's ``padding=2`` is a
+    shifted operator.
+    """
+
+    def __init__(self, channels_in: int, channels_out: int, kernel: int, stride: int) -> None:
+        super().__init__(channels_in, channels_out, kernel, stride)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """[B, C, H, W] → [B, C', ⌈H/stride⌉, ⌈W/stride⌉]."""
+        pad = [
+            max((-(-size // self.stride[0]) - 1) * self.stride[0] + self.kernel_size[0] - size, 0)
+            for size in (x.shape[3], x.shape[2])
+        ]
+        return super().forward(F.pad(x, [p for total in pad for p in (total // 2, total - total // 2)]))
+
+
+class SameConvTranspose2d(nn.ConvTranspose2d):
+    """Adjoint of the 5×5 stride-2 SAME convolution: doubles height and width."""
+
+    def __init__(self, channels_in: int, channels_out: int) -> None:
+        super().__init__(channels_in, channels_out, kernel_size=5, stride=2, padding=1)
+
+    def forward(self, x: Tensor, output_size: list[int] | None = None) -> Tensor:
+        """[B, C, H, W] → [B, C', 2H, 2W]; the last row and column of torch's 2H+1 are cut."""
+        return super().forward(x, output_size)[:, :, :-1, :-1]
+
+
+# --- Spectral normalisation (SN-GAN 2018, Algorithm 1) -------------------------------------------------
+
+
+def spectral_norm_step(weight: Tensor, u: Tensor, eps: float = 1e-12) -> tuple[Tensor, Tensor]:
+    """One power iteration on `weight` viewed as [out, rest]; returns (σ, new u).
+
+    v = Wᵀu/‖Wᵀu‖, u = Wv/‖Wv‖, σ = uᵀWv. u and v are constants of the gradient, W is not.
+    """
+    matrix = weight.flatten(1)
+    with torch.no_grad():
+        v = matrix.t().mv(u)
+        v = v / (v.norm() + eps)
+        u = matrix.mv(v)
+        u = u / (u.norm() + eps)
+    return u.dot(matrix.mv(v)), u
+
+
+class _SpectralNorm(nn.Module):
+    """Keeps u, drawn N(0, 1) and not normalised; one power iteration per training forward (released code)."""
+
+    weight: Tensor
+    u: Tensor
+
+    def _init_u(self) -> None:
+        self.register_buffer("u", torch.randn(self.weight.shape[0]))
+
+    def normalised_weight(self) -> Tensor:
+        """W/σ(W); in evaluation u stays as it is."""
+        sigma, u = spectral_norm_step(self.weight, self.u)
+        if self.training:
+            self.u.copy_(u)
+        return self.weight / sigma
+
+
+class SNConv2d(_SpectralNorm, nn.Conv2d):
+    """Convolution with spectrally normalised weight; the bias is not normalised."""
+
+    def __init__(self, channels_in: int, channels_out: int, kernel: int, stride: int = 1) -> None:
+        nn.Conv2d.__init__(self, channels_in, channels_out, kernel, stride, padding=(kernel - 1) // 2)
+        self._init_u()
+
+    def forward(self, x: Tensor) -> Tensor:
+        """[B, C, H, W] → [B, C', H/stride, W/stride]."""
+        return F.conv2d(x, self.normalised_weight(), self.bias, self.stride, self.padding)
+
+
+class SNLinear(_SpectralNorm, nn.Linear):
+    """Linear layer with spectrally normalised weight."""
+
+    def __init__(self, features_in: int, features_out: int, bias: bool = True) -> None:
+        nn.Linear.__init__(self, features_in, features_out, bias)
+        self._init_u()
+
+    def forward(self, x: Tensor) -> Tensor:
+        """[B, features_in] → [B, features_out]."""
+        return F.linear(x, self.normalised_weight(), self.bias)
+
+
+# --- Residual blocks (WGAN-GP 2017 App. F; SN-GAN 2018 App. B.3; order of operations: released code) ---
+
+Conv = Callable[[int, int, int], nn.Module]
+"""Makes a stride-1, size-keeping convolution from (channels in, channels out, kernel)."""
+
+
+def plain_conv(channels_in: int, channels_out: int, kernel: int) -> nn.Module:
+    """Biased convolution; 3×3 Glorot-uniform × √2, 1×1 (shortcuts) Glorot-uniform (both released codes)."""
+    layer = nn.Conv2d(channels_in, channels_out, kernel, padding=kernel // 2)
+    init_glorot(layer, math.sqrt(2) if kernel == 3 else 1.0)
+    return layer
+
+
+def spectral_conv(channels_in: int, channels_out: int, kernel: int) -> nn.Module:
+    """`plain_conv` with spectral normalisation."""
+    layer = SNConv2d(channels_in, channels_out, kernel)
+    init_glorot(layer, math.sqrt(2) if kernel == 3 else 1.0)
+    return layer
+
+
+class UpBlock(nn.Module):
+    """norm–ReLU–up×2–3×3–norm–ReLU–3×3, plus up×2–1×1 of the un-normalised input."""
+
+    def __init__(self, channels_in: int, channels_out: int, eps: float) -> None:
+        super().__init__()
+        self.norm1 = nn.BatchNorm2d(channels_in, eps=eps)
+        self.conv1 = plain_conv(channels_in, channels_out, 3)
+        self.norm2 = nn.BatchNorm2d(channels_out, eps=eps)
+        self.conv2 = plain_conv(channels_out, channels_out, 3)
+        self.shortcut = plain_conv(channels_in, channels_out, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """[B, C, H, W] → [B, C', 2H, 2W]."""
+        h = self.conv1(_up(F.relu(self.norm1(x))))
+        h = self.conv2(F.relu(self.norm2(h)))
+        out: Tensor = h + self.shortcut(_up(x))
+        return out
+
+
+class FirstDownBlock(nn.Module):
+    """3×3–ReLU–3×3–pool, plus pool–1×1: the critic's first block, which sees pixels (no ReLU before)."""
+
+    def __init__(self, channels_in: int, channels_out: int, conv: Conv) -> None:
+        super().__init__()
+        self.conv1 = conv(channels_in, channels_out, 3)
+        self.conv2 = conv(channels_out, channels_out, 3)
+        self.shortcut = conv(channels_in, channels_out, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """[B, C, H, W] → [B, C', H/2, W/2]."""
+        h = F.avg_pool2d(self.conv2(F.relu(self.conv1(x))), 2)
+        out: Tensor = h + self.shortcut(F.avg_pool2d(x, 2))
+        return out
+
+
+class DownBlock(nn.Module):
+    """ReLU–3×3–ReLU–3×3–pool, plus 1×1–pool."""
+
+    def __init__(self, channels: int, conv: Conv) -> None:
+        super().__init__()
+        self.conv1 = conv(channels, channels, 3)
+        self.conv2 = conv(channels, channels, 3)
+        self.shortcut = conv(channels, channels, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """[B, C, H, W] → [B, C, H/2, W/2]."""
+        h = self.conv2(F.relu(self.conv1(F.relu(x))))
+        return F.avg_pool2d(h + self.shortcut(x), 2)
+
+
+class FlatBlock(nn.Module):
+    """ReLU–3×3–ReLU–3×3, plus the input."""
+
+    def __init__(self, channels: int, conv: Conv) -> None:
+        super().__init__()
+        self.conv1 = conv(channels, channels, 3)
+        self.conv2 = conv(channels, channels, 3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """[B, C, H, W] → the same."""
+        out: Tensor = x + self.conv2(F.relu(self.conv1(F.relu(x))))
+        return out
+
+
+def _up(x: Tensor) -> Tensor:
+    return F.interpolate(x, scale_factor=2, mode="nearest")

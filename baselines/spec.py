@@ -1,0 +1,235 @@
+"""The vocabulary a baseline file is written in: what is declared, what is drawn, what is trained."""
+
+from __future__ import annotations
+
+import dataclasses
+import typing
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any, Generic, Literal, Protocol, Self, TypeVar
+
+import torch
+from torch import Tensor, nn
+
+Confidence = Literal["high", "medium", "low", "suite"]
+"""How sure a source is; `suite` marks a choice of this suite that no paper states."""
+HIGH: Confidence = "high"
+MEDIUM: Confidence = "medium"
+LOW: Confidence = "low"
+SUITE: Confidence = "suite"
+
+Losses = dict[str, Tensor]
+"""What one G-iteration reports: detached scalars on the training device, never read inside the iteration."""
+
+
+@dataclass(frozen=True)
+class Paper:
+    """A publication: the key of its BibTeX entry in `references.bib` and how to name it in a sentence."""
+
+    key: str
+    citation: str
+    arxiv: str
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where a value comes from (paper section, table or released file) and how sure that is."""
+
+    where: str
+    confidence: Confidence
+
+
+@dataclass(frozen=True)
+class Deviation:
+    """A known difference from the paper: what differs, why, and what it may change."""
+
+    what: str
+    why: str
+    effect: str
+
+
+@dataclass(frozen=True)
+class Budget:
+    """The paper's training length in G-iterations; None where it prints none."""
+
+    gen_iters: int | None
+    arithmetic: str
+    source: Source
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """Hyper-parameters every baseline has; each baseline file adds its own.
+
+    Built by `cited`, so that no value lacks a source.
+
+    Attributes:
+        batch: real images per minibatch.
+        latent: dimension of z.
+        prior: distribution of z; ``uniform`` is U(-1, 1), ``uniform-sqrt3`` U(-√3, √3) (unit variance).
+        epoch_end: what happens when a set is no multiple of the batch: the remainder is dropped (`drop`),
+            makes a short batch (`keep`), or is filled up from the next epoch (`wrap`).
+        sampling_statistics: batch-norm statistics when sampling for evaluation: of the `batch` sampled, or
+            `running` averages; `none` without batch norm.
+    """
+
+    batch: int
+    latent: int
+    prior: Literal["normal", "uniform", "uniform-sqrt3"]
+    epoch_end: Literal["drop", "keep", "wrap"]
+    sampling_statistics: Literal["batch", "running", "none"]
+    sources: Mapping[str, Source] = field(default_factory=dict, compare=False, repr=False)
+
+    def revised(self, **cited_values: tuple[object, str, Confidence]) -> Self:
+        """A copy with some values and their sources replaced: how a variant is declared."""
+        return dataclasses.replace(
+            self,
+            **{name: value for name, (value, _, _) in cited_values.items()},
+            sources={**self.sources, **_sources(cited_values)},
+        )
+
+    def values(self) -> dict[str, Any]:
+        """Name → plain value, without the sources."""
+        return {f.name: getattr(self, f.name) for f in dataclasses.fields(self) if f.name != "sources"}
+
+
+S = TypeVar("S", bound=Settings)
+S_contra = TypeVar("S_contra", bound=Settings, contravariant=True)
+
+
+def cited(kind: type[S], **cited_values: tuple[object, str, Confidence]) -> S:
+    """Settings of one experiment from ``name=(value, source, confidence)``.
+
+    Raises:
+        TypeError: a field is missing, unknown, or holds a value its annotation does not admit.
+    """
+    values = {name: value for name, (value, _, _) in cited_values.items()}
+    hints = typing.get_type_hints(kind)
+    for name, value in values.items():
+        if name in hints and not _admits(hints[name], value):
+            raise TypeError(f"{kind.__module__}.{name} = {value!r} is not a {hints[name]}")
+    return kind(**values, sources=_sources(cited_values))  # type: ignore[arg-type]
+
+
+def _sources(cited_values: Mapping[str, tuple[object, str, Confidence]]) -> dict[str, Source]:
+    return {name: Source(where, confidence) for name, (_, where, confidence) in cited_values.items()}
+
+
+def _admits(hint: Any, value: object) -> bool:
+    if typing.get_origin(hint) is Literal:
+        return value in typing.get_args(hint)
+    if typing.get_origin(hint) is tuple:
+        return isinstance(value, tuple)
+    if hint is float:
+        return isinstance(value, int | float) and not isinstance(value, bool)
+    return type(value) is hint if isinstance(hint, type) else True
+
+
+class Draws(Protocol):
+    """Everything random in one G-iteration, as a pure function of (seed, purpose, iteration).
+
+    Within an iteration the draws of one purpose follow each other in one stream, so their order in a
+    baseline file is part of the result.
+    """
+
+    @property
+    def epoch(self) -> int:
+        """Epoch of the next real minibatch, from 0."""
+
+    def images(self) -> Tensor:
+        """Next real minibatch, uint8 [B, C, H, W] in 0..255, on the training device."""
+
+    def skip_images(self) -> None:
+        """Pass over one real minibatch without loading it."""
+
+    def latent(self, n: int) -> Tensor:
+        """Latents [n, latent] from the experiment's prior."""
+
+    def uniform(self, purpose: Literal["penalty", "dequantise"], *shape: int) -> Tensor:
+        """U[0, 1), drawn on the CPU and moved."""
+
+    def keep(self, probability: float, *shape: int) -> Tensor:
+        """Bernoulli keep-mask (float 0/1) for dropout, drawn on the training device."""
+
+
+@dataclass
+class Players:
+    """The two networks and their optimisers: the whole state of a training run."""
+
+    generator: nn.Module
+    critic: nn.Module
+    generator_optimiser: torch.optim.Optimizer
+    critic_optimiser: torch.optim.Optimizer
+
+
+class Build(Protocol[S_contra]):
+    """Networks and optimisers from settings.
+
+    `mean_image` is the training set's mean in 0..1, [C, H, W]. Initial weights come from torch's global
+    generator, which the caller seeds.
+    """
+
+    def __call__(self, s: S_contra, shape: tuple[int, int, int], mean_image: Tensor) -> Players: ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class Experiment(Generic[S]):
+    """One setting that a paper (or its released code) ran, or a stated reduction of it.
+
+    Attributes:
+        name: ``baseline/experiment``.
+        image_shape: what the networks see, (C, H, W); smaller data are zero-padded to it.
+        image_range: values of generated images; (0, 1) or (-1, 1).
+        iterate: one G-iteration, number k from 0; returns its losses.
+        real_batches: real minibatches that G-iterations 0..k-1 consumed; fixes the data position of k.
+        critic_updates: critic updates made by G-iterations 0..k-1.
+        headline: the experiment its paper is known for.
+    """
+
+    name: str
+    title: str
+    paper: Paper
+    summary: str
+    dataset: str
+    image_shape: tuple[int, int, int]
+    image_range: tuple[float, float]
+    settings: S
+    build: Build[S]
+    iterate: Callable[[S, Players, int, Draws], Losses]
+    real_batches: Callable[[S, int], int]
+    critic_updates: Callable[[S, int], int]
+    budget: Budget
+    deviations: tuple[Deviation, ...] = ()
+    headline: bool = False
+
+    @property
+    def baseline(self) -> str:
+        """The part of the name before the slash."""
+        return self.name.split("/", 1)[0]
+
+
+@contextmanager
+def frozen(network: nn.Module) -> Iterator[None]:
+    """No gradients for the parameters of `network`: the critic while the generator is updated."""
+    parameters = [p for p in network.parameters() if p.requires_grad]
+    for p in parameters:
+        p.requires_grad_(False)
+    try:
+        yield
+    finally:
+        for p in parameters:
+            p.requires_grad_(True)
+
+
+def update(optimiser: torch.optim.Optimizer, loss: Tensor) -> None:
+    """One optimiser step on `loss`, from cleared gradients."""
+    optimiser.zero_grad(set_to_none=True)
+    loss.backward()
+    optimiser.step()
+
+
+def set_learning_rate(optimiser: torch.optim.Optimizer, learning_rate: float) -> None:
+    """Learning rates are functions of the G-iteration, so that a checkpoint needs no scheduler."""
+    for group in optimiser.param_groups:
+        group["lr"] = learning_rate
