@@ -152,7 +152,7 @@ def iterate(s: GanSettings, p: Players, k: int, draws: Draws) -> Losses:
         set_learning_rate(optimiser, learning_rate(s, k))
         optimiser.param_groups[0]["momentum"] = momentum(s, draws.epoch)
 
-    real = draws.images().float() / 255
+    real = draws.images() / 255
     fake = p.generator(draws.latent(len(real)))
     real_logit = p.critic(real, draws)
     fake_logit = p.critic(fake, draws)
