@@ -1,0 +1,229 @@
+"""WGAN-GP, and DCGAN on CIFAR-10, against improved_wgan_training's own numbers (float32 files)."""
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from baselines import dcgan, layers, wgan_gp
+from baselines.optimisers import EpsHatAdam, TensorFlowRMSprop
+
+
+def layer_names(theirs, ours, weight="Filters", bias="Biases", axes="tensorflow"):
+    return {f"{theirs}.{weight}": (f"{ours}.weight", axes), f"{theirs}.{bias}": (f"{ours}.bias", "same")}
+
+
+def linear_names(theirs, ours):
+    return layer_names(theirs, ours, "W", "b", "transposed")
+
+
+def norm_names(theirs, ours):
+    return layer_names(theirs, ours, "scale", "offset", "same")
+
+
+CIFAR_GENERATOR = linear_names("Generator.Input", "project")
+for theirs, ours in (("2", "up1"), ("3", "up2"), ("5", "up3")):
+    CIFAR_GENERATOR |= layer_names(f"Generator.{theirs}", ours)
+for i in (1, 2, 3):
+    CIFAR_GENERATOR |= norm_names(f"Generator.BN{i}", f"norm{i}")
+
+PENALISED_CRITIC = linear_names("Discriminator.Output", "value")
+for i in (1, 2, 3):
+    PENALISED_CRITIC |= layer_names(f"Discriminator.{i}", f"down{i}")
+NORMALISED_CRITIC = (
+    PENALISED_CRITIC | norm_names("Discriminator.BN2", "norm2") | norm_names("Discriminator.BN3", "norm3")
+)
+
+RESNET_GENERATOR = (
+    linear_names("Generator.Input", "project")
+    | norm_names("Generator.OutputN", "norm")
+    | layer_names("Generator.Output", "out")
+)
+for i in (1, 2, 3):
+    theirs, ours = f"Generator.{i}", f"blocks.{i - 1}"
+    RESNET_GENERATOR |= norm_names(f"{theirs}.N1", f"{ours}.norm1") | norm_names(
+        f"{theirs}.N2", f"{ours}.norm2"
+    )
+    for layer in ("Conv1", "Conv2", "Shortcut"):
+        RESNET_GENERATOR |= layer_names(f"{theirs}.{layer}", f"{ours}.{layer.lower()}")
+RESNET_CRITIC = linear_names("Discriminator.Output", "value")
+for i in (1, 2, 3, 4):
+    for layer in ("Conv1", "Conv2", "Shortcut") if i < 3 else ("Conv1", "Conv2"):
+        RESNET_CRITIC |= layer_names(f"Discriminator.{i}.{layer}", f"blocks.{i - 1}.{layer.lower()}")
+
+SHAPE = (3, 32, 32)
+VALUES = 1e-5
+"""Float32 rounding of recorded values, and of gradients before the first update."""
+GRADIENTS = 1e-4
+"""Of gradients after an update, which carries the rounding of the weights."""
+
+
+SCALES = 10.0 ** -torch.arange(12, dtype=torch.float64)
+"""Elements of the optimisers' gradients get ever smaller, so that ε shows."""
+
+
+def images(vectors, name):
+    return vectors.input(name).reshape(-1, *SHAPE)
+
+
+def check_weights(vectors, prefix, step, names, learning_rate):
+    """Weights after a step, to a fiftieth of the learning rate plus float32 rounding.
+
+    Adam turns a gradient of pure rounding noise into a full step of arbitrary sign, so only weights whose gradient is
+    at least a thousandth of the largest are compared.
+    """
+    largest = max(g.abs().max() for g in step.gradients.values())
+    compared = 0
+    for theirs, (ours, axes) in names.items():
+        gradient, _ = vectors.elements(f"{prefix}{theirs}", step.gradients[ours], axes)
+        weight, expected = vectors.elements(f"{prefix}{theirs}", step.state[ours], axes)
+        sure = np.abs(gradient) > 1e-3 * largest.item()
+        compared += sure.sum()
+        np.testing.assert_allclose(
+            weight[sure], expected[sure], rtol=0, atol=0.02 * learning_rate + 2e-7, err_msg=theirs
+        )
+    assert compared > 300
+
+
+def test_cifar_wgan_gp(golden, double_players, replay, trace, revise):
+    vectors = golden("wgangp_cifar_wgangp_f32")
+    settings = revise(wgan_gp.CIFAR10_CNN.settings, batch=6, critic_steps=2)
+    players = double_players(wgan_gp.build_cnn, settings, SHAPE, vectors, CIFAR_GENERATOR, PENALISED_CRITIC)
+    recorded = trace(players)
+    z, mix = vectors.input("normal0"), vectors.input("uniform0").flatten()
+    draws = replay(
+        images=[images(vectors, "real_int0"), images(vectors, "real_int1")],
+        latents=[z, z, z],
+        penalty=[mix, mix],
+    )
+    losses = wgan_gp.iterate(settings, players, 0, draws)
+    assert draws.exhausted
+    assert [step.player for step in recorded.steps] == ["critic", "critic", "generator"]
+
+    for i, step in enumerate(recorded.critic_steps):
+        s = f"s{i + 1}"
+        real, fake, _ = recorded.critic_outputs[3 * i : 3 * i + 3]
+        vectors.check(f"{s}/disc_real", real, VALUES)
+        vectors.check(f"{s}/disc_fake", fake, VALUES)
+        vectors.check(f"{s}/fake_data", recorded.generated[i], VALUES)
+        vectors.check(f"{s}/interpolates", recorded.critic_inputs[3 * i + 2], VALUES)
+        vectors.check_all(f"{s}/grad/", step.gradients, PENALISED_CRITIC, GRADIENTS, common_scale=True)
+        check_weights(vectors, f"{s}/after/", step, PENALISED_CRITIC, settings.learning_rate)
+    vectors.check("s2/gradient_penalty", losses["gradient_penalty"], VALUES)
+    vectors.check("s2/disc_cost", losses["critic"] + 10 * losses["gradient_penalty"], VALUES)
+
+    vectors.check("s3/gen_cost", losses["generator"], VALUES)
+    (step,) = recorded.generator_steps
+    vectors.check_all("s3/grad/", step.gradients, CIFAR_GENERATOR, VALUES, common_scale=True)
+    check_weights(vectors, "s3/after/", step, CIFAR_GENERATOR, settings.learning_rate)
+
+
+def test_cifar_dcgan(golden, double_players, replay, trace, revise):
+    vectors = golden("wgangp_cifar_dcgan_f32")
+    settings = revise(dcgan.CIFAR10.settings, batch=6)
+    players = double_players(dcgan.build_cifar, settings, SHAPE, vectors, CIFAR_GENERATOR, NORMALISED_CRITIC)
+    recorded = trace(players)
+    z = vectors.input("normal0")
+    first = dcgan.critic_step(settings, players, replay(images=[images(vectors, "real_int0")], latents=[z]))
+    second = dcgan.iterate(
+        settings, players, 0, replay(images=[images(vectors, "real_int1")], latents=[z, z])
+    )
+    assert [step.player for step in recorded.steps] == ["critic", "critic", "generator"]
+
+    vectors.check("s1/disc_cost", first, VALUES)
+    vectors.check("s2/disc_cost", second["critic"], VALUES)
+    for i, step in enumerate(recorded.critic_steps):
+        s = f"s{i + 1}"
+        real, fake = recorded.critic_outputs[2 * i : 2 * i + 2]
+        vectors.check(f"{s}/disc_real", real, VALUES)
+        vectors.check(f"{s}/disc_fake", fake, VALUES)
+        vectors.check_all(f"{s}/grad/", step.gradients, NORMALISED_CRITIC, VALUES, common_scale=True)
+        check_weights(vectors, f"{s}/after/", step, NORMALISED_CRITIC, settings.learning_rate)
+    vectors.check("s3/gen_cost", second["generator"], VALUES)
+    (step,) = recorded.generator_steps
+    vectors.check_all("s3/grad/", step.gradients, CIFAR_GENERATOR, VALUES, common_scale=True)
+    check_weights(vectors, "s3/after/", step, CIFAR_GENERATOR, settings.learning_rate)
+
+
+@pytest.mark.slow
+def test_cifar_resnet(golden, double_players, replay, trace, revise):
+    vectors = golden("wgangp_resnet_uncond_f32")
+    settings = revise(wgan_gp.CIFAR10_RESNET.settings, batch=8, critic_steps=1)
+    players = double_players(wgan_gp.build_resnet, settings, SHAPE, vectors, RESNET_GENERATOR, RESNET_CRITIC)
+    recorded = trace(players)
+    halves = torch.cat([vectors.input("normal0"), vectors.input("normal1")])
+    draws = replay(
+        images=[images(vectors, "real_int0"), images(vectors, "real_int1")],
+        latents=[halves, halves, vectors.input("normal2"), vectors.input("normal3")],
+        penalty=[vectors.input("uniform1").flatten()] * 2,
+        dequantise=[images(vectors, "uniform0") * 128] * 2,
+    )
+    first = wgan_gp.critic_step(settings, players, draws)
+    second = wgan_gp.iterate(settings, players, 25_000, draws)
+    assert draws.exhausted
+
+    for i, (step, losses) in enumerate(zip(recorded.critic_steps, (first, second), strict=True)):
+        s = f"s{i + 1}"
+        real, fake, _ = recorded.critic_outputs[3 * i : 3 * i + 3]
+        vectors.check(f"{s}/real_data", recorded.critic_inputs[3 * i], VALUES)
+        vectors.check(f"{s}/fake_data", torch.cat(recorded.generated[2 * i : 2 * i + 2]), VALUES)
+        vectors.check(f"{s}/disc_real", real, VALUES)
+        vectors.check(f"{s}/disc_wgan_fake", fake, VALUES)
+        vectors.check(f"{s}/gradient_penalty_times10", 10 * losses["gradient_penalty"], VALUES)
+        vectors.check(f"{s}/disc_cost", losses["critic"] + 10 * losses["gradient_penalty"], VALUES)
+        vectors.check_all(f"{s}/grad/", step.gradients, RESNET_CRITIC, GRADIENTS, common_scale=True)
+        check_weights(vectors, f"{s}/after/", step, RESNET_CRITIC, settings.learning_rate)
+    vectors.check("s3/gen_cost", second["generator"], VALUES)
+    (step,) = recorded.generator_steps
+    vectors.check_all("s3/grad/", step.gradients, RESNET_GENERATOR, GRADIENTS, common_scale=True)
+    check_weights(vectors, "s3/after/", step, RESNET_GENERATOR, settings.learning_rate)
+
+
+def batch_norm(vectors, name, kind):
+    norm = kind(5)
+    norm.weight.data.copy_(vectors.input(f"{name}.scale").flatten())
+    norm.bias.data.copy_(vectors.input(f"{name}.offset").flatten())
+    return norm
+
+
+@pytest.mark.parametrize(
+    ("case", "name", "make"),
+    [
+        ("conv5s2", "Conv5s2", lambda: layers.SameConv2d(3, 4, 5, 2)),
+        ("conv3s2odd", "Conv3s2odd", lambda: layers.SameConv2d(3, 4, 3, 2)),
+        ("conv3s1", "Conv3s1", lambda: layers.plain_conv(3, 4, 3)),
+        ("deconv5", "Deconv5", lambda: layers.SameConvTranspose2d(4, 3)),
+        ("linear", "Linear", lambda: nn.Linear(7, 5)),
+        ("bn_fc", "Bnfc", lambda: nn.BatchNorm1d(5)),
+        ("bn_conv_fused", "Bnconv", lambda: nn.BatchNorm2d(5)),
+    ],
+)
+def test_tflib_layers(golden, case, name, make):
+    vectors = golden("wgangp_layers_f32")
+    layer = make().double()
+    kind = linear_names if case == "linear" else norm_names if case.startswith("bn") else layer_names
+    vectors.load(layer, {theirs: (ours[1:], axes) for theirs, (ours, axes) in kind(name, "").items()})
+    x = vectors.input(f"{case}/x").requires_grad_(True)
+    y = layer(x)
+    (gradient,) = torch.autograd.grad(y, x, vectors.input(f"{case}/gy"))
+    vectors.check(f"{case}/y", y, 1e-6)
+    vectors.check(f"{case}/gx", gradient, 1e-6)
+
+
+@pytest.mark.parametrize(
+    ("case", "make"),
+    [
+        ("adam_1e-4_.5_.9", lambda w: EpsHatAdam([w], 1e-4, (0.5, 0.9))),
+        ("adam_2e-4_0_.9", lambda w: EpsHatAdam([w], 2e-4, (0.0, 0.9))),
+        ("rmsprop_5e-5", lambda w: TensorFlowRMSprop([w], 5e-5)),
+    ],
+)
+def test_tensorflow_optimisers(golden, case, make):
+    vectors = golden("wgangp_adam_f32")
+    weight = nn.Parameter(vectors.input(f"{case}/w"))
+    optimiser = make(weight)
+    for i in range(3):
+        weight.grad = vectors.input(f"{case}/g{i}") * SCALES
+        optimiser.step()
+        learning_rate = optimiser.param_groups[0]["lr"]
+        vectors.check(f"{case}/after{i + 1}", weight, 2e-3, scale=learning_rate)
