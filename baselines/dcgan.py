@@ -1,14 +1,14 @@
 """DCGAN: Radford, Metz & Chintala, Unsupervised Representation Learning with DCGANs, 2015 (arXiv 1511.06434).
 
-Faithful to the released training script (Newmu/dcgan_code ee12b2d, ``faces/train_uncond_dcgan.py``) in networks,
-update rule and schedule. Tested against that code's own numbers (tests/golden/dcgan64).
+Faithful to the released training script (Newmu/dcgan_code ee12b2d, ``faces/train_uncond_dcgan.py``) in
+networks, update rule and schedule. Tested against that code's own numbers (tests/golden/dcgan64).
 
 Where paper and code differ the code is followed:
   * a minibatch trains either the generator or the critic, generator first; the paper does not say so;
   * an L2 term (1e-5) is added to every gradient; the paper does not mention it;
   * samples are drawn with the batch statistics of the sampled batch.
-`dcgan/cifar10` is another network: the DCGAN mode of the WGAN-GP authors' CIFAR-10 script. The DCGAN paper trained
-no generator on CIFAR-10.
+`dcgan/cifar10` is another network: the DCGAN mode of the WGAN-GP authors' CIFAR-10 script. The DCGAN paper
+trained no generator on CIFAR-10.
 """
 
 from __future__ import annotations
@@ -59,6 +59,7 @@ class DcganSettings(Settings):
         alternate: a minibatch trains either network (generator first); otherwise each G-iteration is one
             critic step and one generator step.
         critic_loss_scale: 1 for the sum of both cross-entropies, .5 for their mean.
+
     """
 
     width: int
@@ -129,7 +130,7 @@ def _double(channels_in: int, channels_out: int) -> nn.Module:
 
 
 def _widths(width: int, shape: tuple[int, int, int]) -> list[int]:
-    """Channels at H/2, H/4, … 4 pixels: width, 2·width, 4·width …"""
+    """Channels at H/2, H/4 and so on to 4 pixels: width, 2·width, 4·width and so on."""
     halvings = (shape[1] // 4).bit_length() - 1
     return [width << i for i in range(halvings)]
 
@@ -154,7 +155,7 @@ def build(s: DcganSettings, shape: tuple[int, int, int], mean_image: Tensor) -> 
 
 
 def build_cifar(s: DcganSettings, shape: tuple[int, int, int], mean_image: Tensor) -> Players:  # noqa: ARG001
-    """The WGAN-GP authors' CIFAR-10 networks in DCGAN mode: batch norm in the critic too."""
+    """Take the WGAN-GP authors' CIFAR-10 networks in DCGAN mode: batch norm in the critic too."""
     generator = wgan_gp.CifarGenerator(s.latent, s.width, shape)
     critic = wgan_gp.CifarCritic(s.width, shape, batch_norm=True)
     g, c = (
@@ -190,7 +191,7 @@ def critic_step(s: DcganSettings, p: Players, draws: Draws) -> Tensor:
 
 
 def generator_step(s: DcganSettings, p: Players, draws: Draws) -> Tensor:
-    """The non-saturating loss on fresh latents."""
+    """Descend the non-saturating loss on fresh latents."""
     with frozen(p.critic):
         loss = non_saturating_generator_loss(p.critic(p.generator(draws.latent(s.batch))))
         update(p.generator_optimiser, loss)

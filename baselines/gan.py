@@ -1,7 +1,7 @@
 """GAN: Goodfellow et al., Generative Adversarial Networks, 2014 (arXiv 1406.2661).
 
-Faithful to the released hyper-parameter file ``mnist.yaml`` (goodfeli/adversarial, revision 1720041): the paper
-itself prints no layer sizes, learning rates or training length. Tested against that code's own numbers
+Faithful to the released hyper-parameter file ``mnist.yaml`` (goodfeli/adversarial, revision 1720041): the
+paper itself prints no layer sizes, learning rates or training length. Tested against that code's own numbers
 (tests/golden/gan_mnist).
 
 Where the two disagree the released code is followed:
@@ -93,7 +93,7 @@ class Maxout(nn.Linear):
 
     def forward(self, x: Tensor) -> Tensor:
         """[B, features_in] → [B, units]."""
-        return super().forward(x).unflatten(1, (-1, self.pieces)).amax(2)
+        return super().forward(x).reshape(len(x), -1, self.pieces).amax(2)
 
 
 class Critic(nn.Module):

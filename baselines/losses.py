@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from torch import Tensor
 
 
 def standard_critic_loss(real: Tensor, fake: Tensor) -> Tensor:
@@ -47,8 +51,10 @@ def gradient_penalty(critic: Callable[[Tensor], Tensor], real: Tensor, fake: Ten
         real: data [B, ...], in the scale the critic sees.
         fake: generated [B, ...], without gradient history.
         mix: U[0, 1) with *one* value per sample, [B].
+
     """
     mix = mix.reshape(-1, *[1] * (real.dim() - 1))
     between = (real + mix * (fake - real)).requires_grad_(True)
     (gradient,) = torch.autograd.grad(critic(between).sum(), between, create_graph=True)
-    return ((gradient.flatten(1).norm(2, dim=1) - 1) ** 2).mean()
+    slopes: Tensor = gradient.flatten(1).norm(2, dim=1)
+    return ((slopes - 1) ** 2).mean()

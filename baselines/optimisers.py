@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
-from torch import Tensor
 from torch.optim import Optimizer
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from torch import Tensor
 
 
 class EpsHatAdam(torch.optim.Adam):
@@ -24,7 +27,7 @@ class EpsHatAdam(torch.optim.Adam):
         self._eps_hat = eps_hat
         super().__init__(params, lr=lr, betas=betas, foreach=True)
 
-    def step(self, closure: Any = None) -> Any:  # type: ignore[override]
+    def step(self, closure: Any = None) -> Any:
         """One update of every parameter that has a gradient."""
         for group in self.param_groups:
             state = self.state.get(group["params"][0])
@@ -43,7 +46,7 @@ class ClassicalMomentum(Optimizer):
         super().__init__(params, {"lr": lr, "momentum": momentum})
 
     @torch.no_grad()
-    def step(self, closure: Callable[[], float] | None = None) -> None:  # type: ignore[override]
+    def step(self, closure: Callable[[], float] | None = None) -> None:  # type: ignore[override]  # noqa: ARG002
         """One update; `closure` is not used."""
         for group in self.param_groups:
             params = [p for p in group["params"] if p.grad is not None]
@@ -65,7 +68,7 @@ class TensorFlowRMSprop(Optimizer):
         super().__init__(params, {"lr": lr, "decay": decay, "eps": eps})
 
     @torch.no_grad()
-    def step(self, closure: Callable[[], float] | None = None) -> None:  # type: ignore[override]
+    def step(self, closure: Callable[[], float] | None = None) -> None:  # type: ignore[override]  # noqa: ARG002
         """One update; `closure` is not used."""
         for group in self.param_groups:
             params = [p for p in group["params"] if p.grad is not None]
@@ -81,7 +84,7 @@ class TensorFlowRMSprop(Optimizer):
 def _slots(
     optimiser: Optimizer, params: list[Tensor], name: str, initial: Callable[[Tensor], Tensor]
 ) -> list[Tensor]:
-    """The per-parameter state tensors called `name`, created on first use."""
+    """Per-parameter state tensors called `name`, created on first use."""
     for p in params:
         if name not in optimiser.state[p]:
             optimiser.state[p][name] = initial(p)

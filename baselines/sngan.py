@@ -1,19 +1,18 @@
 """SN-GAN: Miyato et al., Spectral Normalization for Generative Adversarial Networks, 2018 (arXiv 1802.05957).
 
-Faithful to the paper's tables for the CNN (Table 3: it was not released by the authors) and to the released code
-(pfnet-research/sngan_projection e84b1a5) for the ResNet, the normalisation itself and the update order. Tested
-against the numbers of both code bases (tests/golden/sngan_*).
+Faithful to the paper's tables for the CNN (Table 3: it was not released by the authors) and to the released
+code (pfnet-research/sngan_projection e84b1a5) for the ResNet, the normalisation itself and the update order.
+Tested against the numbers of both code bases (tests/golden/sngan_*).
 
 Where paper and code differ:
   * ResNet: 50 000 G-iterations with linear decay from the start (released config), not 100 000 (§4.1);
     generator batch 128, dequantisation noise, no bias in the last layer (released code);
-  * CNN: the paper's critic widths 64-64-128-128-256-256-512 and slope .1, not the wider critic and slope .2 of
-    chainer-gan-lib; batch size and initialisation are that code's, since the paper prints none.
+  * CNN: the paper's critic widths 64-64-128-128-256-256-512 and slope .1, not the wider critic and slope .2
+    of chainer-gan-lib; batch size and initialisation are that code's, since the paper prints none.
 """
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import Literal
 
@@ -81,6 +80,7 @@ class SnganSettings(Settings):
         decay_iters: the learning rate falls linearly to 0 over so many G-iterations; 0 means constant.
         generator_batch: latents per generator update.
         dequantise: real images are x/128 − 1 + U[0, 1/128) instead of x/127.5 − 1.
+
     """
 
     width: int
@@ -204,7 +204,7 @@ def learning_rate(s: SnganSettings, k: int) -> float:
 
 
 def iterate(s: SnganSettings, p: Players, k: int, draws: Draws) -> Losses:
-    """The generator first, then `critic_steps` critic updates against the new generator (released updater)."""
+    """Update the generator, then `critic_steps` times the critic against the new one (released updater)."""
     for optimiser in (p.generator_optimiser, p.critic_optimiser):
         set_learning_rate(optimiser, learning_rate(s, k))
 
@@ -299,7 +299,7 @@ CIFAR10_RESNET = Experiment(
     name="sngan/cifar10-resnet",
     title="SN-GAN on CIFAR-10, ResNet, hinge loss (Table 2)",
     paper=PAPER,
-    summary="Table 4 networks (generator 256, critic 128), spectral norm in the critic; Adam with linear decay",
+    summary="Table 4 networks (generator 256, critic 128), spectral norm in the critic; Adam, linear decay",
     dataset="cifar10",
     image_shape=(3, 32, 32),
     image_range=(-1.0, 1.0),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import typing
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping  # noqa: TC003 (`cited` evaluates annotations)
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Generic, Literal, Protocol, Self, TypeVar
@@ -72,6 +72,7 @@ class Settings:
             makes a short batch (`keep`), or is filled up from the next epoch (`wrap`).
         sampling_statistics: batch-norm statistics when sampling for evaluation: of the `batch` sampled, or
             `running` averages; `none` without batch norm.
+
     """
 
     batch: int
@@ -82,12 +83,9 @@ class Settings:
     sources: Mapping[str, Source] = field(default_factory=dict, compare=False, repr=False)
 
     def revised(self, **cited_values: tuple[object, str, Confidence]) -> Self:
-        """A copy with some values and their sources replaced: how a variant is declared."""
-        return dataclasses.replace(
-            self,
-            **{name: value for name, (value, _, _) in cited_values.items()},
-            sources={**self.sources, **_sources(cited_values)},
-        )
+        """Copy with some values and their sources replaced: how a variant is declared."""
+        values: dict[str, Any] = {name: value for name, (value, _, _) in cited_values.items()}
+        return dataclasses.replace(self, **values, sources={**self.sources, **_sources(cited_values)})
 
     def values(self) -> dict[str, Any]:
         """Name → plain value, without the sources."""
@@ -99,10 +97,11 @@ S_contra = TypeVar("S_contra", bound=Settings, contravariant=True)
 
 
 def cited(kind: type[S], **cited_values: tuple[object, str, Confidence]) -> S:
-    """Settings of one experiment from ``name=(value, source, confidence)``.
+    """Make the settings of one experiment from ``name=(value, source, confidence)``.
 
     Raises:
         TypeError: a field is missing, unknown, or holds a value its annotation does not admit.
+
     """
     values = {name: value for name, (value, _, _) in cited_values.items()}
     hints = typing.get_type_hints(kind)
@@ -170,7 +169,9 @@ class Build(Protocol[S_contra]):
     generator, which the caller seeds.
     """
 
-    def __call__(self, s: S_contra, shape: tuple[int, int, int], mean_image: Tensor) -> Players: ...
+    def __call__(self, s: S_contra, shape: tuple[int, int, int], mean_image: Tensor) -> Players:
+        """Players with initial weights."""
+        ...
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -185,6 +186,7 @@ class Experiment(Generic[S]):
         real_batches: real minibatches that G-iterations 0..k-1 consumed; fixes the data position of k.
         critic_updates: critic updates made by G-iterations 0..k-1.
         headline: the experiment its paper is known for.
+
     """
 
     name: str
@@ -225,7 +227,7 @@ def frozen(network: nn.Module) -> Iterator[None]:
 def update(optimiser: torch.optim.Optimizer, loss: Tensor) -> None:
     """One optimiser step on `loss`, from cleared gradients."""
     optimiser.zero_grad(set_to_none=True)
-    loss.backward()
+    loss.backward()  # type: ignore[no-untyped-call]
     optimiser.step()
 
 

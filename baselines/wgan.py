@@ -4,12 +4,12 @@ Faithful to the released code (martinarjovsky/WassersteinGAN f7a01e8), tested ag
 (tests/golden/wgan_dcgan64, wgan_schedule).
 
 Where paper and code differ the code is followed:
-  * every critic parameter is clamped *before* a critic step (Algorithm 1 clips after it), batch-norm gains too;
+  * every critic parameter is clamped *before* a critic step (Algorithm 1 clips after it), norm gains too;
   * the critic makes 100 steps at G-iterations below 25 and at every 500th, else 5; the paper only says 5;
-  * the code's critic D descends D(x) − D(G(z)); here f = −D ascends the paper's f(x) − f(G(z)). The two are the
-    same run, since weights start from a symmetric distribution and clipping and RMSprop are symmetric.
-`wgan/cifar10` is another network: the clipping mode of the WGAN-GP authors' CIFAR-10 script, which clips after the
-step. The WGAN paper has no CIFAR-10 result.
+  * the code's critic D descends D(x) − D(G(z)); here f = −D ascends the paper's f(x) − f(G(z)). The two are
+    the same run, since weights start from a symmetric distribution and clipping and RMSprop are symmetric.
+`wgan/cifar10` is another network: the clipping mode of the WGAN-GP authors' CIFAR-10 script, which clips
+after the step. The WGAN paper has no CIFAR-10 result.
 """
 
 from __future__ import annotations
@@ -54,6 +54,7 @@ class WganSettings(Settings):
         clip: every critic parameter is held within ±clip.
         clip_when: clamp `before` each critic step (released code) or `after` it (Algorithm 1).
         critic_schedule: `100/5` (released code) or a `constant` number of critic steps.
+
     """
 
     width: int
@@ -70,7 +71,7 @@ class WganSettings(Settings):
 
 
 class Generator(nn.Module):
-    """4×4 transposed convolutions with batch norm and ReLU, from 1×1 up; tanh; no biases (models/dcgan.py)."""
+    """4×4 transposed convolutions from 1×1 up, batch norm and ReLU; tanh; no biases (models/dcgan.py)."""
 
     def __init__(self, s: WganSettings, shape: tuple[int, int, int]) -> None:
         super().__init__()
@@ -110,7 +111,7 @@ class Critic(nn.Module):
 
 
 def _widths(width: int, shape: tuple[int, int, int]) -> list[int]:
-    """Channels at H/2, H/4, … 4 pixels: width, 2·width, 4·width …"""
+    """Channels at H/2, H/4 and so on to 4 pixels: width, 2·width, 4·width and so on."""
     halvings = (shape[1] // 4).bit_length() - 1
     return [width << i for i in range(halvings)]
 
@@ -128,12 +129,10 @@ def build(s: WganSettings, shape: tuple[int, int, int], mean_image: Tensor) -> P
 
 
 def build_cifar(s: WganSettings, shape: tuple[int, int, int], mean_image: Tensor) -> Players:  # noqa: ARG001
-    """The WGAN-GP authors' CIFAR-10 networks in clipping mode; RMSProp as TensorFlow has it."""
+    """Take the WGAN-GP authors' CIFAR-10 networks in clipping mode; RMSProp as TensorFlow has it."""
     generator = wgan_gp.CifarGenerator(s.latent, s.width, shape)
     critic = wgan_gp.CifarCritic(s.width, shape, batch_norm=True)
-    g, c = (
-        TensorFlowRMSprop(network.parameters(), lr=s.learning_rate) for network in (generator, critic)
-    )
+    g, c = (TensorFlowRMSprop(network.parameters(), lr=s.learning_rate) for network in (generator, critic))
     return Players(generator, critic, g, c)
 
 
@@ -158,7 +157,7 @@ def iterate(s: WganSettings, p: Players, k: int, draws: Draws) -> Losses:
 
 
 def critic_step(s: WganSettings, p: Players, draws: Draws) -> Tensor:
-    """The minibatch and its fakes pass separately, so that batch norm sees one kind at a time."""
+    """Pass the minibatch and its fakes separately, so that batch norm sees one kind at a time."""
     if s.clip_when == "before":
         clip(p.critic, s.clip)
     real = draws.images() / 127.5 - 1

@@ -5,9 +5,9 @@ Faithful to the released scripts (igul222/improved_wgan_training fa66c57): ``gan
 (tests/golden/wgangp_*).
 
 Where paper and code differ the code is followed:
-  * Adam betas (.5, .9) in the MNIST and CIFAR-10 CNN scripts, (0, .9) as in Algorithm 1 only in the ResNet one;
-  * the ResNet generator is updated on two batches of 64, and the critic's fakes come in two halves of 32, each
-    with batch statistics of its own;
+  * Adam betas (.5, .9) in the MNIST and CIFAR-10 CNN scripts, (0, .9) as in Algorithm 1 only for the ResNet;
+  * the ResNet generator is updated on two batches of 64, and the critic's fakes come in two halves of 32,
+    each with batch statistics of its own;
   * real images of the ResNet script carry dequantisation noise;
   * batch norm always uses batch statistics, also when sampling.
 No batch norm in a critic with gradient penalty (§4).
@@ -70,7 +70,9 @@ class WganGpSettings(Settings):
         decay_iters: the learning rate falls linearly to 0 over so many G-iterations; 0 means constant.
         generator_batches: latent batches of size `batch` per generator update, each with its own statistics.
         critic_batch_parts: parts in which the critic's fakes are generated.
-        scaling: of real pixels x: `unit` x/255, `symmetric` 2·(x/255 − ½), `dequantised` 2·(x/256 − ½) + U[0, 1/128).
+        scaling: of real pixels x: `unit` x/255, `symmetric` 2·(x/255 − ½), `dequantised` 2·(x/256 − ½) +
+            U[0, 1/128).
+
     """
 
     width: int
@@ -234,19 +236,19 @@ def _players(s: WganGpSettings, generator: nn.Module, critic: nn.Module) -> Play
 
 
 def build_mnist(s: WganGpSettings, shape: tuple[int, int, int], mean_image: Tensor) -> Players:  # noqa: ARG001
-    """The networks of gan_mnist.py."""
+    """Make the networks of gan_mnist.py."""
     return _players(s, MnistGenerator(s), MnistCritic(s))
 
 
 def build_cnn(s: WganGpSettings, shape: tuple[int, int, int], mean_image: Tensor) -> Players:  # noqa: ARG001
-    """The networks of gan_cifar.py in mode wgan-gp."""
+    """Make the networks of gan_cifar.py in mode wgan-gp."""
     return _players(
         s, CifarGenerator(s.latent, s.width, shape), CifarCritic(s.width, shape, batch_norm=False)
     )
 
 
 def build_resnet(s: WganGpSettings, shape: tuple[int, int, int], mean_image: Tensor) -> Players:  # noqa: ARG001
-    """The networks of gan_cifar_resnet.py, unconditional."""
+    """Make the networks of gan_cifar_resnet.py, unconditional."""
     return _players(s, ResnetGenerator(s.latent, s.width), ResnetCritic(s.width))
 
 
@@ -285,7 +287,7 @@ def critic_step(s: WganGpSettings, p: Players, draws: Draws) -> Losses:
 
 
 def scaled(s: WganGpSettings, draws: Draws) -> Tensor:
-    """The next real minibatch in the range of the generator's output."""
+    """Next real minibatch in the range of the generator's output."""
     pixels = draws.images()
     if s.scaling == "unit":
         return pixels / 255
@@ -309,7 +311,7 @@ CIFAR10_CNN = Experiment(
     name="wgan_gp/cifar10-cnn",
     title="WGAN-GP on CIFAR-10, DCGAN-like networks (Fig. 3, Adam)",
     paper=PAPER,
-    summary="5×5 stride-2 networks of width 128, batch norm in the generator only; Adam, λ = 10, 5 critic steps",
+    summary="5×5 stride-2 networks of width 128, batch norm in the generator; Adam, λ = 10, 5 critic steps",
     dataset="cifar10",
     image_shape=(3, 32, 32),
     image_range=(-1.0, 1.0),
@@ -350,7 +352,7 @@ CIFAR10_RESNET = Experiment(
     name="wgan_gp/cifar10-resnet",
     title="WGAN-GP on CIFAR-10, ResNet, unsupervised (Table 3)",
     paper=PAPER,
-    summary="residual networks of width 128, batch norm in the generator only; Adam with linear decay, λ = 10",
+    summary="residual networks of width 128, batch norm in the generator; Adam with linear decay, λ = 10",
     dataset="cifar10",
     image_shape=(3, 32, 32),
     image_range=(-1.0, 1.0),
