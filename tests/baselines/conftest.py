@@ -45,7 +45,7 @@ class Golden:
     def input(self, name):
         """A weight or an input, rebuilt; float64."""
         shape, distribution, a, b = self.spec[name]
-        r = np.random.RandomState(zlib.crc32(f"{self.case}/{name}".encode("ascii")) & 0x7FFFFFFF)  # noqa: NPY002
+        r = np.random.RandomState(zlib.crc32(f"{self.case}/{name}".encode("ascii")) & 0x7FFFFFFF)
         value = {
             "normal": lambda: r.normal(a, b, shape),
             "uniform": lambda: r.uniform(a, b, shape),
@@ -67,7 +67,7 @@ class Golden:
         assert loaded >= {name for name, _ in network.named_parameters()}
 
     def check(self, name, actual, tolerance, scale=None, axes="same"):
-        """`actual` is off by at most `tolerance`·`scale`; the scale is the array's largest magnitude unless given."""
+        """`actual` is off by at most `tolerance`·`scale`, the array's largest magnitude unless given."""
         found, expected = self.elements(name, actual, axes)
         if name not in self.arrays:
             actual = AXES[axes][1](actual.detach())
@@ -96,7 +96,7 @@ class Golden:
     def check_all(self, prefix, tensors, names, tolerance, common_scale=False):
         """Every stored array below `prefix` that `names` knows, against `tensors` (our name → tensor).
 
-        With `common_scale` the tolerance refers to the largest magnitude among them, as is right for gradients.
+        With `common_scale`, for gradients, the tolerance refers to the largest magnitude among them.
         """
         stored = [theirs for theirs in names if self.has(prefix + theirs)]
         assert stored, prefix
@@ -202,7 +202,7 @@ def synthetic():
 
 @dataclass
 class Step:
-    """One optimiser step: gradients it used, state of its own network after it, and the other network's parts."""
+    """One optimiser step: the gradients it used, its own network after it, and the other network."""
 
     player: str
     gradients: dict

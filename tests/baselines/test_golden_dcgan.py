@@ -90,7 +90,7 @@ def test_adam(layers):
     used = dcgan.build(dcgan.DIGITS.settings, (1, 32, 32), torch.zeros(1, 32, 32)).generator_optimiser
     weight = nn.Parameter(layers.input("adam_w"))
     optimiser = type(used)([weight], **used.defaults)
-    for i in range(3):
-        weight.grad = layers.input(f"adam_g{i}") * 10.0 ** -torch.arange(12)  # ever smaller, so that ε shows
+    for i in range(3):  # the elements of a gradient get ever smaller, so that ε shows
+        weight.grad = layers.input(f"adam_g{i}") * 10.0 ** -torch.arange(12)
         optimiser.step()
         layers.check(f"adam_after{i + 1}", weight, 1e-10)

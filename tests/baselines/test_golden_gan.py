@@ -31,7 +31,7 @@ def test_critic_without_dropout(vectors, players):
 
 
 def test_two_joint_updates(vectors, players, replay, trace, revise):
-    # The file's second step has learning rate .05 and momentum .6: halve the one, ramp the other over 3 epochs.
+    # The file's second step has learning rate .05 and momentum .6: halve one, ramp the other over 3 epochs.
     settings = revise(gan.MNIST.settings, batch=8, learning_rate_decay=2.0, momentum_saturates_at_epoch=3)
     recorded = trace(players)
     for k, step in enumerate(("s1", "s2")):
@@ -63,7 +63,7 @@ def test_learning_rate_floor():
 
 
 def test_momentum_schedule(vectors):
-    # pylearn2 counts its monitoring calls; the first precedes the first epoch, so call n belongs to epoch n − 1.
+    # pylearn2 counts monitoring calls; one precedes epoch 0, so call n sets the momentum of epoch n − 1.
     for call, expected in vectors.result("momentum_at_epoch").tolist():
         if call >= 1:
             assert gan.momentum(gan.MNIST.settings, int(call) - 1) == pytest.approx(expected, abs=1e-12)

@@ -116,7 +116,7 @@ def test_resnet_update(golden, double_players, replay, trace, revise):
 
 
 def test_cnn_update(golden, double_players, replay, trace, revise):
-    """The chainer-gan-lib variant: another critic width plan, slope and loss, and batch norm after the dense layer."""
+    """The chainer-gan-lib variant: other critic widths, slope and loss, batch norm after the dense layer."""
     settings = revise(
         sngan.CIFAR10_CNN.settings,
         batch=4,
@@ -189,9 +189,7 @@ def test_spectral_norm_in_evaluation(layer_vectors, case):
     layer.eval()
     layer_vectors.check(f"{case}/eval/y", layer(x), 1e-12)
     assert torch.equal(layer.u, trained)
-    if case.startswith(
-        "conv"
-    ):  # the released linear layer moves u in evaluation too, which no training run sees
+    if case.startswith("conv"):  # the released linear layer moves u in evaluation too
         layer_vectors.check(f"{case}/eval/u_after", layer.u, 1e-12)
 
 
@@ -238,9 +236,7 @@ def test_chainer_adam(golden, learning_rate, betas, name):
     vectors = golden("sngan_adam_f64")
     weight = nn.Parameter(vectors.input(f"w_{name}"))
     optimiser = EpsHatAdam([weight], learning_rate, betas, eps_hat=vectors.result("eps").item())
-    for i in range(3):
-        weight.grad = vectors.input(f"g_{name}_{i}") * 10.0 ** -torch.arange(
-            12
-        )  # ever smaller, so that ε shows
+    for i in range(3):  # the elements of a gradient get ever smaller, so that ε shows
+        weight.grad = vectors.input(f"g_{name}_{i}") * 10.0 ** -torch.arange(12)
         optimiser.step()
         vectors.check(f"w_{name}/after{i + 1}", weight, 1e-7, scale=learning_rate)

@@ -69,8 +69,8 @@ def images(vectors, name):
 def check_weights(vectors, prefix, step, names, learning_rate):
     """Weights after a step, to a fiftieth of the learning rate plus float32 rounding.
 
-    Adam turns a gradient of pure rounding noise into a full step of arbitrary sign, so only weights whose gradient is
-    at least a thousandth of the largest are compared.
+    Adam turns a gradient of pure rounding noise into a full step of arbitrary sign, so only weights whose
+    gradient is at least a thousandth of the largest are compared.
     """
     largest = max(g.abs().max() for g in step.gradients.values())
     compared = 0
