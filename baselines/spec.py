@@ -83,8 +83,14 @@ class Settings:
     sources: Mapping[str, Source] = field(default_factory=dict, compare=False, repr=False)
 
     def revised(self, **cited_values: tuple[object, str, Confidence]) -> Self:
-        """Copy with some values and their sources replaced: how a variant is declared."""
+        """Copy with some values and their sources replaced: how a variant is declared.
+
+        Raises:
+            TypeError: a field is unknown or given a value its annotation does not admit.
+
+        """
         values: dict[str, Any] = {name: value for name, (value, _, _) in cited_values.items()}
+        _check_kinds(type(self), values)
         return dataclasses.replace(self, **values, sources={**self.sources, **_sources(cited_values)})
 
     def values(self) -> dict[str, Any]:
@@ -104,15 +110,19 @@ def cited(kind: type[S], **cited_values: tuple[object, str, Confidence]) -> S:
 
     """
     values = {name: value for name, (value, _, _) in cited_values.items()}
-    hints = typing.get_type_hints(kind)
-    for name, value in values.items():
-        if name in hints and not _admits(hints[name], value):
-            raise TypeError(f"{kind.__module__}.{name} = {value!r} is not a {hints[name]}")
+    _check_kinds(kind, values)
     return kind(**values, sources=_sources(cited_values))  # type: ignore[arg-type]
 
 
 def _sources(cited_values: Mapping[str, tuple[object, str, Confidence]]) -> dict[str, Source]:
     return {name: Source(where, confidence) for name, (_, where, confidence) in cited_values.items()}
+
+
+def _check_kinds(kind: type[Settings], values: Mapping[str, object]) -> None:
+    hints = typing.get_type_hints(kind)
+    for name, value in values.items():
+        if name in hints and not _admits(hints[name], value):
+            raise TypeError(f"{kind.__module__}.{name} = {value!r} is not a {hints[name]}")
 
 
 def _admits(hint: Any, value: object) -> bool:
