@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from benchmark import data
+from benchmark.data.framing import frame
 from benchmark.errors import UserError
 from benchmark.evaluation import extractors, fidelity
 
@@ -122,27 +123,6 @@ class Evaluator:
                     where=f"protocol '{protocol.name}'",
                     do="Choose another protocol or data set",
                 )
-
-
-def frame(images: Tensor, size: int) -> Tensor:
-    """Centre images [N,C,H,W] in black frames [N,C,size,size]; an odd pixel goes to the right and below.
-
-    Always a copy in plain row-major layout: otherwise the convolution kernel, and with it the last bits of
-    the features, would depend on the memory format the generator left.
-
-    Raises:
-        ValueError: the images are not uint8 [N,C,H,W] or are larger than `size`.
-
-    """
-    if images.dtype != torch.uint8 or images.dim() != 4:
-        raise ValueError(f"images to score must be uint8 [N,C,H,W], not {images.dtype} {list(images.shape)}")
-    n, channels, height, width = images.shape
-    if max(height, width) > size:
-        raise ValueError(f"images of {height} x {width} pixels do not fit into {size} x {size}")
-    top, left = (size - height) // 2, (size - width) // 2
-    framed = torch.zeros((n, channels, size, size), dtype=torch.uint8, device=images.device)
-    framed[:, :, top : top + height, left : left + width] = images
-    return framed
 
 
 def _other_split(protocol: Protocol) -> str:

@@ -1,0 +1,135 @@
+"""The experiments of the baseline files as plain data, in `catalogue.json`: reading it needs no torch.
+
+``python -m baselines`` writes the file. It holds the SHA-256 of every source it was made from and is
+ignored as soon as one of them differs, so it can be out of date but never wrong. In a review, its diff shows
+which experiments a change of code or settings touches.
+"""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+import importlib
+import json
+from functools import cache
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from baselines.spec import Experiment
+
+MODULES = tuple(f"baselines.{name}" for name in ("gan", "dcgan", "wgan", "wgan_gp", "sngan"))
+PATH = Path(__file__).with_name("catalogue.json")
+
+
+def read(path: Path = PATH) -> dict[str, dict[str, Any]] | None:
+    """Experiments by name; None when the file is missing, damaged or older than a source."""
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        experiments: dict[str, dict[str, Any]] = content["experiments"]
+        return experiments if content["sources"] == _all_sources() else None
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def compute(modules: Iterable[str]) -> dict[str, dict[str, Any]]:
+    """Experiments by name from the modules themselves; imports torch."""
+    return {
+        experiment.name: describe(experiment, module)
+        for module in modules
+        for experiment in importlib.import_module(module).EXPERIMENTS
+    }
+
+
+def describe(experiment: Experiment[Any], module: str) -> dict[str, Any]:
+    """One experiment as JSON types: what reports show, and (settings, shapes) what identifies a run."""
+    settings = experiment.settings
+    return {
+        "name": experiment.name,
+        "baseline": experiment.baseline,
+        "module": module,
+        "title": experiment.title,
+        "paper": vars(experiment.paper),
+        "summary": experiment.summary,
+        "dataset": experiment.dataset,
+        "image_shape": list(experiment.image_shape),
+        "image_range": list(experiment.image_range),
+        "settings": {
+            name: {"value": value, **_source(settings.sources[name])}
+            for name, value in settings.values().items()
+        },
+        "parameters": _parameters(experiment),
+        "budget": {
+            "gen_iters": experiment.budget.gen_iters,
+            "arithmetic": experiment.budget.arithmetic,
+            **_source(experiment.budget.source),
+        },
+        "deviations": [vars(deviation) for deviation in experiment.deviations],
+        "headline": experiment.headline,
+    }
+
+
+def sources(module: str) -> dict[str, str]:
+    """SHA-256 of the module's file and of every `baselines` file it imports, by dotted name; no torch."""
+    found: dict[str, str] = {}
+    waiting = [module]
+    while waiting:
+        name = waiting.pop()
+        if name not in found:
+            content = _file(name).read_bytes().replace(b"\r\n", b"\n")
+            found[name] = hashlib.sha256(content).hexdigest()
+            waiting += _imported_baselines(content)
+    return dict(sorted(found.items()))
+
+
+def write(path: Path = PATH) -> None:
+    """Make the file anew from the modules; imports torch."""
+    content = {"sources": _all_sources(), "experiments": compute(MODULES)}
+    path.write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def _all_sources() -> dict[str, str]:
+    return {key: value for module in MODULES for key, value in sources(module).items()}
+
+
+@cache
+def _file(module: str) -> Path:
+    if module.startswith("baselines."):  # without find_spec: this runs in every command
+        return Path(__file__).with_name(module.split(".", 1)[1] + ".py")
+    spec = find_spec(module)
+    if spec is None or spec.origin is None:
+        raise ModuleNotFoundError(f"no source file for module '{module}'")
+    return Path(spec.origin)
+
+
+def _imported_baselines(content: bytes) -> list[str]:
+    """Modules of this package that a source imports, from its import statements."""
+    out = []
+    for node in ast.walk(ast.parse(content)):
+        if isinstance(node, ast.ImportFrom) and node.module == "baselines":
+            out += [f"baselines.{alias.name}" for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and node.module and node.module.startswith("baselines."):
+            out.append(node.module)
+        elif isinstance(node, ast.Import):
+            out += [alias.name for alias in node.names if alias.name.startswith("baselines.")]
+    return out
+
+
+def _source(source: Any) -> dict[str, str]:
+    return {"source": source.where, "confidence": source.confidence}
+
+
+def _parameters(experiment: Experiment[Any]) -> dict[str, int]:
+    import torch
+
+    with torch.device("meta"):
+        players = experiment.build(
+            experiment.settings, experiment.image_shape, torch.zeros(experiment.image_shape)
+        )
+    return {
+        "generator": sum(p.numel() for p in players.generator.parameters()),
+        "critic": sum(p.numel() for p in players.critic.parameters()),
+    }

@@ -1,0 +1,136 @@
+"""`ganbench list`: the registries."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from benchmark.cli.options import as_json, print_json
+
+KINDS = ("baselines", "experiments", "suites", "datasets", "protocols")
+
+
+@click.command("list")
+@click.argument("kind", type=click.Choice(KINDS), required=False)
+@as_json
+def list_(kind: str | None, json_: bool) -> None:
+    """List baselines, experiments, suites, datasets or protocols; all of them without KIND."""
+    kinds = (kind,) if kind else KINDS
+    listed = {name: _LISTERS[name]() for name in kinds}
+    if json_:
+        print_json(listed[kind] if kind else listed)
+        return
+    from benchmark.cli.text import print_table, print_text
+
+    for i, (name, entries) in enumerate(listed.items()):
+        if i:
+            print_text("")
+        headers = list(entries[0])
+        right = [k for k, header in enumerate(headers) if isinstance(entries[0][header], int)]
+        rows = [[_cell(value) for value in entry.values()] for entry in entries]
+        print_table(headers, rows, title=name if len(listed) > 1 else "", right=right)
+
+
+def _cell(value: Any) -> str:
+    if value is None:
+        return "not printed"
+    if isinstance(value, int):
+        return f"{value:,}".replace(",", " ")
+    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+
+
+def _experiments() -> list[dict[str, Any]]:
+    import baselines
+    from benchmark import data
+
+    return [
+        {
+            "experiment": name,
+            "title": (e := baselines.described(name))["title"],
+            "dataset": e["dataset"],
+            "loadable": "yes" if e["dataset"] in data.names() else "not yet",
+            "G parameters": e["parameters"]["generator"],
+            "critic parameters": e["parameters"]["critic"],
+            "paper's G-iterations": e["budget"]["gen_iters"],
+        }
+        for name in baselines.names()
+    ]
+
+
+def _baselines() -> list[dict[str, Any]]:
+    import baselines
+
+    found: dict[str, dict[str, Any]] = {}
+    for name in baselines.names():
+        experiment = baselines.described(name)
+        row = found.setdefault(
+            experiment["baseline"],
+            {
+                "baseline": experiment["baseline"],
+                "paper": experiment["paper"]["citation"],
+                "arXiv": experiment["paper"]["arxiv"],
+                "experiments": [],
+            },
+        )
+        row["experiments"].append(name.split("/", 1)[1])
+    return list(found.values())
+
+
+def _suites() -> list[dict[str, Any]]:
+    from benchmark import suites
+
+    return [
+        {
+            "suite": suite.name,
+            "title": suite.title,
+            "experiments": list(suite.experiments),
+            "seeds": list(suite.seeds),
+            "G-iterations": suite.gen_iters,
+            "protocols": list(suite.protocols),
+        }
+        for suite in map(suites.load, suites.names())
+    ]
+
+
+def _datasets() -> list[dict[str, Any]]:
+    from benchmark import data
+
+    return [
+        {
+            "dataset": name,
+            "title": (known := data.info(name)).title,
+            "shape": "x".join(map(str, known.shape)),
+            "train": known.n_train,
+            "held-out": known.n_held_out,
+            "digest": known.digest[:12],
+            "licence": known.licence,
+        }
+        for name in data.names()
+    ]
+
+
+def _protocols() -> list[dict[str, Any]]:
+    from benchmark.evaluation import protocols
+
+    return [
+        {
+            "protocol": name,
+            "title": (p := protocols.get(name)).title,
+            "metrics": list(p.metrics),
+            "extractor": p.extractor,
+            "generated": p.n_generated,
+            "reference": f"{p.n_reference} {p.reference_split}",
+            "beside papers": "yes" if p.comparable_with_papers else "never",
+        }
+        for name in protocols.names()
+    ]
+
+
+_LISTERS = {
+    "baselines": _baselines,
+    "experiments": _experiments,
+    "suites": _suites,
+    "datasets": _datasets,
+    "protocols": _protocols,
+}

@@ -1,0 +1,72 @@
+"""Options and output that several verbs share."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from benchmark.suites import Suite
+
+F = TypeVar("F", bound="Callable[..., Any]")
+
+
+def selection(function: F) -> F:
+    """The suite and what narrows or changes it; read back with `selected`."""
+    for decorate in (
+        click.argument("suite", default="quick"),
+        click.option(
+            "--experiment",
+            "patterns",
+            multiple=True,
+            metavar="GLOB",
+            help="Only matching experiments; repeatable.",
+        ),
+        click.option("--seeds", metavar="SEEDS", help="Other seeds than the suite's, like 0-4 or 0,2,7-9."),
+        click.option(
+            "--budget", type=click.IntRange(min=0), metavar="N", help="Another budget, in G-iterations."
+        ),
+        click.option(
+            "--device",
+            default="auto",
+            show_default=True,
+            type=click.Choice(["auto", "cpu", "cuda"]),
+            help="Where to train; auto takes a GPU when torch can use one.",
+        ),
+        out,
+    ):
+        function = decorate(function)
+    return function
+
+
+def out(function: F) -> F:
+    """Where results live."""
+    return click.option(
+        "--out",
+        default="results",
+        show_default=True,
+        type=click.Path(path_type=Path),
+        help="The results folder.",
+    )(function)
+
+
+def as_json(function: F) -> F:
+    """Machine-readable output."""
+    return click.option("--json", "json_", is_flag=True, help="Print JSON on stdout.")(function)
+
+
+def selected(suite: str, patterns: tuple[str, ...], seeds: str | None, budget: int | None) -> Suite:
+    """The suite the options describe; raises `UserError` like `suites.load`."""
+    from benchmark import suites
+
+    return suites.load(suite).revised(patterns=patterns, seeds=seeds, budget=budget)
+
+
+def print_json(value: Any) -> None:
+    """JSON on stdout."""
+    click.echo(json.dumps(value, indent=1, ensure_ascii=False))

@@ -1,0 +1,74 @@
+"""`ganbench report`: the report from records alone."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from benchmark.cli.options import as_json, out, print_json
+from benchmark.errors import NothingToJudge, UserError
+from benchmark.report import FORMATS
+
+
+@click.command()
+@click.argument("what", nargs=-1, metavar="[SUITE | DIR...]")
+@click.option(
+    "--format", "formats", default=",".join(FORMATS), show_default=True, help="Formats, separated by commas."
+)
+@click.option("--to", type=click.Path(path_type=Path), help="Folder to write; default: OUT/reports/NAME.")
+@click.option(
+    "--device", default="auto", type=click.Choice(["auto", "cpu", "cuda"]), help="Whose runs of the suite."
+)
+@out
+@as_json
+def report(what: tuple[str, ...], formats: str, to: Path | None, device: str, out: Path, json_: bool) -> None:
+    r"""Write the report of a SUITE's runs, or of every record below one or more folders.
+
+    \b
+    ganbench report quick
+    ganbench report ci-shard-1 ci-shard-2 --to merged
+    """
+    from benchmark import environment, store, suites
+    from benchmark.cli import results
+    from benchmark.plan import plan
+    from benchmark.report import write_report
+
+    chosen_formats = [name.strip() for name in formats.split(",") if name.strip()]
+    folders = [Path(item) for item in what if Path(item).is_dir() and item not in suites.names()]
+    if folders and len(folders) != len(what):
+        other = next(item for item in what if Path(item) not in folders)
+        raise UserError(f"'{other}' is not a folder", do="Give either one suite or folders with records")
+    if folders:
+        name = folders[0].name
+        records = results.load(d for folder in folders for d in store.records_below(folder))
+        if not records:
+            raise NothingToJudge("no records", where=", ".join(what), do="Run a suite first: ganbench run")
+        command = " ".join(["ganbench report", *what, *(["--to", str(to)] if to else [])])
+        files = write_report(
+            records,
+            to or out / "reports" / name,
+            suite=name,
+            command=command,
+            formats=chosen_formats,
+            bibtex=results.bibtex(records),
+        )
+    else:
+        if len(what) > 1:
+            raise UserError("more than one suite", do="Give one suite, or folders with records")
+        suite = suites.load(what[0] if what else "quick")
+        runs = plan(suite, out, environment.resolve_device(device))
+        records = results.records_of(runs)
+        if not records:
+            raise NothingToJudge(
+                f"no finished run of the suite '{suite.name}'",
+                where=str(out),
+                do=f"Run it first: ganbench run {suite.name}",
+            )
+        folder = to or out / "reports" / suite.name
+        files = results.write(suite, records, results.missing_runs(runs), folder, out, chosen_formats)
+    if json_:
+        print_json([str(file) for file in files])
+        return
+    for file in files:
+        click.echo(file)

@@ -1,0 +1,108 @@
+"""From runs on disk to the report's input, and the final scores on the terminal."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from benchmark import experiments, store
+from benchmark.report import FORMATS, LoadedRecord, MissingRun, write_report
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+    from pathlib import Path
+
+    from benchmark.plan import PlannedRun
+    from benchmark.suites import Suite
+
+
+def load(directories: Iterable[Path]) -> list[LoadedRecord]:
+    """The readable records among these run directories."""
+    found = ((store.read_record(directory), directory) for directory in directories)
+    return [LoadedRecord(record, directory) for record, directory in found if record is not None]
+
+
+def records_of(runs: Sequence[PlannedRun]) -> list[LoadedRecord]:
+    """The records of the planned runs that have one."""
+    return load(run.directory for run in runs if run.state.finished)
+
+
+def missing_runs(runs: Sequence[PlannedRun]) -> list[MissingRun]:
+    """The planned runs without a record, and why."""
+    return [MissingRun(r.experiment, r.seed, r.state.text()) for r in runs if not r.state.finished]
+
+
+def write(
+    suite: Suite,
+    records: Sequence[LoadedRecord],
+    missing: Sequence[MissingRun],
+    folder: Path,
+    out: Path,
+    formats: Sequence[str] = FORMATS,
+) -> list[Path]:
+    """Write the report of a suite; the first of the files is the one to open."""
+    command = f"ganbench report {suite.name}" + ("" if str(out) == "results" else f" --out {out}")
+    return write_report(
+        records,
+        folder,
+        suite=suite.name,
+        command=command,
+        formats=formats,
+        missing=missing,
+        bibtex=bibtex(records),
+    )
+
+
+def bibtex(records: Sequence[LoadedRecord]) -> str:
+    """The papers of the records."""
+    return experiments.bibtex(r.record["spec"]["experiment"]["paper"]["key"] for r in records)
+
+
+def final_scores(records: Sequence[LoadedRecord]) -> list[dict[str, Any]]:
+    """Mean, sd and n over the finished seeds per experiment, protocol and metric."""
+    from benchmark.report.cells import group
+    from benchmark.report.scores import comparisons
+    from benchmark.report.summary import summarise
+
+    out = []
+    for comparison in comparisons(group(records).cells):
+        for cell in comparison.cells:
+            for metric in comparison.metrics:
+                values = comparison.final(cell, metric)
+                spread = summarise(values)
+                out.append(
+                    {
+                        "experiment": cell.label,
+                        "protocol": comparison.name,
+                        "gen_iters": comparison.gen_iters,
+                        "metric": metric,
+                        "mean": spread.mean if spread else None,
+                        "sd": spread.sd if spread else None,
+                        "n": len(values),
+                        "values": values,
+                    }
+                )
+    return out
+
+
+def print_scores(records: Sequence[LoadedRecord], missing: Sequence[MissingRun]) -> None:
+    """The report's score tables on the terminal, without the columns on cost."""
+    from benchmark.cli.text import print_table, print_text
+    from benchmark.report.cells import group
+    from benchmark.report.scores import comparisons, score_table
+
+    grouping = group(records, missing)
+    for comparison in comparisons(grouping.cells):
+        whole = score_table(comparison, grouping.absent)
+        kept = [
+            i for i, c in enumerate(whole.columns) if c.group != "Parameters" and c.header != "images seen"
+        ]
+        table = whole.select(kept)
+        print_text("")
+        print_table(
+            [column.full_header.removeprefix("Per run ") for column in table.columns],
+            [row.cells for row in table.rows],
+            title=table.caption,
+            right=[i for i, column in enumerate(table.columns) if column.numeric],
+        )
+        if not comparison.protocol["comparable_with_papers"]:
+            print_text(f"{comparison.protocol['extractor']} scores are not comparable with any paper.")

@@ -1,0 +1,139 @@
+"""`ganbench run`: train what is missing, then report."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from benchmark.cli.options import as_json, print_json, selected, selection
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from benchmark.plan import PlannedRun
+    from benchmark.suites import Suite
+
+
+@click.command()
+@selection
+@click.option(
+    "--jobs",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Runs at a time; default: one per core, or one on a GPU.",
+)
+@click.option(
+    "--reuse",
+    type=click.Choice(["missing", "never", "only"]),
+    default="missing",
+    show_default=True,
+    help="missing: run what has no record; never: run everything again, old runs are set aside; "
+    "only: run nothing, report what is there.",
+)
+@click.option("--fail-fast", is_flag=True, help="Stop everything at the first failed run.")
+@as_json
+def run(
+    suite: str,
+    patterns: tuple[str, ...],
+    seeds: str | None,
+    budget: int | None,
+    device: str,
+    out: Path,
+    jobs: int | None,
+    reuse: str,
+    fail_fast: bool,
+    json_: bool,
+) -> int:
+    r"""Run SUITE (a name or a .toml file): train, score, report.
+
+    Finished runs are kept, interrupted ones continue where they were: the same command again finishes what
+    is missing. Ctrl-C writes a checkpoint of every run and stops.
+
+    \b
+    ganbench run                                        the suite 'quick'
+    ganbench run quick --experiment 'wgan*' --seeds 0   one seed of two baselines
+    """
+    from benchmark import environment, provenance, store
+    from benchmark.cli.progress import display
+    from benchmark.cli.text import note
+    from benchmark.engines import local
+    from benchmark.plan import plan
+
+    chosen = selected(suite, patterns, seeds, budget)
+    device = environment.resolve_device(device)
+    runs = plan(chosen, out, device)
+    store.open_folder(out)
+    if reuse == "never":
+        for directory in {r.directory for r in runs if r.directory.exists()}:
+            store.set_aside(directory)
+        runs = plan(chosen, out, device)
+    to_do = [] if reuse == "only" else [r for r in runs if not r.state.finished]
+    jobs = jobs or local.default_jobs(device)
+    note(_announcement(chosen, runs, to_do, jobs, device, out))
+    try:
+        if to_do:
+            with display(to_do, jobs) as shown:
+                local.execute(
+                    to_do, jobs=jobs, launch=provenance.launch(sys.argv), display=shown, fail_fast=fail_fast
+                )
+    except local.Interrupted:
+        note(f"Stopped. Nothing is lost: '{_command(chosen.name, sys.argv)}' continues.")
+        return 130
+    runs = plan(chosen, out, device)
+    written = _report(chosen, runs, out, json_)
+    bad = [r for r in runs if r.state.name != "done"]
+    for r in bad:
+        note(f"{r.label}: {r.state.text()}" + (f", see {r.directory}" if r.state.name == "failed" else ""))
+    note(f"Report: {written}")
+    return 3 if any(r.state.name in ("failed", "diverged", "running") for r in bad) else 0
+
+
+def _announcement(
+    suite: Suite, runs: list[PlannedRun], to_do: list[PlannedRun], jobs: int, device: str, out: Path
+) -> str:
+    finished = sum(r.state.finished for r in runs)
+    resumed = sum(r.state.name == "interrupted" and r.state.gen_iters > 0 for r in to_do)
+    stale = [r for r in runs if r.state.name == "stale"]
+    return (
+        f"{suite.name}: {len(runs)} runs in {out} on {device}; {finished} finished, kept as they are; "
+        f"{len(to_do)} to do"
+        + (f" ({resumed} continued from a checkpoint)" if resumed else "")
+        + (f", {min(jobs, len(to_do))} at a time" if to_do else "")
+        + (f". {len(stale)} older runs do not count: {stale[0].state.reason}" if stale else "")
+        + "."
+    )
+
+
+def _report(suite: Suite, runs: list[PlannedRun], out: Path, json_: bool) -> Path:
+    from benchmark.cli.results import final_scores, missing_runs, print_scores, records_of, write
+
+    records, missing = records_of(runs), missing_runs(runs)
+    files = write(suite, records, missing, out / "reports" / suite.name, out)
+    if json_:
+        print_json(
+            {
+                "suite": suite.name,
+                "report": str(files[0]),
+                "runs": [_summary(r) for r in runs],
+                "scores": final_scores(records),
+            }
+        )
+    else:
+        print_scores(records, missing)
+    return files[0]
+
+
+def _summary(r: PlannedRun) -> dict[str, Any]:
+    return {
+        "experiment": r.experiment,
+        "seed": r.seed,
+        "state": r.state.name,
+        "reason": r.state.reason,
+        "directory": str(r.directory),
+    }
+
+
+def _command(suite: str, argv: list[str]) -> str:
+    return " ".join(["ganbench", *argv[1:]]) if len(argv) > 1 else f"ganbench run {suite}"

@@ -1,0 +1,106 @@
+"""`ganbench show`: one entry of a registry, with everything that is known about it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from benchmark.cli.options import as_json, print_json
+from benchmark.errors import UserError, did_you_mean
+
+
+@click.command()
+@click.argument("name")
+@as_json
+def show(name: str, json_: bool) -> None:
+    """Show an experiment, suite, data set or protocol.
+
+    For an experiment: paper, networks with shapes and parameter counts, hyper-parameters each with its
+    source, deviations from the paper, BibTeX.
+    """
+    import baselines
+    from benchmark import data, suites
+    from benchmark.evaluation import protocols
+
+    if name in baselines.names():
+        _show_experiment(name, json_)
+    elif name in suites.names() or name.endswith(".toml"):
+        _show_fields(vars(suites.load(name)), json_)
+    elif name in data.names():
+        _show_fields(vars(data.info(name)), json_)
+    elif name in protocols.names():
+        _show_fields(protocols.get(name).as_dict(), json_)
+    else:
+        known = [*baselines.names(), *suites.names(), *data.names(), *protocols.names()]
+        of_baseline = [e for e in baselines.names() if e.split("/")[0] == name]
+        raise UserError(
+            f"unknown name '{name}'",
+            do="Choose one of: " + ", ".join(of_baseline) if of_baseline else did_you_mean(name, known),
+        )
+
+
+def _show_fields(fields: dict[str, Any], json_: bool) -> None:
+    if json_:
+        print_json(fields)
+        return
+    from benchmark.cli.text import print_table
+
+    print_table(("what", "value"), [(key, _text(value)) for key, value in fields.items()])
+
+
+def _show_experiment(name: str, json_: bool) -> None:
+    import baselines
+    from benchmark import experiments
+    from benchmark.networks import layer_table
+
+    e = baselines.described(name)
+    networks = layer_table(baselines.get(name))
+    bibtex = experiments.bibtex([e["paper"]["key"]])
+    if json_:
+        print_json({**e, "networks": networks, "bibtex": bibtex})
+        return
+    from benchmark.cli.text import print_table, print_text
+
+    budget = e["budget"]
+    length = (
+        f"{budget['gen_iters']:,} G-iterations".replace(",", " ") if budget["gen_iters"] else "not printed"
+    )
+    print_text(f"{name}: {e['title']}", style="bold")
+    print_text(f"{e['paper']['citation']} (arXiv:{e['paper']['arxiv']})")
+    print_text(e["summary"])
+    print_text(
+        f"Data: {e['dataset']}, networks see {'x'.join(map(str, e['image_shape']))} in {e['image_range']}"
+    )
+    print_text(f"Training length in the paper: {length}. {budget['arithmetic']} [{budget['source']}]\n")
+    for part, rows in networks.items():
+        print_table(
+            ("layer", "kind", "output", "parameters"),
+            [
+                (r["layer"], r["kind"], _shape(r["output"]), f"{r['parameters']:,}".replace(",", " "))
+                for r in rows
+            ],
+            title=f"{part}: {e['parameters'][part]:,} parameters".replace(",", " "),
+            right=(3,),
+        )
+        print_text("")
+    print_table(
+        ("setting", "value", "source", "confidence"),
+        [(k, _text(v["value"]), v["source"], v["confidence"]) for k, v in e["settings"].items()],
+        title="hyper-parameters",
+    )
+    print_text("")
+    print_table(
+        ("what", "why", "effect"),
+        [(d["what"], d["why"], d["effect"]) for d in e["deviations"]],
+        title="deviations from the paper" if e["deviations"] else "no deviations are declared",
+    )
+    print_text("\n" + bibtex)
+
+
+def _shape(shape: list[int]) -> str:
+    return "x".join(map(str, shape))
+
+
+def _text(value: Any) -> str:
+    return ", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)

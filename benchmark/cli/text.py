@@ -1,0 +1,43 @@
+"""Tables and notes on the terminal, through rich."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+
+def console(*, err: bool = False) -> Console:
+    """A console on stdout or stderr; wide when it is no terminal, so that pipes get whole lines."""
+    stream = sys.stderr if err else sys.stdout
+    return Console(file=stream, width=None if stream.isatty() else 200, highlight=False, soft_wrap=False)
+
+
+def print_table(
+    headers: Sequence[str], rows: Iterable[Sequence[str]], *, title: str = "", right: Sequence[int] = ()
+) -> None:
+    """A table without lines on stdout; columns in `right` are right-aligned."""
+    table = Table(title=title or None, title_justify="left", title_style="bold", box=None, pad_edge=False)
+    for i, header in enumerate(headers):
+        table.add_column(
+            header, justify="right" if i in right else "left", header_style="dim", overflow="fold"
+        )
+    for row in rows:
+        table.add_row(*(Text(cell) for cell in row))
+    console().print(table)
+
+
+def note(text: str) -> None:
+    """A line for a person, on stderr."""
+    console(err=True).print(Text(text), soft_wrap=True)
+
+
+def print_text(text: str, *, style: str = "") -> None:
+    """A line or paragraph on stdout."""
+    console().print(Text(text, style=style))

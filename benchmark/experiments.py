@@ -1,0 +1,47 @@
+"""Names and patterns of experiments, as users type them, to registered experiments. Imports no torch."""
+
+from __future__ import annotations
+
+import re
+from fnmatch import fnmatchcase
+from importlib.resources import files
+from typing import TYPE_CHECKING, Any
+
+import baselines
+from benchmark.errors import UserError, did_you_mean
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+
+def describe(name: str, where: str = "") -> dict[str, Any]:
+    """The experiment as JSON types; `UserError` with the closest name for an unknown one."""
+    try:
+        return baselines.described(name)
+    except baselines.UnknownExperiment:
+        raise UserError(
+            f"unknown experiment '{name}'", where=where, do=did_you_mean(name, baselines.names())
+        ) from None
+
+
+def matching(patterns: Sequence[str], among: Sequence[str], where: str) -> tuple[str, ...]:
+    """The names of `among` that any shell-style pattern matches, in the order of `among`.
+
+    Raises:
+        UserError: a pattern that matches none.
+
+    """
+    for pattern in patterns:
+        if not any(fnmatchcase(name, pattern) for name in among):
+            raise UserError(
+                f"no experiment matches '{pattern}'", where=where, do=did_you_mean(pattern, among)
+            )
+    return tuple(name for name in among if any(fnmatchcase(name, pattern) for pattern in patterns))
+
+
+def bibtex(keys: Iterable[str]) -> str:
+    """The entries of `baselines/references.bib` with these keys, in the order of the file."""
+    wanted = set(keys)
+    text = files("baselines").joinpath("references.bib").read_text(encoding="utf-8")
+    entries = re.split(r"\n(?=@)", text)
+    return "\n".join(e.strip() + "\n" for e in entries if re.split(r"[{,]", e, maxsplit=2)[1] in wanted)

@@ -1,0 +1,131 @@
+"""From a suite to its runs and what each of them still needs. Imports no torch on the CPU."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from benchmark import data, environment, experiments, identity, store
+from benchmark.errors import UserError
+from benchmark.evaluation import protocols
+from benchmark.training.numerics import FAITHFUL
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from benchmark.suites import Suite
+
+SPEC_VERSION = 1
+
+
+@dataclass(frozen=True)
+class PlannedRun:
+    """One run of a suite: its spec, where it lives, what state it is in."""
+
+    spec: dict[str, Any]
+    run_id: str
+    env_id: str
+    directory: Path
+    state: store.RunState
+
+    @property
+    def experiment(self) -> str:
+        """``baseline/experiment``."""
+        return str(self.spec["experiment"]["name"])
+
+    @property
+    def seed(self) -> int:
+        """The run's seed."""
+        return int(self.spec["seed"])
+
+    @property
+    def gen_iters(self) -> int:
+        """The budget."""
+        return int(self.spec["gen_iters"])
+
+    @property
+    def label(self) -> str:
+        """`gan/digits seed 0`."""
+        return f"{self.experiment} seed {self.seed}"
+
+
+def plan(suite: Suite, out: Path, device: str) -> list[PlannedRun]:
+    """All runs of a suite, seed by seed, so that every experiment has its first seed early. Writes nothing.
+
+    Raises:
+        UserError: a data set that this version does not have, a budget that the paper does not print, or a
+            device that is not there.
+
+    """
+    env_id = identity.env_id(environment.describe(device))
+    parts = {name: spec_without_seed(suite, name, device) for name in suite.experiments}
+    runs = []
+    for seed in suite.seeds:
+        for name in suite.experiments:
+            spec = {**parts[name], "seed": seed}
+            run_id = identity.run_id(spec)
+            directory = store.run_directory(out, name, run_id, env_id)
+            state = store.state(directory)
+            if state.name == "not run" and (old := _older_run(out, spec, directory)):
+                state = store.RunState("stale", reason=old)
+            runs.append(PlannedRun(spec, run_id, env_id, directory, state))
+    return runs
+
+
+def spec_without_seed(suite: Suite, name: str, device: str) -> dict[str, Any]:
+    """Everything that decides the numbers of a run, but for its seed."""
+    experiment = experiments.describe(name)
+    known = data.names()
+    if experiment["dataset"] not in known:
+        raise UserError(
+            f"needs the data set '{experiment['dataset']}', which this version cannot load yet",
+            where=f"experiment '{name}'",
+            do=f"Choose an experiment on: {', '.join(known)}",
+        )
+    dataset = data.info(experiment["dataset"])
+    return {
+        "spec_version": SPEC_VERSION,
+        "suite": suite.name,
+        "experiment": experiment,
+        "dataset": {"name": dataset.name, "title": dataset.title, "digest": dataset.digest},
+        "gen_iters": suite.budget(name),
+        "evaluate_at": suite.evaluate_at(name),
+        "protocols": [protocols.get(protocol).as_dict() for protocol in suite.protocols],
+        "numerics": FAITHFUL,
+        "device": device,
+        "sources": identity.sources(experiment),
+    }
+
+
+def expected_seconds(runs: list[PlannedRun], out: Path) -> dict[str, float]:
+    """Wall seconds per run and experiment, scaled from finished runs of it in `out`; absent where none is."""
+    found: dict[str, float] = {}
+    for run in runs:
+        if run.experiment in found:
+            continue
+        rates = []
+        for directory in sorted((out / "runs" / run.experiment).glob("*")):
+            record = store.read_record(directory)
+            if record and record["gen_iters"] and record["status"] == "done":
+                timing = record["timing"]
+                per_iteration = (timing["wall_s"] - timing["startup_s"]) / record["gen_iters"]
+                rates.append(timing["startup_s"] + per_iteration * run.gen_iters)
+        if rates:
+            found[run.experiment] = sum(rates) / len(rates)
+    return found
+
+
+def _older_run(out: Path, spec: dict[str, Any], own: Path) -> str:
+    """Why an existing run of the same cell and seed does not count; empty when there is none."""
+    cell = identity.cell_id(spec)
+    for directory in sorted((out / "runs" / spec["experiment"]["name"]).glob("*")):
+        record = store.read_record(directory)
+        if directory == own or record is None or record["cell_id"] != cell or record["seed"] != spec["seed"]:
+            continue
+        changed = sorted(
+            name
+            for name in {**record["spec"]["sources"], **spec["sources"]}
+            if record["spec"]["sources"].get(name) != spec["sources"].get(name)
+        )
+        return f"{changed[0]} has changed since" if changed else "made in another environment"
+    return ""

@@ -1,0 +1,75 @@
+"""`record.json`: what a finished run leaves. Keys: `results/README.md`. Imports no torch."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from benchmark import identity
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+SCHEMA_VERSION = 1
+
+TIMING_KEYS = ("timing", "peak_memory_mib", "provenance")
+"""Parts of a record that may differ between two runs with equal `run_id` and `env_id`."""
+
+
+def build(
+    spec: Mapping[str, Any],
+    *,
+    env_id: str,
+    state: Mapping[str, Any],
+    real_data: Mapping[str, Mapping[str, float]],
+    weights: Mapping[str, str],
+    peak_memory_mib: float,
+    provenance: Mapping[str, Any],
+) -> dict[str, Any]:
+    """The record of a run that reached its budget or diverged.
+
+    Args:
+        spec: the run's `spec.json`.
+        env_id: hash of the environment.
+        state: the trainer's final state as a dictionary.
+        real_data: scores of real images under the protocols.
+        weights: SHA-256 of the networks' tensors, by part.
+        peak_memory_mib: most memory the process held.
+        provenance: where the run was made.
+
+    """
+    diverged = state["diverged_at"] is not None
+    curve = state["curve"]
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "status": "diverged" if diverged else "done",
+        "run_id": identity.run_id(dict(spec)),
+        "cell_id": identity.cell_id(dict(spec)),
+        "env_id": env_id,
+        "suite": spec["suite"],
+        "experiment": spec["experiment"]["name"],
+        "baseline": spec["experiment"]["baseline"],
+        "seed": spec["seed"],
+        "gen_iters": spec["gen_iters"],
+        "spec": dict(spec),
+        "curve": curve,
+        "final": None if diverged else {"gen_iters": spec["gen_iters"], "scores": curve[-1]["scores"]},
+        "real_data": real_data,
+        "diverged_at": state["diverged_at"],
+        "digests": {**weights, "first_losses": identity.digest(state["first_losses"])},
+        "samples": state["samples"],
+        "timing": {
+            **{name: round(seconds, 3) for name, seconds in state["seconds"].items()},
+            "sessions": state["sessions"],
+        },
+        "peak_memory_mib": round(peak_memory_mib, 1),
+        "provenance": dict(provenance),
+    }
+
+
+def comparable_part(record: Mapping[str, Any]) -> dict[str, Any]:
+    """The record without timing and provenance: equal bits for equal `run_id` and `env_id`."""
+    rest = {key: value for key, value in record.items() if key not in TIMING_KEYS}
+    rest["curve"] = [{k: v for k, v in point.items() if k != "wall_s"} for point in record["curve"]]
+    rest["spec"] = {key: value for key, value in record["spec"].items() if key != "suite"}
+    del rest["suite"]
+    return rest

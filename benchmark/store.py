@@ -1,0 +1,177 @@
+"""The results folder: one directory per run, no database. Files: `results/README.md`. No torch."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import IO, TYPE_CHECKING, Any, Literal
+
+from benchmark.errors import UserError
+from benchmark.record import SCHEMA_VERSION
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+_OWN_ENTRIES = {"runs", "reports", "reference", "README.md"}
+
+StateName = Literal["done", "diverged", "failed", "interrupted", "running", "stale", "not run"]
+
+
+@dataclass(frozen=True)
+class RunState:
+    """What a run directory tells: state, last known G-iteration, and why (a failure's reason)."""
+
+    name: StateName
+    gen_iters: int = 0
+    reason: str = ""
+
+    @property
+    def finished(self) -> bool:
+        """Whether the run has its record: divergence is a result too."""
+        return self.name in ("done", "diverged")
+
+    def text(self) -> str:
+        """`interrupted at 120`, `failed: out of memory`."""
+        if self.reason:
+            return f"{self.name}: {self.reason}"
+        return f"{self.name} at {self.gen_iters}" if self.name in ("interrupted", "running") else self.name
+
+
+def open_folder(out: Path) -> None:
+    """Make sure that `out` may receive results; creates it.
+
+    Raises:
+        UserError: it is a file, holds something that ganbench did not put there, or cannot be written.
+
+    """
+    if out.exists() and not out.is_dir():
+        raise UserError("exists and is not a folder", where=f"--out {out}", do="Choose another folder")
+    try:
+        foreign = sorted(p.name for p in out.iterdir() if p.name not in _OWN_ENTRIES) if out.exists() else []
+        if foreign:
+            raise UserError(
+                f"holds '{foreign[0]}', which is not ganbench's",
+                where=f"--out {out}",
+                do="Choose an empty or new folder",
+            )
+        (out / "runs").mkdir(parents=True, exist_ok=True)
+        probe = out / "runs" / f".probe-{os.getpid()}"
+        probe.touch()
+        probe.unlink()
+    except OSError as error:
+        raise UserError(f"cannot be written ({error.strerror})", where=f"--out {out}") from error
+
+
+def run_directory(out: Path, experiment: str, run_id: str, env_id: str) -> Path:
+    """Where a run lives."""
+    return out / "runs" / experiment / f"{run_id[:12]}-{env_id[:8]}"
+
+
+def read_record(directory: Path) -> dict[str, Any] | None:
+    """The record of a finished run; None when there is none or it is damaged or of another schema."""
+    record = _read_json(directory / "record.json")
+    if isinstance(record, dict) and record.get("schema_version") == SCHEMA_VERSION:
+        return record
+    return None
+
+
+def read_spec(directory: Path) -> dict[str, Any] | None:
+    """The spec a run was started with; None when there is none or it is damaged."""
+    spec = _read_json(directory / "spec.json")
+    return spec if isinstance(spec, dict) else None
+
+
+def state(directory: Path) -> RunState:
+    """Read the state of a run from its directory."""
+    record = read_record(directory)
+    if record is not None:
+        return RunState(record["status"], record["diverged_at"] or record["gen_iters"])
+    if not (directory / "spec.json").exists():
+        return RunState("not run")
+    progress = _read_json(directory / "progress.json")
+    gen_iters = progress.get("gen_iters", 0) if isinstance(progress, dict) else 0
+    if is_locked(directory):
+        return RunState("running", gen_iters)
+    last = last_event(directory)
+    if last.get("event") == "failed":
+        return RunState("failed", gen_iters, str(last.get("reason", "")))
+    return RunState("interrupted", _checkpointed(directory))
+
+
+def events(directory: Path) -> Iterator[dict[str, Any]]:
+    """The readable lines of `events.jsonl`; a line cut off by a crash is passed over."""
+    try:
+        lines = (directory / "events.jsonl").read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        return
+    for line in lines:
+        try:
+            event = json.loads(line)
+        except ValueError:
+            continue
+        if isinstance(event, dict):
+            yield event
+
+
+def last_event(directory: Path) -> dict[str, Any]:
+    """The last readable event, or an empty one."""
+    return next(reversed(list(events(directory))), {})
+
+
+def records_below(folder: Path) -> list[Path]:
+    """Run directories with a readable record, in name order."""
+    return [
+        path.parent for path in sorted(folder.rglob("record.json")) if read_record(path.parent) is not None
+    ]
+
+
+@contextmanager
+def locked(directory: Path) -> Iterator[None]:
+    """Hold the run directory for this process; released by the kernel when the process ends, however it ends.
+
+    Raises:
+        BlockingIOError: another process has it.
+
+    """
+    with _lock_file(directory) as file:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
+
+
+def is_locked(directory: Path) -> bool:
+    """Whether a process is working in the run directory now."""
+    try:
+        with locked(directory):
+            return False
+    except BlockingIOError:
+        return True
+    except OSError:
+        return False
+
+
+def set_aside(directory: Path) -> None:
+    """Rename a run directory out of the way; nothing in it is lost."""
+    number = 1
+    while (target := directory.with_name(f"{directory.name}.old{number}")).exists():
+        number += 1
+    directory.rename(target)
+
+
+def _lock_file(directory: Path) -> IO[bytes]:
+    return (directory / ".lock").open("ab")
+
+
+def _checkpointed(directory: Path) -> int:
+    names = sorted(path.stem for path in (directory / "checkpoints").glob("[0-9]*.safetensors"))
+    return int(names[-1]) if names else 0
+
+
+def _read_json(path: Path) -> Any:
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None

@@ -1,0 +1,1 @@
+"""Running G-iterations. The sources here are part of a run's identity."""

@@ -1,0 +1,113 @@
+"""Checkpoints: networks and optimisers as safetensors, everything else as JSON in the same file's header.
+
+One file ``checkpoints/<gen_iters>.safetensors`` holds every tensor of `Players` and a JSON text with the
+iteration, the curve so far and a SHA-256 over names, shapes and bytes of the tensors. Nothing is unpickled.
+The last two are kept, so that a damaged one costs the time since the one before.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import TYPE_CHECKING, Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+from torch import Tensor
+
+from benchmark import atomic
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from baselines.spec import Players
+
+KEEP = 2
+
+
+class DamagedCheckpoint(ValueError):
+    """A checkpoint file that cannot be read, or whose content does not have the recorded digest."""
+
+
+def write(folder: Path, players: Players, state: Mapping[str, Any]) -> Path:
+    """Write the checkpoint of `state["gen_iters"]` atomically, then remove all but the newest two."""
+    folder.mkdir(exist_ok=True)
+    tensors = tensors_of(players)
+    header = {"ganbench": json.dumps({**state, "tensors_sha256": digest(tensors)}, allow_nan=False)}
+    path = folder / f"{state['gen_iters']:09d}.safetensors"
+    atomic.write_bytes(path, save(tensors, metadata=header))
+    for old in available(folder)[KEEP:]:
+        old.unlink()
+    return path
+
+
+def available(folder: Path) -> list[Path]:
+    """Checkpoint files, newest first."""
+    return sorted(folder.glob("[0-9]*.safetensors"), reverse=True)
+
+
+def restore(path: Path, players: Players) -> dict[str, Any]:
+    """Load a checkpoint into `players` and return its state.
+
+    Raises:
+        DamagedCheckpoint: unreadable, altered, or of other networks or optimisers; `players` may then be
+            partly overwritten and must not be used.
+
+    """
+    try:
+        with safe_open(path, framework="pt") as file:
+            state: dict[str, Any] = json.loads(file.metadata()["ganbench"])
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - no iterator
+    except (OSError, SafetensorError, KeyError, TypeError, ValueError) as error:
+        raise DamagedCheckpoint(f"{path.name} cannot be read ({error})") from error
+    if digest(tensors) != state.pop("tensors_sha256"):
+        raise DamagedCheckpoint(f"{path.name} does not have its recorded SHA-256")
+    try:
+        _load_into(players, tensors)
+    except (KeyError, RuntimeError, ValueError) as error:
+        raise DamagedCheckpoint(f"{path.name} belongs to other networks ({error})") from error
+    return state
+
+
+def tensors_of(players: Players) -> dict[str, Tensor]:
+    """Every tensor of a run's state by name, contiguous on the CPU."""
+    named: dict[str, Tensor] = {}
+    for part in ("generator", "critic"):
+        for name, tensor in getattr(players, part).state_dict().items():
+            named[f"{part}.{name}"] = tensor
+        for index, slots in getattr(players, f"{part}_optimiser").state_dict()["state"].items():
+            for slot, tensor in slots.items():
+                named[f"{part}_optimiser.{index}.{slot}"] = tensor
+    return {name: tensor.detach().cpu().contiguous() for name, tensor in named.items()}
+
+
+def digest(tensors: Mapping[str, Tensor]) -> str:
+    """SHA-256 (hex) over name, dtype, shape and bytes of every tensor, in order of the names."""
+    total = hashlib.sha256()
+    for name in sorted(tensors):
+        tensor = tensors[name].detach().cpu().contiguous()
+        total.update(f"{name}|{tensor.dtype}|{list(tensor.shape)}|".encode())
+        total.update(tensor.reshape(-1).view(torch.uint8).numpy().tobytes())
+    return total.hexdigest()
+
+
+def _load_into(players: Players, tensors: Mapping[str, Tensor]) -> None:
+    for part in ("generator", "critic"):
+        prefix = f"{part}."
+        own = {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
+        getattr(players, part).load_state_dict(own)
+        optimiser = getattr(players, f"{part}_optimiser")
+        prefix = f"{part}_optimiser."
+        slots: dict[int, dict[str, Tensor]] = {}
+        for name, tensor in tensors.items():
+            if name.startswith(prefix):
+                index, slot = name.removeprefix(prefix).split(".", 1)
+                slots.setdefault(int(index), {})[slot] = tensor
+        parameters = [p for group in optimiser.param_groups for p in group["params"]]
+        for i, own_slots in slots.items():
+            for slot, tensor in own_slots.items():
+                if tensor.shape == parameters[i].shape:  # in the parameter's own memory layout
+                    own_slots[slot] = torch.empty_like(parameters[i], device="cpu").copy_(tensor)
+        optimiser.load_state_dict({**optimiser.state_dict(), "state": slots})

@@ -1,0 +1,143 @@
+"""Randomness without state: what G-iteration k draws is a pure function of (seed, purpose, k).
+
+Streams come from NumPy's Philox, a counter-based generator with a 128-bit key; the key is the start of
+SHA-256("ganbench|seed|purpose|index"). They are drawn on the CPU and moved, so that a run starts the same on
+every device; only dropout masks come from the device's own generator. Epoch e's order of the training images
+is a permutation drawn with index e. Therefore a checkpoint needs no generator state, and an evaluation
+cannot shift training.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+import torch
+from torch import Tensor
+
+if TYPE_CHECKING:
+    from baselines.spec import Experiment
+
+Purpose = Literal["init", "data", "latent", "penalty", "dropout", "dequantise", "evaluate"]
+
+
+def key(seed: int, purpose: Purpose, index: int) -> bytes:
+    """32 bytes that belong to (seed, purpose, index) alone."""
+    return hashlib.sha256(f"ganbench|{seed}|{purpose}|{index}".encode("ascii")).digest()
+
+
+def stream(seed: int, purpose: Purpose, index: int) -> np.random.Generator:
+    """The CPU stream of (seed, purpose, index)."""
+    return np.random.Generator(np.random.Philox(key=int.from_bytes(key(seed, purpose, index)[:16], "little")))
+
+
+def torch_seed(seed: int, purpose: Purpose, index: int) -> int:
+    """A 63-bit seed for a torch generator (of which torch's CPU generator uses 32 bits)."""
+    return int.from_bytes(key(seed, purpose, index)[16:24], "little") >> 1
+
+
+def latents(prior: str, generator: np.random.Generator, n: int, dimension: int) -> Tensor:
+    """Latents [n, dimension], float32 on the CPU, from a prior of `baselines.spec.Settings`."""
+    if prior == "normal":
+        return torch.from_numpy(generator.standard_normal((n, dimension), dtype=np.float32))
+    half_width = {"uniform": 1.0, "uniform-sqrt3": math.sqrt(3)}[prior]
+    unit = generator.random((n, dimension), dtype=np.float32)
+    return torch.from_numpy((2 * unit - 1) * np.float32(half_width))
+
+
+class SeededDraws:
+    """The draws of one run; `at` moves them to a G-iteration. Implements `baselines.spec.Draws`.
+
+    Args:
+        experiment: gives the batch, the prior, the end of an epoch and the data position of an iteration.
+        seed: the run's seed.
+        images: training images, uint8 [N, C, H, W], on the training device.
+
+    Attributes:
+        images_seen: real images handed out so far, over all iterations; a resumed run sets it.
+
+    """
+
+    def __init__(self, experiment: Experiment[Any], seed: int, images: Tensor) -> None:
+        self._experiment, self._settings = experiment, experiment.settings
+        self._seed, self._images = seed, images
+        self._device = images.device
+        self._n = len(images)
+        batch, end = self._settings.batch, self._settings.epoch_end
+        self._batch: int = batch
+        if batch > self._n:
+            raise ValueError(f"a batch of {batch} from {self._n} images")
+        # Batches per epoch; with `wrap` the batches run on over the end of an epoch.
+        self._per_epoch: int = {"drop": self._n // batch, "keep": math.ceil(self._n / batch), "wrap": 0}[end]
+        self._order = lru_cache(maxsize=2)(self._epoch_order)
+        self._dropout = torch.Generator(self._device)
+        self._dropout_is_at = -1
+        self._streams: dict[str, np.random.Generator] = {}
+        self.images_seen = 0
+        self.at(0)
+
+    def at(self, k: int) -> SeededDraws:
+        """Move to the start of G-iteration k (from 0)."""
+        self._k = k
+        self._streams.clear()
+        self._batch_index: int = self._experiment.real_batches(self._settings, k)
+        return self
+
+    @property
+    def epoch(self) -> int:
+        """Epoch of the next real minibatch, from 0."""
+        if self._per_epoch:
+            return self._batch_index // self._per_epoch
+        return self._batch_index * self._batch // self._n
+
+    def images(self) -> Tensor:
+        """Next real minibatch, uint8 [B, C, H, W]."""
+        batch = self._batch
+        if self._per_epoch:
+            epoch, slot = divmod(self._batch_index, self._per_epoch)
+            chosen = self._order(epoch)[slot * batch : (slot + 1) * batch]
+        else:
+            epoch, start = divmod(self._batch_index * batch, self._n)
+            chosen = self._order(epoch)[start : start + batch]
+            if len(chosen) < batch:
+                chosen = torch.cat((chosen, self._order(epoch + 1)[: batch - len(chosen)]))
+        self._batch_index += 1
+        self.images_seen += len(chosen)
+        return self._images.index_select(0, chosen)
+
+    def skip_images(self) -> None:
+        """Pass over one real minibatch."""
+        self._batch_index += 1
+
+    def latent(self, n: int) -> Tensor:
+        """Latents [n, latent] of this iteration, on the training device."""
+        z = latents(self._settings.prior, self._stream("latent"), n, self._settings.latent)
+        return self._moved(z)
+
+    def uniform(self, purpose: Literal["penalty", "dequantise"], *shape: int) -> Tensor:
+        """U[0, 1), float32, on the training device."""
+        return self._moved(torch.from_numpy(self._stream(purpose).random(shape, dtype=np.float32)))
+
+    def keep(self, probability: float, *shape: int) -> Tensor:
+        """Float 0/1 mask, 1 with this probability, from the device's own generator."""
+        if self._dropout_is_at != self._k:
+            self._dropout.manual_seed(torch_seed(self._seed, "dropout", self._k))
+            self._dropout_is_at = self._k
+        return torch.empty(shape, device=self._device).bernoulli_(probability, generator=self._dropout)
+
+    def _stream(self, purpose: Purpose) -> np.random.Generator:
+        if purpose not in self._streams:
+            self._streams[purpose] = stream(self._seed, purpose, self._k)
+        return self._streams[purpose]
+
+    def _epoch_order(self, epoch: int) -> Tensor:
+        order = stream(self._seed, "data", epoch).permutation(self._n)
+        return torch.from_numpy(order).to(self._device)
+
+    def _moved(self, tensor: Tensor) -> Tensor:
+        if self._device.type == "cpu":
+            return tensor
+        return tensor.pin_memory().to(self._device, non_blocking=True)

@@ -1,0 +1,72 @@
+"""The switches that decide which bits a run computes, all in one place."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+THREADS = 1
+"""CPU threads of a run. Part of its identity: another number gives other bits."""
+
+FAITHFUL: dict[str, Any] = {
+    "precision": "fp32",
+    "tf32": False,
+    "deterministic_algorithms": True,
+    "cudnn_benchmark": False,
+    "memory_format": "channels_last on CPU, contiguous on CUDA",
+}
+"""The only numerics policy so far; every part of it identifies a cell."""
+
+
+def child_environment(visible_devices: str | None = None) -> dict[str, str]:
+    """Variables a run's process must have before it starts, added to those of this process.
+
+    Threads are fixed here because BLAS reads them when loaded. The two glibc settings keep freed memory
+    in the process instead of returning it to the kernel at every iteration; they change no bits.
+
+    Args:
+        visible_devices: value of CUDA_VISIBLE_DEVICES; None leaves it as it is.
+
+    """
+    threads = str(THREADS)
+    wanted = {
+        "OMP_NUM_THREADS": threads,
+        "MKL_NUM_THREADS": threads,
+        "OPENBLAS_NUM_THREADS": threads,
+        "CUBLAS_WORKSPACE_CONFIG": ":4096:8",
+        "MALLOC_MMAP_THRESHOLD_": str(1 << 30),
+        "MALLOC_TRIM_THRESHOLD_": str(1 << 40),
+        "PYTHONHASHSEED": "0",
+    }
+    if visible_devices is not None:
+        wanted["CUDA_VISIBLE_DEVICES"] = visible_devices
+    return {**os.environ, **wanted}
+
+
+def apply() -> None:
+    """Set torch to the policy `FAITHFUL`, for this process."""
+    import torch
+
+    torch.set_num_threads(THREADS)
+    torch.use_deterministic_algorithms(True)
+    # Filling every new tensor with NaN finds bugs, but costs time and changes no result.
+    torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
+    torch.backends.cudnn.benchmark = False
+    torch.backends.cudnn.allow_tf32 = False
+    torch.backends.cuda.matmul.allow_tf32 = False
+    torch.set_float32_matmul_precision("highest")
+
+
+def in_force() -> dict[str, Any]:
+    """The switches as torch reports them now, for the record."""
+    import torch
+
+    return {
+        "deterministic_algorithms": torch.are_deterministic_algorithms_enabled(),
+        "cudnn_benchmark": torch.backends.cudnn.benchmark,
+        "cudnn_allow_tf32": torch.backends.cudnn.allow_tf32,
+        "matmul_allow_tf32": torch.backends.cuda.matmul.allow_tf32,
+        "float32_matmul_precision": torch.get_float32_matmul_precision(),
+        "num_threads": torch.get_num_threads(),
+        "cublas_workspace_config": os.environ.get("CUBLAS_WORKSPACE_CONFIG"),
+    }

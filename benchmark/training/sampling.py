@@ -1,0 +1,63 @@
+"""Images from a generator at an evaluation point, without leaving a trace in the training state."""
+
+from __future__ import annotations
+
+import copy
+import math
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+
+from benchmark.evaluation.quantise import to_uint8
+from benchmark.training.draws import latents, stream
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from torch import nn
+
+    from baselines.spec import Experiment
+
+GRID = 8
+"""Rows and columns of a sample grid."""
+_GAP = 2
+
+
+def evaluation_images(experiment: Experiment[Any], generator: nn.Module, seed: int, n: int) -> Tensor:
+    """`n` images, uint8 [n, C, H, W] on the CPU, from the evaluation latents of the seed.
+
+    The latents depend on the seed alone, so every evaluation of a run shows the same ones. A copy of the
+    generator runs in the batch-norm mode of `sampling_statistics`, in full batches of `batch` images.
+
+    Raises:
+        NonFiniteImages: the generator's output holds NaN or Inf.
+
+    """
+    settings = experiment.settings
+    sampler = copy.deepcopy(generator).train(settings.sampling_statistics == "batch")
+    device = next(sampler.parameters()).device
+    n_batches = math.ceil(n / settings.batch)
+    z = latents(settings.prior, stream(seed, "evaluate", 0), n_batches * settings.batch, settings.latent)
+    with torch.no_grad():
+        images = [
+            to_uint8(sampler(part.to(device)), *experiment.image_range).cpu()
+            for part in torch.split(z, settings.batch)
+        ]
+    return torch.cat(images)[:n].contiguous()
+
+
+def save_grid(images: Tensor, path: Path) -> None:
+    """The first 64 of uint8 images [N, C, H, W] as one 8 x 8 PNG with grey gaps."""
+    n, channels, height, width = images[: GRID * GRID].shape
+    side_y, side_x = height + _GAP, width + _GAP
+    canvas = np.full((GRID * side_y - _GAP, GRID * side_x - _GAP, channels), 128, dtype=np.uint8)
+    for i, image in enumerate(images[:n].permute(0, 2, 3, 1).numpy()):
+        y, x = i // GRID * side_y, i % GRID * side_x
+        canvas[y : y + height, x : x + width] = image
+    path.parent.mkdir(exist_ok=True)
+    temporary = path.with_name(f".{path.name}.tmp")
+    Image.fromarray(canvas[:, :, 0] if channels == 1 else canvas).save(temporary, format="PNG")
+    temporary.replace(path)

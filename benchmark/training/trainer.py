@@ -1,0 +1,258 @@
+"""The training loop: G-iterations in between evaluations, for any experiment.
+
+What a G-iteration does is one function in the baseline's file. This module calls it, scores the generator at
+the evaluation points, writes checkpoints and notices divergence. Nothing here waits for the device inside an
+iteration: losses stay on it, in a buffer that is read once per chunk.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from dataclasses import asdict, dataclass, field
+from typing import TYPE_CHECKING, Any, Literal, Protocol
+
+import torch
+from torch import Tensor
+
+from benchmark.evaluation.quantise import NonFiniteImages
+from benchmark.training import checkpoint, sampling
+from benchmark.training.draws import SeededDraws, torch_seed
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from baselines.spec import Experiment, Losses, Players
+    from benchmark.evaluation.evaluator import Evaluator
+
+CHUNK = 100
+"""Most G-iterations between two looks at the losses. Changes no number."""
+CHECKPOINT_EVERY_S = 60.0
+"""Seconds of wall time between two checkpoints; one is also written at the end and when stopped."""
+FIRST_LOSSES = 10
+"""Iterations whose losses are kept bit for bit, to find where two runs part."""
+
+
+Row = dict[str, float | None]
+"""The losses of one G-iteration; None where one is not finite (JSON has no NaN)."""
+
+
+class Watcher(Protocol):
+    """Whoever follows a run: progress for a person, events for the log."""
+
+    def progress(self, phase: str, gen_iters: int) -> None:
+        """Called after every G-iteration and at the start of a phase; must be cheap."""
+
+    def event(self, name: str, **details: Any) -> None:
+        """Called for what belongs in `events.jsonl`."""
+
+
+@dataclass
+class State:
+    """What a run has produced so far; with the tensors, all that a checkpoint holds."""
+
+    gen_iters: int = 0
+    images_seen: int = 0
+    diverged_at: int | None = None
+    curve: list[dict[str, Any]] = field(default_factory=list)
+    samples: list[str] = field(default_factory=list)
+    first_losses: list[Row] = field(default_factory=list)
+    last_losses: Row | None = None
+    seconds: dict[str, float] = field(
+        default_factory=lambda: {
+            "wall_s": 0.0,
+            "startup_s": 0.0,
+            "train_s": 0.0,
+            "evaluate_s": 0.0,
+            "checkpoint_s": 0.0,
+        }
+    )
+    sessions: int = 0
+
+
+class Trainer:
+    """One run of one experiment under one seed, in its run directory.
+
+    Args:
+        experiment: what to train.
+        seed: the run's seed.
+        budget: G-iterations to make.
+        evaluate_at: G-iterations at which to score, increasing.
+        images: training images, uint8 [N, C, H, W] as large as the experiment's, on the training device.
+        evaluator: scores the images; None trains without scores.
+        directory: where checkpoints and samples go.
+        watcher: told of progress and events.
+        started: `time.perf_counter()` at the start of the process, from which wall time counts.
+
+    """
+
+    def __init__(
+        self,
+        experiment: Experiment[Any],
+        *,
+        seed: int,
+        budget: int,
+        evaluate_at: list[int],
+        images: Tensor,
+        evaluator: Evaluator | None,
+        directory: Path,
+        watcher: Watcher,
+        started: float,
+    ) -> None:
+        self.experiment, self.seed, self.budget = experiment, seed, budget
+        self.evaluate_at, self.evaluator = evaluate_at, evaluator
+        self.directory, self.watcher = directory, watcher
+        self.draws = SeededDraws(experiment, seed, images)
+        self.state, self.players = self._resume(images)
+        self._wall_before = self.state.seconds["wall_s"] - started
+        self.state.sessions += 1
+        self.state.seconds["startup_s"] += time.perf_counter() - started
+
+    def run(self, stop: Callable[[], bool]) -> Literal["done", "diverged", "stopped"]:
+        """Train and evaluate up to the budget, until divergence, or until `stop` says so."""
+        state, last_checkpoint = self.state, time.perf_counter()
+        while True:
+            if state.gen_iters in self.evaluate_at and not self._evaluated():
+                self._evaluate()
+            if state.diverged_at is not None or state.gen_iters == self.budget:
+                break
+            self._train(min(self._next_evaluation(), state.gen_iters + CHUNK), stop)
+            stopped = stop() and state.diverged_at is None
+            if stopped or time.perf_counter() - last_checkpoint > CHECKPOINT_EVERY_S:
+                self._write_checkpoint()
+                last_checkpoint = time.perf_counter()
+            if stopped:
+                return "stopped"
+        self._write_checkpoint()
+        return "done" if state.diverged_at is None else "diverged"
+
+    def _resume(self, images: Tensor) -> tuple[State, Players]:
+        """Start from the newest intact checkpoint, or from the beginning."""
+        folder = self.directory / "checkpoints"
+        for path in checkpoint.available(folder):
+            players = build(self.experiment, self.seed, images)
+            try:
+                state = State(**checkpoint.restore(path, players))
+            except (checkpoint.DamagedCheckpoint, TypeError) as error:
+                self.watcher.event("checkpoint_unusable", file=path.name, reason=str(error))
+                continue
+            self.draws.images_seen = state.images_seen
+            self.watcher.event("resumed", gen_iters=state.gen_iters)
+            return state, players
+        return State(), build(self.experiment, self.seed, images)
+
+    def _train(self, until: int, stop: Callable[[], bool]) -> None:
+        """G-iterations up to `until`, or until `stop`; leaves `diverged_at` set when a loss is not finite."""
+        state, begin = self.state, time.perf_counter()
+        start, losses = state.gen_iters, _LossBuffer(until - state.gen_iters)
+        for k in range(start, until):
+            losses.append(
+                self.experiment.iterate(self.experiment.settings, self.players, k, self.draws.at(k))
+            )
+            state.gen_iters = k + 1
+            self.watcher.progress("train", state.gen_iters)
+            if stop():
+                break
+        rows = losses.read()
+        state.images_seen = self.draws.images_seen
+        for i, row in enumerate(rows):
+            if len(state.first_losses) < FIRST_LOSSES:
+                state.first_losses.append(row)
+            if state.diverged_at is None and None in row.values():
+                state.diverged_at = start + i + 1
+                self.watcher.event("diverged", gen_iters=state.diverged_at, losses=row)
+        state.last_losses = rows[-1]
+        state.seconds["train_s"] += time.perf_counter() - begin
+
+    def _evaluate(self) -> None:
+        """Score the generator as it is and save its sample grid."""
+        state, begin = self.state, time.perf_counter()
+        self.watcher.progress("evaluate", state.gen_iters)
+        n = self.evaluator.n_generated if self.evaluator else sampling.GRID**2
+        try:
+            images = sampling.evaluation_images(self.experiment, self.players.generator, self.seed, n)
+        except NonFiniteImages as error:
+            state.diverged_at = state.gen_iters
+            self.watcher.event("diverged", gen_iters=state.gen_iters, reason=str(error))
+            return
+        name = f"samples/{state.gen_iters:09d}.png"
+        sampling.save_grid(images, self.directory / name)
+        scores = self.evaluator.scores(images) if self.evaluator else {}
+        state.samples.append(name)
+        state.seconds["evaluate_s"] += time.perf_counter() - begin
+        state.seconds["wall_s"] = self._wall()
+        state.curve.append(
+            {
+                "gen_iters": state.gen_iters,
+                "critic_updates": self.experiment.critic_updates(self.experiment.settings, state.gen_iters),
+                "images_seen": state.images_seen,
+                "wall_s": round(state.seconds["wall_s"], 3),
+                "scores": scores,
+                "losses": state.last_losses,
+            }
+        )
+        self.watcher.event("evaluated", **state.curve[-1])
+
+    def _write_checkpoint(self) -> None:
+        state, begin = self.state, time.perf_counter()
+        self.watcher.progress("checkpoint", state.gen_iters)
+        state.seconds["wall_s"] = self._wall()
+        path = checkpoint.write(self.directory / "checkpoints", self.players, asdict(state))
+        state.seconds["checkpoint_s"] += time.perf_counter() - begin
+        state.seconds["wall_s"] = self._wall()
+        self.watcher.event("checkpoint", gen_iters=state.gen_iters, file=path.name, bytes=path.stat().st_size)
+
+    def _wall(self) -> float:
+        return self._wall_before + time.perf_counter()
+
+    def _evaluated(self) -> bool:
+        return bool(self.state.curve) and self.state.curve[-1]["gen_iters"] == self.state.gen_iters
+
+    def _next_evaluation(self) -> int:
+        return min((k for k in self.evaluate_at if k > self.state.gen_iters), default=self.budget)
+
+
+def build(experiment: Experiment[Any], seed: int, images: Tensor) -> Players:
+    """Networks and optimisers at G-iteration 0, a pure function of experiment, seed and training images.
+
+    Built on the CPU and moved, so that the initial weights are the same on every device. Torch's global
+    generator, from which layers initialise themselves, is put back afterwards.
+    """
+    mean_image = images.double().mean(0).div(255).float().cpu()
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(torch_seed(seed, "init", 0))
+        players = experiment.build(experiment.settings, experiment.image_shape, mean_image)
+    on_cpu = images.device.type == "cpu"
+    for network in (players.generator, players.critic):
+        network.train()
+        # Module.to moves parameters in place, so the optimisers keep pointing at them.
+        network.to(images.device)
+        if on_cpu:
+            network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    return players
+
+
+class _LossBuffer:
+    """Losses of up to `n` iterations, kept on their device until they are read in one go."""
+
+    def __init__(self, n: int) -> None:
+        self._n, self._used = n, 0
+        self._names: tuple[str, ...] = ()
+        self._rows = torch.empty(0)
+
+    def append(self, losses: Losses) -> None:
+        values = torch.stack([value.reshape(()) for value in losses.values()])
+        if not self._used:
+            self._names = tuple(losses)
+            self._rows = values.new_empty(self._n, len(values))
+        self._rows[self._used].copy_(values)
+        self._used += 1
+
+    def read(self) -> list[Row]:
+        """Wait for the device and give the losses row by row."""
+        rows = self._rows[: self._used].tolist()
+        return [
+            {name: x if math.isfinite(x) else None for name, x in zip(self._names, row, strict=True)}
+            for row in rows
+        ]

@@ -1,0 +1,200 @@
+"""Executes one run directory: ``python -m benchmark.worker RUN_DIR``. The unit of work of every engine.
+
+Reads `spec.json`, trains and evaluates, writes `events.jsonl`, samples, checkpoints and, last, `record.json`.
+Its process is fresh and its environment prepared (`numerics.child_environment`). It stops at the next
+G-iteration, with a checkpoint, on SIGTERM, SIGINT or when its parent is gone.
+
+Exit codes: 0 the record is written; 1 failed, the reason is the last event; 75 stopped, can be continued;
+76 another process works in this directory.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+import time
+import traceback
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from benchmark import atomic, environment, identity, provenance, record, store
+from benchmark.errors import UserError
+
+STARTED = time.perf_counter()
+STOPPED, BUSY = 75, 76
+LAUNCH_VARIABLE = "GANBENCH_LAUNCH"
+"""Environment variable with the JSON of `provenance.launch`, set by the engine."""
+_PROGRESS_EVERY_S = 0.25
+
+
+class Log:
+    """Appends events to `events.jsonl` and keeps `progress.json` fresh. Implements `trainer.Watcher`."""
+
+    def __init__(self, directory: Path, budget: int) -> None:
+        self._directory, self._budget = directory, budget
+        self._next = 0.0
+        self._first: tuple[float, int] | None = None
+        self._events = (directory / "events.jsonl").open("a", encoding="utf-8")
+
+    def progress(self, phase: str, gen_iters: int) -> None:
+        """Write where the run is, at most four times a second."""
+        now = time.perf_counter()
+        if phase == "train" and self._first is None:
+            self._first = (now, gen_iters)
+        if now < self._next and phase == "train":
+            return
+        self._next = now + _PROGRESS_EVERY_S
+        begin, first = self._first or (now, gen_iters)
+        rate = (gen_iters - first) / (now - begin) if now > begin else 0.0
+        atomic.write_scratch_json(
+            self._directory / "progress.json",
+            {"phase": phase, "gen_iters": gen_iters, "budget": self._budget, "iters_per_s": round(rate, 3)},
+        )
+
+    def event(self, name: str, **details: Any) -> None:
+        """Append one line and flush it."""
+        line = {"event": name, "utc": now_utc(), **details}
+        self._events.write(json.dumps(line, ensure_ascii=False) + "\n")
+        self._events.flush()
+
+
+def main(argv: list[str]) -> int:
+    """Run the directory named on the command line."""
+    directory = Path(argv[0])
+    try:
+        with store.locked(directory):
+            return execute(directory)
+    except BlockingIOError:
+        return BUSY
+
+
+def execute(directory: Path) -> int:
+    """Run a locked directory to its record, or to a stop or failure that is written down."""
+    spec = store.read_spec(directory)
+    if spec is None:
+        print(f"{directory}: no readable spec.json", file=sys.stderr)  # noqa: T201
+        return 1
+    log = Log(directory, spec["gen_iters"])
+    try:
+        return _train(directory, spec, log)
+    except UserError as error:
+        log.event("failed", reason=str(error))
+    except MemoryError:
+        log.event("failed", reason="out of memory")
+    except Exception as error:
+        traceback.print_exc()
+        reason = "out of GPU memory" if type(error).__name__ == "OutOfMemoryError" else repr(error)
+        log.event("failed", reason=reason)
+    return 1
+
+
+def _train(directory: Path, spec: dict[str, Any], log: Log) -> int:
+    started_utc = now_utc()
+    log.progress("start", 0)
+    import torch
+
+    import baselines
+    from benchmark import data
+    from benchmark.data.framing import frame
+    from benchmark.evaluation import protocols
+    from benchmark.evaluation.evaluator import Evaluator
+    from benchmark.training import checkpoint, numerics
+    from benchmark.training.trainer import Trainer
+
+    stop = _Stop()
+    numerics.apply()
+    device = spec["device"]
+    described = environment.describe(device)
+    _check_code(spec)
+    log.event("started", pid=os.getpid(), env_id=identity.env_id(described))
+    experiment = baselines.get(spec["experiment"]["name"])
+    images = frame(data.load(spec["dataset"]["name"], "train"), experiment.image_shape[1]).to(device)
+    chosen = [protocols.get(protocol["name"]) for protocol in spec["protocols"]]
+    evaluator = Evaluator(chosen, spec["dataset"]["name"], device)
+    real_data = evaluator.real_data_floor()
+    trainer = Trainer(
+        experiment,
+        seed=spec["seed"],
+        budget=spec["gen_iters"],
+        evaluate_at=spec["evaluate_at"],
+        images=images,
+        evaluator=evaluator,
+        directory=directory,
+        watcher=log,
+        started=STARTED,
+    )
+    if trainer.run(stop.asked) == "stopped":
+        log.event("interrupted", gen_iters=trainer.state.gen_iters)
+        return STOPPED
+
+    players = trainer.players
+    content = record.build(
+        spec,
+        env_id=identity.env_id(described),
+        state=vars(trainer.state),
+        real_data=real_data,
+        weights={
+            "generator_weights": checkpoint.digest(players.generator.state_dict()),
+            "critic_weights": checkpoint.digest(players.critic.state_dict()),
+        },
+        peak_memory_mib=_peak_memory_mib(torch.cuda.max_memory_allocated() if device == "cuda" else None),
+        provenance={
+            **json.loads(os.environ.get(LAUNCH_VARIABLE, "{}")),
+            **provenance.machine(),
+            "cpu": environment.cpu_model(),
+            "threads": described["threads"],
+            "gpu": described["device"] if device == "cuda" else None,
+            "cuda": described["cuda"],
+            "cudnn": described["cudnn"],
+            "environment": described,
+            "determinism": numerics.in_force(),
+            "started_utc": started_utc,
+            "finished_utc": now_utc(),
+        },
+    )
+    atomic.write_json(directory / "record.json", content)
+    log.event("finished", status=content["status"])
+    (directory / "progress.json").unlink(missing_ok=True)
+    return 0
+
+
+class _Stop:
+    """Whether the run should stop: a signal came, or the parent process is gone."""
+
+    def __init__(self) -> None:
+        self._asked, self._parent = False, os.getppid()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, self._on_signal)
+
+    def _on_signal(self, *_: object) -> None:
+        self._asked = True
+
+    def asked(self) -> bool:
+        return self._asked or os.getppid() != self._parent
+
+
+def _check_code(spec: dict[str, Any]) -> None:
+    """The spec was written for these very sources; else its run_id would lie."""
+    if identity.sources(spec["experiment"]) != spec["sources"]:
+        raise UserError("the code changed after this run was planned", do="Start the command again")
+
+
+def _peak_memory_mib(gpu_bytes: int | None) -> float:
+    if gpu_bytes is not None:
+        return gpu_bytes / 2**20
+    import resource
+
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak / 2**10 if sys.platform != "darwin" else peak / 2**20
+
+
+def now_utc() -> str:
+    """The time in ISO 8601, to the millisecond."""
+    return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
