@@ -273,8 +273,8 @@ def revise():
     return revised
 
 
-@pytest.fixture
-def double_players(golden):
+@pytest.fixture(scope="session")
+def double_players():
     """Players of `build` in float64 with a golden file's weights."""
 
     def make(build, settings, shape, vectors, generator_names, critic_names):
