@@ -96,13 +96,15 @@ class Golden:
     def check_all(self, prefix, tensors, names, tolerance, common_scale=False):
         """Every stored array below `prefix` that `names` knows, against `tensors` (our name → tensor).
 
-        With `common_scale`, for gradients, the tolerance refers to the largest magnitude among them.
+        With `common_scale`, for gradients, all of `tensors` must be stored, and the tolerance refers to the
+        largest magnitude among them.
         """
         stored = [theirs for theirs in names if self.has(prefix + theirs)]
         assert stored, prefix
-        scale = (
-            max(tensors[names[theirs][0]].abs().max().item() for theirs in stored) if common_scale else None
-        )
+        scale = None
+        if common_scale:
+            assert {names[theirs][0] for theirs in stored} == set(tensors)
+            scale = max(tensor.abs().max().item() for tensor in tensors.values())
         for theirs in stored:
             ours, axes = names[theirs]
             self.check(prefix + theirs, tensors[ours], tolerance, scale, axes)
