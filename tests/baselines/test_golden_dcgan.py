@@ -29,7 +29,7 @@ def pixels(x):
 @pytest.mark.slow
 def test_generator_step_then_critic_steps(golden, double_players, replay, trace, revise):
     vectors = golden("dcgan64_f64")
-    settings = revise(dcgan.DIGITS.settings, width=128, batch=4)
+    settings = revise(dcgan.DIGITS.settings, width=128, batch=4, learning_rate=2e-4)
     players = double_players(dcgan.build, settings, SHAPE, vectors, GENERATOR, CRITIC)
     recorded = trace(players)
     z1, z2, x1, x2 = (vectors.input(name) for name in ("z1", "z2", "x1", "x2"))
@@ -86,8 +86,9 @@ def test_leaky_relu(layers):
     layers.check("lrelu", nn.LeakyReLU(dcgan.DIGITS.settings.slope)(layers.input("x4")), 1e-12)
 
 
-def test_adam(layers):
-    used = dcgan.build(dcgan.DIGITS.settings, (1, 32, 32), torch.zeros(1, 32, 32)).generator_optimiser
+def test_adam(layers, revise):
+    settings = revise(dcgan.DIGITS.settings, learning_rate=2e-4)
+    used = dcgan.build(settings, (1, 32, 32), torch.zeros(1, 32, 32)).generator_optimiser
     weight = nn.Parameter(layers.input("adam_w"))
     optimiser = type(used)([weight], **used.defaults)
     for i in range(3):  # the elements of a gradient get ever smaller, so that ε shows

@@ -101,7 +101,6 @@ def run_update(vectors, settings, build, generator_names, critic_names, double_p
     return players
 
 
-@pytest.mark.slow
 def test_resnet_update(golden, double_players, replay, trace, revise):
     vectors = golden("sngan_resnet32_hinge_f64")
     settings = revise(

@@ -145,7 +145,6 @@ def test_cifar_dcgan(golden, double_players, replay, trace, revise):
     check_weights(vectors, "s3/after/", step, CIFAR_GENERATOR, settings.learning_rate)
 
 
-@pytest.mark.slow
 def test_cifar_resnet(golden, double_players, replay, trace, revise):
     vectors = golden("wgangp_resnet_uncond_f32")
     settings = revise(wgan_gp.CIFAR10_RESNET.settings, batch=8, critic_steps=1)

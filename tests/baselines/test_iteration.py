@@ -143,7 +143,7 @@ def test_iteration_sets_the_momentum(synthetic):
 ADAM = optimisers.EpsHatAdam
 OPTIMISERS = [
     (gan.MNIST, optimisers.ClassicalMomentum, {"lr": 0.1, "momentum": 0.5}),
-    (dcgan.DIGITS, torch.optim.Adam, {"lr": 2e-4, "betas": (0.5, 0.999), "eps": 1e-8, "weight_decay": 1e-5}),
+    (dcgan.DIGITS, torch.optim.Adam, {"lr": 5e-4, "betas": (0.5, 0.999), "eps": 1e-8, "weight_decay": 1e-5}),
     (dcgan.CIFAR10, ADAM, {"lr": 2e-4, "betas": (0.5, 0.999), "weight_decay": 0}),
     (wgan.LSUN64, torch.optim.RMSprop, {"lr": 5e-5, "alpha": 0.99, "eps": 1e-8}),
     (wgan.CIFAR10, optimisers.TensorFlowRMSprop, {"lr": 5e-5, "decay": 0.9, "eps": 1e-10}),
