@@ -17,6 +17,8 @@ from benchmark.report.summary import mean
 
 LOG_RANGE = 20.0
 """Largest over smallest value from which a FID axis is logarithmic."""
+REACH = 10.0
+"""Factor between the best score and real data up to which the axis extends to real data."""
 
 Line = tuple[list[int], list[float]]
 
@@ -27,15 +29,18 @@ def score_figure(c: Comparison, metric: str, stem: str) -> Figure:
         canvas = Canvas(figsize=(6.4, 4.0))
         ax = canvas.subplots()
         ends: list[tuple[float, int]] = []
-        values = list(c.real_data(metric))
+        values: list[float] = []
         for i, cell in enumerate(c.cells):
             seeds = [(_score_line(r, c.name, metric), r["status"] == "done") for r in cell.records]
             values += [y for (_, ys), _ in seeds for y in ys]
             end = _draw_cell(ax, seeds, i)
             if end is not None:
                 ends.append((end, i))
-        _axes(ax, c, metric, values)
-        _real_line(ax, c.real_data(metric))
+        level = mean(c.real_data(metric)) if c.real_data(metric) else None
+        near = level is not None and _within_reach(level, values)
+        _axes(ax, c, metric, [*values, level] if near and level is not None else values)
+        if level is not None:
+            _real_line(ax, level, near)
         labels = [_shorten(cell.label) for cell in c.cells]
         canvas.subplots_adjust(
             left=0.075, right=1 - 0.011 * max(map(len, labels)) - 0.05, top=0.92, bottom=0.12
@@ -44,7 +49,8 @@ def score_figure(c: Comparison, metric: str, stem: str) -> Figure:
         svg = to_svg(canvas)
     caption = (
         f"{metric_title(metric)} against G-iterations, protocol {c.name}. "
-        "Bold with markers: mean over finished seeds; thin: each seed; dashed: real data"
+        "Bold with markers: mean over finished seeds; thin: each seed"
+        + ("; dashed: real data" if near else "")
         + ("; ×: where a seed diverged." if any(cell.diverged for cell in c.cells) else ".")
     )
     finals = [f"{cell.label} {mean(v):.4g}" for cell in c.cells if (v := c.final(cell, metric))]
@@ -148,16 +154,28 @@ def _plain_numbers(ax: Axes) -> None:
     ax.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:,.0f}".replace(",", NARROW_SPACE)))
 
 
-def _real_line(ax: Axes, real: Sequence[float]) -> None:
-    if not real:
-        return
-    level = mean(real)
-    ax.axhline(level, color=INK, linewidth=1.0, linestyle=(0, (4, 3)))
-    beside = blended_transform_factory(ax.transAxes, ax.transData)
+def _within_reach(level: float, values: Sequence[float]) -> bool:
+    """Whether an axis that shows `level` still shows how the values differ."""
+    if not values or min(values) <= 0 or level <= 0:
+        return True
+    return min(values) / REACH <= level <= max(values) * REACH
+
+
+def _real_line(ax: Axes, level: float, near: bool) -> None:
+    """A dashed line at the score of real data, or a note at the edge it lies beyond."""
+    place: Any = ax.transAxes
+    text = f"real data {level:.3g}"
+    if near:
+        ax.axhline(level, color=INK, linewidth=1.0, linestyle=(0, (4, 3)))
+        height, place = level, blended_transform_factory(ax.transAxes, ax.transData)
+    elif level < ax.get_ylim()[0]:
+        height, text = 0.0, f"{text} lies below this axis"
+    else:
+        height, text = 0.94, f"{text} lies above this axis"
     ax.annotate(
-        f"real data {level:.3g}",
-        (0.015, level),
-        xycoords=beside,
+        text,
+        (0.015, height),
+        xycoords=place,
         xytext=(0, 3),
         textcoords="offset points",
         fontsize=8,

@@ -63,6 +63,26 @@ def test_linear_where_the_range_is_small(build, tmp_path):
     assert not any("log" in t for t in texts(score_figure(comparison, "fid", "fid").svg))
 
 
+@pytest.mark.parametrize(
+    ("real", "says"),
+    [
+        (5.0, "real data 5"),
+        (0.5, "real data 0.5 lies below this axis"),
+        (900.0, "real data 900 lies above this axis"),
+    ],
+)
+def test_real_data_out_of_reach_do_not_flatten_the_curves(build, tmp_path, real, says):
+    run = build.store(build.record(), tmp_path, grids=False)
+    for point in run.record["curve"]:
+        point["scores"]["digits-2k"]["fid"] = 10.0 + point["gen_iters"] / 100
+    run.record["real_data"]["digits-2k"]["fid"] = real
+    (comparison,) = comparisons(group([run]).cells)
+    shown = texts(score_figure(comparison, "fid", "fid").svg)
+    assert says in shown
+    ticks = [float(t) for t in shown if re.fullmatch(r"[\d.]+", t)]
+    assert {10.0, 12.0} <= set(ticks)
+
+
 def test_losses_are_drawn_where_recorded(build, tmp_path):
     run = build.store(build.record(), tmp_path, grids=False)
     (cell,) = group([run]).cells
