@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import math
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -24,27 +23,30 @@ if TYPE_CHECKING:
 GRID = 8
 """Rows and columns of a sample grid."""
 _GAP = 2
+_BATCH = 500
+"""Images generated at a time where they do not influence each other."""
 
 
 def evaluation_images(experiment: Experiment[Any], generator: nn.Module, seed: int, n: int) -> Tensor:
     """`n` images, uint8 [n, C, H, W] on the CPU, from the evaluation latents of the seed.
 
     The latents depend on the seed alone, so every evaluation of a run shows the same ones. A copy of the
-    generator runs in the batch-norm mode of `sampling_statistics`, in full batches of `batch` images.
+    generator runs in the batch-norm mode of `sampling_statistics`: with batch statistics in full batches of
+    the training's size, since each image then depends on its batch.
 
     Raises:
         NonFiniteImages: the generator's output holds NaN or Inf.
 
     """
     settings = experiment.settings
-    sampler = copy.deepcopy(generator).train(settings.sampling_statistics == "batch")
+    with_batch_statistics = settings.sampling_statistics == "batch"
+    size = settings.batch if with_batch_statistics else _BATCH
+    sampler = copy.deepcopy(generator).train(with_batch_statistics)
     device = next(sampler.parameters()).device
-    n_batches = math.ceil(n / settings.batch)
-    z = latents(settings.prior, stream(seed, "evaluate", 0), n_batches * settings.batch, settings.latent)
+    z = latents(settings.prior, stream(seed, "evaluate", 0), -(-n // size) * size, settings.latent)
     with torch.no_grad():
         images = [
-            to_uint8(sampler(part.to(device)), *experiment.image_range).cpu()
-            for part in torch.split(z, settings.batch)
+            to_uint8(sampler(part.to(device)), *experiment.image_range).cpu() for part in torch.split(z, size)
         ]
     return torch.cat(images)[:n].contiguous()
 
