@@ -25,8 +25,13 @@ _PACKAGES = (
 
 
 def launch(argv: list[str]) -> dict[str, Any]:
-    """What only the command that starts the runs knows: arguments, git, CI. Passed on to every run."""
-    return {"argv": [Path(argv[0]).name, *argv[1:]], "git": git(Path(__file__).parent), "ci": _ci()}
+    """What only the command that starts the runs knows: arguments, git, CI. Passed on to every run.
+
+    The home directory is written as ``~``, since it often holds the user's name.
+    """
+    home = str(Path.home())
+    arguments = [argument.replace(home, "~") if len(home) > 1 else argument for argument in argv[1:]]
+    return {"argv": [Path(argv[0]).name, *arguments], "git": git(Path(__file__).parent), "ci": _ci()}
 
 
 def git(folder: Path) -> dict[str, Any] | None:

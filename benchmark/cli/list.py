@@ -52,7 +52,9 @@ def _experiments() -> list[dict[str, Any]]:
             "loadable": "yes" if e["dataset"] in data.names() else "not yet",
             "G parameters": e["parameters"]["generator"],
             "critic parameters": e["parameters"]["critic"],
-            "paper's G-iterations": e["budget"]["gen_iters"],
+            "paper's G-iterations": "not in the paper"
+            if e["budget"]["confidence"] == "suite"
+            else e["budget"]["gen_iters"],
         }
         for name in baselines.names()
     ]

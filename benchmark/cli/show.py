@@ -61,18 +61,15 @@ def _show_experiment(name: str, json_: bool) -> None:
         print_json({**e, "networks": networks, "bibtex": bibtex})
         return
     from benchmark.cli.text import print_table, print_text
+    from benchmark.report.content import paper_budget
 
-    budget = e["budget"]
-    length = (
-        f"{budget['gen_iters']:,} G-iterations".replace(",", " ") if budget["gen_iters"] else "not printed"
-    )
     print_text(f"{name}: {e['title']}", style="bold")
     print_text(f"{e['paper']['citation']} (arXiv:{e['paper']['arxiv']})")
     print_text(e["summary"])
     print_text(
         f"Data: {e['dataset']}, networks see {'x'.join(map(str, e['image_shape']))} in {e['image_range']}"
     )
-    print_text(f"Training length in the paper: {length}. {budget['arithmetic']} [{budget['source']}]\n")
+    print_text(paper_budget(e["budget"]) + "\n")
     for part, rows in networks.items():
         print_table(
             ("layer", "kind", "output", "parameters"),

@@ -176,7 +176,7 @@ def _experiment(cell: Cell) -> ExperimentSection:
         str(spec.get("title", "")),
         paper_text(spec),
         str(spec.get("summary", "")),
-        _paper_budget(spec.get("budget")),
+        paper_budget(spec.get("budget")),
         Table(
             "Settings, each with its source.",
             (Column("Setting"), Column("Value"), Column("Source"), Column("Confidence")),
@@ -198,9 +198,13 @@ def _value(value: Any) -> str:
     return str(value)
 
 
-def _paper_budget(budget: dict[str, Any] | None) -> str:
+def paper_budget(budget: dict[str, Any] | None) -> str:
+    """The paper's training length in a sentence; empty where none was recorded."""
     if not budget:
         return ""
+    if budget.get("confidence") == "suite":
+        return "The paper has no such run: its training length is the suite's."
     printed = budget.get("gen_iters")
     length = f"{count(printed)} G-iterations" if printed else "not printed"
-    return f"Training length in the paper: {length}. {budget.get('arithmetic', '')}".strip()
+    arithmetic, source = budget.get("arithmetic", ""), budget.get("source", "")
+    return f"Training length in the paper: {length}. {arithmetic} {f'[{source}]' if source else ''}".strip()
