@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 
     from baselines.spec import Experiment
 
-MODULES = tuple(f"baselines.{name}" for name in ("gan", "dcgan", "wgan", "wgan_gp", "sngan"))
+_PAPERS = ("gan", "dcgan", "wgan", "wgan_gp", "sngan")
+MODULES = tuple(f"baselines.{part}{name}" for name in _PAPERS for part in ("", "variants."))
 PATH = Path(__file__).with_name("catalogue.json")
 
 
@@ -57,6 +58,8 @@ def describe(experiment: Experiment[Any], module: str) -> dict[str, Any]:
         "dataset": experiment.dataset,
         "image_shape": list(experiment.image_shape),
         "image_range": list(experiment.image_range),
+        "classes": experiment.classes,
+        "starts_from": experiment.starts_from,
         "settings": {
             name: {"value": value, **_source(settings.sources[name])}
             for name, value in settings.values().items()
@@ -98,7 +101,7 @@ def _all_sources() -> dict[str, str]:
 @cache
 def _file(module: str) -> Path:
     if module.startswith("baselines."):  # without find_spec: this runs in every command
-        return Path(__file__).with_name(module.split(".", 1)[1] + ".py")
+        return Path(__file__).parent.joinpath(*module.split(".")[1:]).with_suffix(".py")
     spec = find_spec(module)
     if spec is None or spec.origin is None:
         raise ModuleNotFoundError(f"no source file for module '{module}'")

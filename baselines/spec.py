@@ -149,14 +149,23 @@ class Draws(Protocol):
     def images(self) -> Tensor:
         """Next real minibatch, uint8 [B, C, H, W] in 0..255, on the training device."""
 
+    def labelled_images(self) -> tuple[Tensor, Tensor]:
+        """Next real minibatch and its classes, int64 [B]; conditional experiments only."""
+
     def skip_images(self) -> None:
         """Pass over one real minibatch without loading it."""
 
     def latent(self, n: int) -> Tensor:
         """Latents [n, latent] from the experiment's prior."""
 
-    def uniform(self, purpose: Literal["penalty", "dequantise"], *shape: int) -> Tensor:
-        """U[0, 1), drawn on the CPU and moved."""
+    def labels(self, n: int) -> Tensor:
+        """Uniform random classes, int64 [n]; conditional experiments only."""
+
+    def uniform(self, purpose: Literal["penalty", "dequantise", "data"], *shape: int) -> Tensor:
+        """U[0, 1), drawn on the CPU and moved; `data` for experiments whose data are drawn, not loaded."""
+
+    def normal(self, purpose: Literal["data"], *shape: int) -> Tensor:
+        """N(0, 1), drawn on the CPU and moved."""
 
     def keep(self, probability: float, *shape: int) -> Tensor:
         """Bernoulli keep-mask (float 0/1) for dropout, drawn on the training device."""
@@ -195,6 +204,8 @@ class Experiment(Generic[S]):
         iterate: one G-iteration, number k from 0; returns its losses.
         real_batches: real minibatches that G-iterations 0..k-1 consumed; fixes the data position of k.
         critic_updates: critic updates made by G-iterations 0..k-1.
+        classes: number of classes of a conditional experiment, whose networks take (input, classes); else 0.
+        starts_from: experiment whose trained generator is part of this one's, if any.
         headline: the experiment its paper is known for.
 
     """
@@ -214,6 +225,8 @@ class Experiment(Generic[S]):
     budget: Budget
     deviations: tuple[Deviation, ...] = ()
     headline: bool = False
+    classes: int = 0
+    starts_from: str = ""
 
     @property
     def baseline(self) -> str:

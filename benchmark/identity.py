@@ -57,6 +57,8 @@ def cell_id(spec: dict[str, Any]) -> str:
             "experiment": experiment["name"],
             "image_shape": experiment["image_shape"],
             "image_range": experiment["image_range"],
+            "classes": experiment["classes"],
+            "starts_from": experiment["starts_from"],
             "settings": {name: entry["value"] for name, entry in experiment["settings"].items()},
             "dataset": {key: spec["dataset"][key] for key in ("name", "digest")},
             "gen_iters": spec["gen_iters"],

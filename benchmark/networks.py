@@ -23,10 +23,14 @@ def layer_table(experiment: Experiment[Any]) -> dict[str, list[dict[str, Any]]]:
         )
         z = torch.zeros(2, experiment.settings.latent)
         x = torch.zeros(2, *experiment.image_shape)
-    return {"generator": _layers(players.generator, z), "critic": _layers(players.critic, x)}
+        classes = (torch.zeros(2, dtype=torch.int64),) if experiment.classes else ()
+    return {
+        "generator": _layers(players.generator, z, *classes),
+        "critic": _layers(players.critic, x, *classes),
+    }
 
 
-def _layers(network: nn.Module, x: Tensor) -> list[dict[str, Any]]:
+def _layers(network: nn.Module, *inputs: Tensor) -> list[dict[str, Any]]:
     rows: list[dict[str, Any]] = []
 
     def note(name: str, module: nn.Module) -> Any:
@@ -45,7 +49,7 @@ def _layers(network: nn.Module, x: Tensor) -> list[dict[str, Any]]:
     leaves = [(name, m) for name, m in network.named_modules() if not list(m.children())]
     handles = [m.register_forward_hook(note(name, m)) for name, m in leaves]
     with torch.no_grad():
-        network(x)
+        network(*inputs)
     for handle in handles:
         handle.remove()
     return rows

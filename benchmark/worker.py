@@ -24,6 +24,7 @@ from benchmark import atomic, environment, identity, provenance, record, store
 from benchmark.errors import UserError
 
 STARTED = time.perf_counter()
+PARENT = os.getppid()
 STOPPED, BUSY = 75, 76
 LAUNCH_VARIABLE = "GANBENCH_LAUNCH"
 """Environment variable with the JSON of `provenance.launch`, set by the engine."""
@@ -37,7 +38,11 @@ class Log:
         self._directory, self._budget = directory, budget
         self._next = 0.0
         self._first: tuple[float, int] | None = None
-        self._events = (directory / "events.jsonl").open("a", encoding="utf-8")
+        self._events = (directory / "events.jsonl").open("a+b")
+        if self._events.tell():
+            self._events.seek(-1, os.SEEK_END)
+            if self._events.read(1) != b"\n":  # a line that a crash cut off must not swallow the next one
+                self._events.write(b"\n")
 
     def progress(self, phase: str, gen_iters: int) -> None:
         """Write where the run is, at most four times a second."""
@@ -57,7 +62,7 @@ class Log:
     def event(self, name: str, **details: Any) -> None:
         """Append one line and flush it."""
         line = {"event": name, "utc": now_utc(), **details}
-        self._events.write(json.dumps(line, ensure_ascii=False) + "\n")
+        self._events.write(json.dumps(line, ensure_ascii=False).encode("utf-8") + b"\n")
         self._events.flush()
 
 
@@ -111,9 +116,11 @@ def _train(directory: Path, spec: dict[str, Any], log: Log) -> int:
     _check_code(spec)
     log.event("started", pid=os.getpid(), env_id=identity.env_id(described))
     experiment = baselines.get(spec["experiment"]["name"])
-    images = frame(data.load(spec["dataset"]["name"], "train"), experiment.image_shape[1]).to(device)
+    dataset = spec["dataset"]["name"]
+    images = frame(data.load(dataset, "train"), experiment.image_shape[1]).to(device)
+    labels = data.load_labels(dataset, "train").to(device) if experiment.classes else None
     chosen = [protocols.get(protocol["name"]) for protocol in spec["protocols"]]
-    evaluator = Evaluator(chosen, spec["dataset"]["name"], device)
+    evaluator = Evaluator(chosen, dataset, device)
     real_data = evaluator.real_data_floor()
     trainer = Trainer(
         experiment,
@@ -121,6 +128,7 @@ def _train(directory: Path, spec: dict[str, Any], log: Log) -> int:
         budget=spec["gen_iters"],
         evaluate_at=spec["evaluate_at"],
         images=images,
+        labels=labels,
         evaluator=evaluator,
         directory=directory,
         watcher=log,
@@ -165,7 +173,7 @@ class _Stop:
     """Whether the run should stop: a signal came, or the parent process is gone."""
 
     def __init__(self) -> None:
-        self._asked, self._parent = False, os.getppid()
+        self._asked = False
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._on_signal)
 
@@ -173,7 +181,7 @@ class _Stop:
         self._asked = True
 
     def asked(self) -> bool:
-        return self._asked or os.getppid() != self._parent
+        return self._asked or os.getppid() != PARENT
 
 
 def _check_code(spec: dict[str, Any]) -> None:

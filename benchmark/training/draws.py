@@ -21,7 +21,7 @@ from torch import Tensor
 if TYPE_CHECKING:
     from baselines.spec import Experiment
 
-Purpose = Literal["init", "data", "latent", "penalty", "dropout", "dequantise", "evaluate"]
+Purpose = Literal["init", "data", "latent", "label", "penalty", "dropout", "dequantise", "evaluate"]
 
 
 def key(seed: int, purpose: Purpose, index: int) -> bytes:
@@ -48,6 +48,11 @@ def latents(prior: str, generator: np.random.Generator, n: int, dimension: int) 
     return torch.from_numpy((2 * unit - 1) * np.float32(half_width))
 
 
+def random_classes(generator: np.random.Generator, n: int, classes: int) -> Tensor:
+    """Uniform classes in 0 … classes−1, int64 [n] on the CPU; by truncation of uniform numbers."""
+    return torch.from_numpy((generator.random(n) * classes).astype(np.int64))
+
+
 class SeededDraws:
     """The draws of one run; `at` moves them to a G-iteration. Implements `baselines.spec.Draws`.
 
@@ -55,15 +60,18 @@ class SeededDraws:
         experiment: gives the batch, the prior, the end of an epoch and the data position of an iteration.
         seed: the run's seed.
         images: training images, uint8 [N, C, H, W], on the training device.
+        labels: their classes, int64 [N], on the training device; for conditional experiments.
 
     Attributes:
         images_seen: real images handed out so far, over all iterations; a resumed run sets it.
 
     """
 
-    def __init__(self, experiment: Experiment[Any], seed: int, images: Tensor) -> None:
+    def __init__(
+        self, experiment: Experiment[Any], seed: int, images: Tensor, labels: Tensor | None = None
+    ) -> None:
         self._experiment, self._settings = experiment, experiment.settings
-        self._seed, self._images = seed, images
+        self._seed, self._images, self._labels = seed, images, labels
         self._device = images.device
         self._n = len(images)
         batch, end = self._settings.batch, self._settings.epoch_end
@@ -95,6 +103,45 @@ class SeededDraws:
 
     def images(self) -> Tensor:
         """Next real minibatch, uint8 [B, C, H, W]."""
+        return self._images.index_select(0, self._next_batch())
+
+    def labelled_images(self) -> tuple[Tensor, Tensor]:
+        """Next real minibatch, uint8 [B, C, H, W], and its classes, int64 [B]."""
+        if self._labels is None:
+            raise ValueError(f"{self._experiment.name} asks for labels, but the run has none")
+        chosen = self._next_batch()
+        return self._images.index_select(0, chosen), self._labels.index_select(0, chosen)
+
+    def skip_images(self) -> None:
+        """Pass over one real minibatch."""
+        self._batch_index += 1
+
+    def latent(self, n: int) -> Tensor:
+        """Latents [n, latent] of this iteration, on the training device."""
+        z = latents(self._settings.prior, self._stream("latent"), n, self._settings.latent)
+        return self._moved(z)
+
+    def labels(self, n: int) -> Tensor:
+        """Uniform random classes, int64 [n], on the training device."""
+        return self._moved(random_classes(self._stream("label"), n, self._experiment.classes))
+
+    def uniform(self, purpose: Literal["penalty", "dequantise", "data"], *shape: int) -> Tensor:
+        """U[0, 1), float32, on the training device."""
+        return self._moved(torch.from_numpy(self._stream(purpose).random(shape, dtype=np.float32)))
+
+    def normal(self, purpose: Literal["data"], *shape: int) -> Tensor:
+        """N(0, 1), float32, on the training device."""
+        drawn = self._stream(purpose).standard_normal(shape, dtype=np.float32)
+        return self._moved(torch.from_numpy(drawn))
+
+    def keep(self, probability: float, *shape: int) -> Tensor:
+        """Float 0/1 mask, 1 with this probability, from the device's own generator."""
+        if self._dropout_is_at != self._k:
+            self._dropout.manual_seed(torch_seed(self._seed, "dropout", self._k))
+            self._dropout_is_at = self._k
+        return torch.empty(shape, device=self._device).bernoulli_(probability, generator=self._dropout)
+
+    def _next_batch(self) -> Tensor:
         batch = self._batch
         if self._per_epoch:
             epoch, slot = divmod(self._batch_index, self._per_epoch)
@@ -106,27 +153,7 @@ class SeededDraws:
                 chosen = torch.cat((chosen, self._order(epoch + 1)[: batch - len(chosen)]))
         self._batch_index += 1
         self.images_seen += len(chosen)
-        return self._images.index_select(0, chosen)
-
-    def skip_images(self) -> None:
-        """Pass over one real minibatch."""
-        self._batch_index += 1
-
-    def latent(self, n: int) -> Tensor:
-        """Latents [n, latent] of this iteration, on the training device."""
-        z = latents(self._settings.prior, self._stream("latent"), n, self._settings.latent)
-        return self._moved(z)
-
-    def uniform(self, purpose: Literal["penalty", "dequantise"], *shape: int) -> Tensor:
-        """U[0, 1), float32, on the training device."""
-        return self._moved(torch.from_numpy(self._stream(purpose).random(shape, dtype=np.float32)))
-
-    def keep(self, probability: float, *shape: int) -> Tensor:
-        """Float 0/1 mask, 1 with this probability, from the device's own generator."""
-        if self._dropout_is_at != self._k:
-            self._dropout.manual_seed(torch_seed(self._seed, "dropout", self._k))
-            self._dropout_is_at = self._k
-        return torch.empty(shape, device=self._device).bernoulli_(probability, generator=self._dropout)
+        return chosen
 
     def _stream(self, purpose: Purpose) -> np.random.Generator:
         if purpose not in self._streams:

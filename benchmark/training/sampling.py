@@ -11,7 +11,7 @@ from PIL import Image
 from torch import Tensor
 
 from benchmark.evaluation.quantise import to_uint8
-from benchmark.training.draws import latents, stream
+from benchmark.training.draws import latents, random_classes, stream
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -30,9 +30,9 @@ _BATCH = 500
 def evaluation_images(experiment: Experiment[Any], generator: nn.Module, seed: int, n: int) -> Tensor:
     """`n` images, uint8 [n, C, H, W] on the CPU, from the evaluation latents of the seed.
 
-    The latents depend on the seed alone, so every evaluation of a run shows the same ones. A copy of the
-    generator runs in the batch-norm mode of `sampling_statistics`: with batch statistics in full batches of
-    the training's size, since each image then depends on its batch.
+    The latents (and classes, all equally likely) depend on the seed alone, so every evaluation of a run shows
+    the same ones. A copy of the generator runs in the batch-norm mode of `sampling_statistics`: with batch
+    statistics in full batches of the training's size, since each image then depends on its batch.
 
     Raises:
         NonFiniteImages: the generator's output holds NaN or Inf.
@@ -43,10 +43,14 @@ def evaluation_images(experiment: Experiment[Any], generator: nn.Module, seed: i
     size = settings.batch if with_batch_statistics else _BATCH
     sampler = copy.deepcopy(generator).train(with_batch_statistics)
     device = next(sampler.parameters()).device
-    z = latents(settings.prior, stream(seed, "evaluate", 0), -(-n // size) * size, settings.latent)
+    n_drawn = -(-n // size) * size
+    drawn = [latents(settings.prior, stream(seed, "evaluate", 0), n_drawn, settings.latent)]
+    if experiment.classes:
+        drawn.append(random_classes(stream(seed, "evaluate", 1), n_drawn, experiment.classes))
     with torch.no_grad():
         images = [
-            to_uint8(sampler(part.to(device)), *experiment.image_range).cpu() for part in torch.split(z, size)
+            to_uint8(sampler(*(part.to(device) for part in parts)), *experiment.image_range).cpu()
+            for parts in zip(*(torch.split(tensor, size) for tensor in drawn), strict=True)
         ]
     return torch.cat(images)[:n].contiguous()
 

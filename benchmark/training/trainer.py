@@ -80,6 +80,7 @@ class Trainer:
         budget: G-iterations to make.
         evaluate_at: G-iterations at which to score, increasing.
         images: training images, uint8 [N, C, H, W] as large as the experiment's, on the training device.
+        labels: their classes, int64 [N], on the training device; for conditional experiments.
         evaluator: scores the images; None trains without scores.
         directory: where checkpoints and samples go.
         watcher: told of progress and events.
@@ -95,6 +96,7 @@ class Trainer:
         budget: int,
         evaluate_at: list[int],
         images: Tensor,
+        labels: Tensor | None = None,
         evaluator: Evaluator | None,
         directory: Path,
         watcher: Watcher,
@@ -103,7 +105,7 @@ class Trainer:
         self.experiment, self.seed, self.budget = experiment, seed, budget
         self.evaluate_at, self.evaluator = evaluate_at, evaluator
         self.directory, self.watcher = directory, watcher
-        self.draws = SeededDraws(experiment, seed, images)
+        self.draws = SeededDraws(experiment, seed, images, labels)
         self.state, self.players = self._resume(images)
         self._wall_before = self.state.seconds["wall_s"] - started
         self.state.sessions += 1
@@ -113,7 +115,7 @@ class Trainer:
         """Train and evaluate up to the budget, until divergence, or until `stop` says so."""
         state, last_checkpoint = self.state, time.perf_counter()
         while True:
-            if state.gen_iters in self.evaluate_at and not self._evaluated():
+            if state.diverged_at is None and state.gen_iters in self.evaluate_at and not self._evaluated():
                 self._evaluate()
             if state.diverged_at is not None or state.gen_iters == self.budget:
                 break
@@ -159,10 +161,11 @@ class Trainer:
         for i, row in enumerate(rows):
             if len(state.first_losses) < FIRST_LOSSES:
                 state.first_losses.append(row)
-            if state.diverged_at is None and None in row.values():
+            state.last_losses = row
+            if None in row.values():  # what the rest of the chunk computed means nothing
                 state.diverged_at = start + i + 1
                 self.watcher.event("diverged", gen_iters=state.diverged_at, losses=row)
-        state.last_losses = rows[-1]
+                break
         state.seconds["train_s"] += time.perf_counter() - begin
 
     def _evaluate(self) -> None:

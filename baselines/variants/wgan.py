@@ -1,0 +1,10 @@
+"""Further experiments of WGAN."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from baselines.spec import Experiment
+
+EXPERIMENTS: tuple[Experiment[Any], ...] = ()
