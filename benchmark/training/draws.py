@@ -91,6 +91,7 @@ class SeededDraws:
         """Move to the start of G-iteration k (from 0)."""
         self._k = k
         self._streams.clear()
+        self._dropout_is_at = -1
         self._batch_index: int = self._experiment.real_batches(self._settings, k)
         return self
 
