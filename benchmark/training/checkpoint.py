@@ -1,7 +1,8 @@
 """Checkpoints: networks and optimisers as safetensors, everything else as JSON in the same file's header.
 
 One file ``checkpoints/<gen_iters>.safetensors`` holds every tensor of `Players` and a JSON text with the
-iteration, the curve so far and a SHA-256 over names, shapes and bytes of the tensors. Nothing is unpickled.
+iteration, the curve so far and a SHA-256 over names, shapes and bytes of the tensors; the text has a SHA-256
+of its own beside it. Nothing is unpickled.
 The last two are kept, so that a damaged one costs the time since the one before.
 """
 
@@ -32,14 +33,20 @@ class DamagedCheckpoint(ValueError):
 
 
 def write(folder: Path, players: Players, state: Mapping[str, Any]) -> Path:
-    """Write the checkpoint of `state["gen_iters"]` atomically, then remove all but the newest two."""
+    """Write the checkpoint of `state["gen_iters"]` atomically, then remove all but it and the one before.
+
+    A file of a later iteration is a damaged one that the run could not continue from; it is removed too.
+    """
     folder.mkdir(exist_ok=True)
     tensors = tensors_of(players)
-    header = {"ganbench": json.dumps({**state, "tensors_sha256": digest(tensors)}, allow_nan=False)}
+    text = json.dumps({**state, "tensors_sha256": digest(tensors)}, allow_nan=False)
+    header = {"ganbench": text, "ganbench_sha256": _sha256(text)}
     path = folder / f"{state['gen_iters']:09d}.safetensors"
     atomic.write_bytes(path, save(tensors, metadata=header))
-    for old in available(folder)[KEEP:]:
-        old.unlink()
+    kept = [file for file in available(folder) if file.name <= path.name][:KEEP]
+    for file in available(folder):
+        if file not in kept:
+            file.unlink()
     return path
 
 
@@ -58,11 +65,14 @@ def restore(path: Path, players: Players) -> dict[str, Any]:
     """
     try:
         with safe_open(path, framework="pt") as file:
-            state: dict[str, Any] = json.loads(file.metadata()["ganbench"])
+            header = file.metadata()
+            text, text_sha256 = header["ganbench"], header["ganbench_sha256"]
+            state: dict[str, Any] = json.loads(text)
+            tensors_sha256 = state.pop("tensors_sha256")
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - no iterator
     except (OSError, SafetensorError, KeyError, TypeError, ValueError) as error:
         raise DamagedCheckpoint(f"{path.name} cannot be read ({error})") from error
-    if digest(tensors) != state.pop("tensors_sha256"):
+    if (_sha256(text), digest(tensors)) != (text_sha256, tensors_sha256):
         raise DamagedCheckpoint(f"{path.name} does not have its recorded SHA-256")
     try:
         _load_into(players, tensors)
@@ -91,6 +101,10 @@ def digest(tensors: Mapping[str, Tensor]) -> str:
         total.update(f"{name}|{tensor.dtype}|{list(tensor.shape)}|".encode())
         total.update(tensor.reshape(-1).view(torch.uint8).numpy().tobytes())
     return total.hexdigest()
+
+
+def _sha256(text: str) -> str:
+    return hashlib.sha256(text.encode("utf-8")).hexdigest()
 
 
 def _load_into(players: Players, tensors: Mapping[str, Tensor]) -> None:
