@@ -32,7 +32,8 @@ def build(
         env_id: hash of the environment.
         state: the trainer's final state as a dictionary.
         real_data: scores of real images under the protocols.
-        weights: SHA-256 of the networks' tensors, by part.
+        weights: SHA-256 of the networks' tensors, by part; not recorded of a diverged run, whose last chunk
+            of G-iterations went on for a while with numbers that mean nothing.
         peak_memory_mib: most memory the process held.
         provenance: where the run was made.
 
@@ -55,7 +56,10 @@ def build(
         "final": None if diverged else {"gen_iters": spec["gen_iters"], "scores": curve[-1]["scores"]},
         "real_data": real_data,
         "diverged_at": state["diverged_at"],
-        "digests": {**weights, "first_losses": identity.digest(state["first_losses"])},
+        "digests": {
+            **(dict.fromkeys(weights) if diverged else weights),
+            "first_losses": identity.digest(state["first_losses"]),
+        },
         "samples": state["samples"],
         "timing": {
             **{name: round(seconds, 3) for name, seconds in state["seconds"].items()},
