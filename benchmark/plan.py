@@ -120,7 +120,9 @@ def _older_run(out: Path, spec: dict[str, Any], own: Path) -> str:
     cell = identity.cell_id(spec)
     for directory in sorted((out / "runs" / spec["experiment"]["name"]).glob("*")):
         record = store.read_record(directory)
-        if directory == own or record is None or record["cell_id"] != cell or record["seed"] != spec["seed"]:
+        if directory == own or store.is_set_aside(directory) or record is None:
+            continue
+        if record["cell_id"] != cell or record["seed"] != spec["seed"]:
             continue
         changed = sorted(
             name

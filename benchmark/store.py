@@ -5,9 +5,11 @@ from __future__ import annotations
 import fcntl
 import json
 import os
-from contextlib import contextmanager
+import re
+import time
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from typing import IO, TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from benchmark.errors import UserError
 from benchmark.record import SCHEMA_VERSION
@@ -16,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+_LOCK_TRIES = 10
 _OWN_ENTRIES = {"runs", "reports", "reference", "README.md"}
 
 StateName = Literal["done", "diverged", "failed", "interrupted", "running", "stale", "not run"]
@@ -89,16 +92,17 @@ def state(directory: Path) -> RunState:
     """Read the state of a run from its directory."""
     record = read_record(directory)
     if record is not None:
-        return RunState(record["status"], record["diverged_at"] or record["gen_iters"])
+        last = record["gen_iters"] if record["diverged_at"] is None else record["diverged_at"]
+        return RunState(record["status"], last)
     if not (directory / "spec.json").exists():
         return RunState("not run")
     progress = _read_json(directory / "progress.json")
     gen_iters = progress.get("gen_iters", 0) if isinstance(progress, dict) else 0
     if is_locked(directory):
         return RunState("running", gen_iters)
-    last = last_event(directory)
-    if last.get("event") == "failed":
-        return RunState("failed", gen_iters, str(last.get("reason", "")))
+    event = last_event(directory)
+    if event.get("event") == "failed":
+        return RunState("failed", gen_iters, str(event.get("reason", "")))
     return RunState("interrupted", _checkpointed(directory))
 
 
@@ -123,34 +127,47 @@ def last_event(directory: Path) -> dict[str, Any]:
 
 
 def records_below(folder: Path) -> list[Path]:
-    """Run directories with a readable record, in name order."""
-    return [
-        path.parent for path in sorted(folder.rglob("record.json")) if read_record(path.parent) is not None
-    ]
+    """Run directories with a readable record, in name order; not those that were set aside."""
+    directories = (path.parent for path in sorted(folder.rglob("record.json")))
+    return [d for d in directories if not is_set_aside(d) and read_record(d) is not None]
 
 
 @contextmanager
 def locked(directory: Path) -> Iterator[None]:
     """Hold the run directory for this process; released by the kernel when the process ends, however it ends.
 
+    Waits a moment before it gives up: `is_locked` holds the lock too, for as long as it takes to look.
+
     Raises:
         BlockingIOError: another process has it.
 
     """
-    with _lock_file(directory) as file:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    with (directory / ".lock").open("ab") as file:
+        for _ in range(_LOCK_TRIES - 1):
+            with suppress(BlockingIOError):
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            time.sleep(0.05)
+        else:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         yield
 
 
 def is_locked(directory: Path) -> bool:
-    """Whether a process is working in the run directory now."""
+    """Whether a process is working in the run directory now. Writes nothing."""
     try:
-        with locked(directory):
+        with (directory / ".lock").open("rb") as file:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
             return False
     except BlockingIOError:
         return True
     except OSError:
         return False
+
+
+def is_set_aside(directory: Path) -> bool:
+    """Whether `set_aside` gave the run directory its name."""
+    return re.fullmatch(r"\.old[0-9]+", directory.suffix) is not None
 
 
 def set_aside(directory: Path) -> None:
@@ -159,10 +176,6 @@ def set_aside(directory: Path) -> None:
     while (target := directory.with_name(f"{directory.name}.old{number}")).exists():
         number += 1
     directory.rename(target)
-
-
-def _lock_file(directory: Path) -> IO[bytes]:
-    return (directory / ".lock").open("ab")
 
 
 def _checkpointed(directory: Path) -> int:
