@@ -52,7 +52,10 @@ class Interrupted(Exception):
 
 def default_jobs(device: str) -> int:
     """Runs at a time: one per core on the CPU (each uses one thread), one on a GPU."""
-    return len(os.sched_getaffinity(0)) if device == "cpu" else 1
+    if device != "cpu":
+        return 1
+    # macOS has no affinity to ask for.
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def execute(
@@ -98,6 +101,7 @@ def execute(
                 if fail_fast and state.name == "failed":
                     waiting.clear()
                     _stop(children, display)
+                    break
     except KeyboardInterrupt:
         _stop(children, display)
         raise Interrupted from None
@@ -129,6 +133,9 @@ def _ended(child: _Child) -> store.RunState:
     child.log.close()
     code = child.process.returncode
     directory = child.run.directory
+    log = directory / "worker.log"
+    if log.exists() and not log.stat().st_size:
+        log.unlink()
     if code in (0, worker.STOPPED):
         return store.state(directory)
     if code == worker.BUSY:
