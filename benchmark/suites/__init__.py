@@ -96,7 +96,7 @@ def load(name_or_file: str) -> Suite:
     else:
         raise UserError(
             f"unknown suite '{name_or_file}'",
-            do=did_you_mean(name_or_file, names()) + " A file must end in .toml",
+            do="A file must end in .toml. " + did_you_mean(name_or_file, names()),
         )
     try:
         content = tomllib.loads(path.read_text(encoding="utf-8"))
@@ -121,7 +121,10 @@ def _checked(content: dict[str, Any], path: Path) -> Suite:
         if not set(pattern) & set("*?["):
             experiments.describe(pattern, where=f"{where}: experiments")
     for name in _strings(content, "protocols", where):
-        protocols.get(name)
+        try:
+            protocols.get(name)
+        except UserError as error:
+            raise UserError(error.what, where=f"{where}: protocols", do=error.do) from None
     budget = content["gen_iters"]
     if budget != "paper":
         _whole(budget, "gen_iters", where, at_least=0)
@@ -147,7 +150,7 @@ def _strings(content: dict[str, Any], key: str, where: str) -> tuple[str, ...]:
     value = content[key]
     if not isinstance(value, list) or not value or not all(isinstance(item, str) for item in value):
         raise UserError(f"must be a list of at least one string, not {value!r}", where=f"{where}: {key}")
-    return tuple(value)
+    return tuple(dict.fromkeys(value))
 
 
 def _whole(value: Any, key: str, where: str, *, at_least: int) -> int:

@@ -27,6 +27,8 @@ def parse_seeds(value: Any, where: str) -> tuple[int, ...]:
         raise _bad(f"{value!r} is neither text nor a list of integers", where)
     if not seeds:
         raise _bad("no seeds", where)
+    if len(seeds) > _MOST:
+        raise _bad(f"more than {_MOST} seeds", where)
     if any(not 0 <= seed <= MAX_SEED for seed in seeds):
         raise _bad("seeds lie between 0 and 2^64 - 1", where)
     if len(set(seeds)) != len(seeds):
@@ -35,7 +37,7 @@ def parse_seeds(value: Any, where: str) -> tuple[int, ...]:
 
 
 def _part(part: str, whole: str, where: str) -> range:
-    found = re.fullmatch(r"(\d+)(?:-(\d+))?", part)
+    found = re.fullmatch(r"([0-9]{1,20})(?:-([0-9]{1,20}))?", part)
     if not found:
         raise _bad(f"cannot read the seeds '{whole}'", where)
     first = int(found[1])
