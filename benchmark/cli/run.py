@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from benchmark.cli.options import as_json, print_json, selected, selection
+from benchmark.errors import UserError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -66,6 +68,10 @@ def run(
     runs = plan(chosen, out, device)
     store.open_folder(out)
     if reuse == "never":
+        if busy := next((r for r in runs if r.state.name == "running"), None):
+            raise UserError(
+                f"{busy.label} is running", where=str(busy.directory), do="Wait for it or stop it"
+            )
         for directory in {r.directory for r in runs if r.directory.exists()}:
             store.set_aside(directory)
         runs = plan(chosen, out, device)
@@ -87,7 +93,8 @@ def run(
     for r in bad:
         note(f"{r.label}: {r.state.text()}" + (f", see {r.directory}" if r.state.name == "failed" else ""))
     note(f"Report: {written}")
-    return 3 if any(r.state.name in ("failed", "diverged", "running") for r in bad) else 0
+    unexpected = {"failed", "diverged", "running"} | ({"interrupted"} if to_do else set())
+    return 3 if any(r.state.name in unexpected for r in bad) else 0
 
 
 def _announcement(
@@ -136,4 +143,4 @@ def _summary(r: PlannedRun) -> dict[str, Any]:
 
 
 def _command(suite: str, argv: list[str]) -> str:
-    return " ".join(["ganbench", *argv[1:]]) if len(argv) > 1 else f"ganbench run {suite}"
+    return shlex.join(["ganbench", *argv[1:]]) if len(argv) > 1 else f"ganbench run {suite}"
