@@ -59,6 +59,9 @@ def main(argv: list[str] | None = None) -> None:
     except UserError as error:
         click.echo(f"ganbench: {error}", err=True)
         sys.exit(error.exit_code)
+    except click.exceptions.NoArgsIsHelpError as error:
+        click.echo(error.format_message(), err=True)
+        sys.exit(error.exit_code)
     except click.ClickException as error:
         click.echo(f"ganbench: {error.format_message()}", err=True)
         if isinstance(error, click.UsageError) and error.ctx is not None:
