@@ -1,0 +1,284 @@
+"""The training loop: evaluations, interruptions and chunks change no bit; divergence is dated exactly."""
+
+import random
+
+import pytest
+import torch
+
+from benchmark import identity, plan, record
+from benchmark.suites import Suite
+from benchmark.training import checkpoint, sampling, trainer
+
+BUDGET = 12
+
+
+@pytest.fixture(scope="module")
+def uninterrupted(make_trainer, bits_of, never, tmp_path_factory):
+    """The bits of each digits experiment after `BUDGET` iterations without a single evaluation."""
+    found = {}
+
+    def of(name):
+        if name not in found:
+            run = make_trainer(name, tmp_path_factory.mktemp("run"), evaluate_at=[0, BUDGET])
+            assert run.run(never) == "done"
+            found[name] = bits_of(run)
+        return found[name]
+
+    return of
+
+
+def test_evaluating_often_or_never_trains_the_same_weights(
+    digits_experiment, make_trainer, bits_of, never, uninterrupted, tmp_path
+):
+    often = make_trainer(digits_experiment, tmp_path / "often", evaluate_at=[0, 1, 2, 3, 5, 10, BUDGET])
+    unseen = make_trainer(digits_experiment, tmp_path / "never", evaluator=False)
+    assert often.run(never) == unseen.run(never) == "done"
+    expected = uninterrupted(digits_experiment)
+    assert bits_of(often).tensors == bits_of(unseen).tensors == expected.tensors
+    assert bits_of(often).rest == bits_of(unseen).rest == expected.rest
+    assert [often.state.curve[0]["scores"], often.state.curve[-1]["scores"]] == [
+        point["scores"] for point in expected.curve
+    ]
+
+
+def test_stopped_and_resumed_is_the_uninterrupted_run(
+    digits_experiment, make_trainer, bits_of, never, stop_after, uninterrupted, tmp_path
+):
+    stops = sorted(random.Random(digits_experiment).sample(range(1, BUDGET), 2))
+    for stop_at in stops:
+        run = make_trainer(digits_experiment, tmp_path, evaluate_at=[0, BUDGET])
+        assert run.run(stop_after(run, stop_at)) == "stopped"
+        assert run.state.gen_iters == stop_at
+    last = make_trainer(digits_experiment, tmp_path, evaluate_at=[0, BUDGET])
+    assert last.watcher.of("resumed") == [{"gen_iters": stops[-1]}]
+    assert last.run(never) == "done"
+    assert last.watcher.trained == list(range(stops[-1] + 1, BUDGET + 1))
+    assert bits_of(last) == uninterrupted(digits_experiment)
+    assert last.state.sessions == 3
+
+
+def test_two_runs_are_equal_and_another_seed_is_not(
+    digits_experiment, make_trainer, bits_of, never, uninterrupted, tmp_path
+):
+    again = make_trainer(digits_experiment, tmp_path / "again", evaluate_at=[0, BUDGET])
+    again.run(never)
+    assert bits_of(again) == uninterrupted(digits_experiment)
+    other = make_trainer(digits_experiment, tmp_path / "other", seed=1, evaluate_at=[0, BUDGET])
+    other.run(never)
+    assert bits_of(other).tensors != uninterrupted(digits_experiment).tensors
+    assert bits_of(other).curve[0]["scores"] != uninterrupted(digits_experiment).curve[0]["scores"]
+
+
+@pytest.mark.parametrize("chunk", [1, 5])
+def test_the_size_of_a_chunk_changes_nothing(
+    chunk, make_trainer, bits_of, never, uninterrupted, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(trainer, "CHUNK", chunk)
+    run = make_trainer("gan/digits", tmp_path, evaluate_at=[0, BUDGET])
+    run.run(never)
+    assert bits_of(run) == uninterrupted("gan/digits")
+
+
+def test_checkpoints_in_between_change_nothing(
+    make_trainer, bits_of, never, uninterrupted, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(trainer, "CHUNK", 3)
+    monkeypatch.setattr(trainer, "CHECKPOINT_EVERY_S", 0.0)
+    run = make_trainer("gan/digits", tmp_path, evaluate_at=[0, BUDGET])
+    run.run(never)
+    assert [e["gen_iters"] for e in run.watcher.of("checkpoint")] == [3, 6, 9, 12, 12]
+    assert bits_of(run) == uninterrupted("gan/digits")
+
+
+def test_global_generators_stay_where_they_are(digits_experiment, make_trainer, never, tmp_path):
+    torch.manual_seed(5)
+    before = torch.get_rng_state()
+    run = make_trainer(digits_experiment, tmp_path, budget=2, evaluate_at=[0, 2], evaluator=False)
+    run.run(never)
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+def test_an_evaluation_leaves_modes_and_statistics_alone(digits_experiment, make_trainer, never, tmp_path):
+    run = make_trainer(digits_experiment, tmp_path, budget=1)
+    run.run(never)
+    players = run.players
+    tensors = checkpoint.digest(checkpoint.tensors_of(players))
+    gradients = [p.grad.clone() for p in players.generator.parameters()]
+    sampling.evaluation_images(run.experiment, players.generator, 0, 200)
+    assert checkpoint.digest(checkpoint.tensors_of(players)) == tensors
+    assert all(module.training for module in players.generator.modules())
+    assert all(torch.equal(p.grad, g) for p, g in zip(players.generator.parameters(), gradients, strict=True))
+
+
+def test_the_curve_has_a_point_per_evaluation(make_trainer, never, tmp_path):
+    run = make_trainer("wgan_gp/digits", tmp_path, budget=4, evaluate_at=[0, 2, 4])
+    run.run(never)
+    settings, experiment = run.experiment.settings, run.experiment
+    assert [point["gen_iters"] for point in run.state.curve] == [0, 2, 4]
+    assert [point["critic_updates"] for point in run.state.curve] == [
+        experiment.critic_updates(settings, k) for k in (0, 2, 4)
+    ]
+    assert [point["images_seen"] for point in run.state.curve] == [
+        settings.batch * experiment.real_batches(settings, k) for k in (0, 2, 4)
+    ]
+    assert run.state.curve[0]["losses"] is None
+    assert run.state.curve[1]["losses"] == run.state.first_losses[1]
+    assert run.watcher.of("evaluated") == run.state.curve
+    assert all((tmp_path / name).read_bytes().startswith(b"\x89PNG") for name in run.state.samples)
+
+
+@pytest.mark.parametrize("budget", [0, 1])
+def test_the_smallest_budgets_are_runs_too(budget, make_trainer, never, tmp_path):
+    run = make_trainer("gan/digits", tmp_path, budget=budget, evaluate_at=sorted({0, budget}))
+    assert run.run(never) == "done"
+    assert run.watcher.trained == list(range(1, budget + 1))
+    assert [point["gen_iters"] for point in run.state.curve] == list(range(budget + 1))
+    again = make_trainer("gan/digits", tmp_path, budget=budget, evaluate_at=sorted({0, budget}))
+    assert again.run(never) == "done"
+    assert again.state.curve == run.state.curve
+
+
+# --- Damaged checkpoints ------------------------------------------------------------------------------
+
+
+def interrupted_twice(make_trainer, stop_after, folder):
+    for stop_at in (4, 7):
+        run = make_trainer("gan/digits", folder, evaluate_at=[0, BUDGET])
+        run.run(stop_after(run, stop_at))
+    return sorted((folder / "checkpoints").iterdir())
+
+
+def damage(path):
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+
+
+def test_a_damaged_checkpoint_costs_the_time_since_the_one_before(
+    make_trainer, bits_of, never, stop_after, uninterrupted, tmp_path
+):
+    _, newest = interrupted_twice(make_trainer, stop_after, tmp_path)
+    damage(newest)
+    run = make_trainer("gan/digits", tmp_path, evaluate_at=[0, BUDGET])
+    (event,) = run.watcher.of("checkpoint_unusable")
+    assert event["file"] == newest.name
+    assert "SHA-256" in event["reason"]
+    assert run.watcher.of("resumed") == [{"gen_iters": 4}]
+    run.run(never)
+    assert bits_of(run) == uninterrupted("gan/digits")
+
+
+def test_only_damaged_checkpoints_cost_everything_but_stop_nothing(
+    make_trainer, bits_of, never, stop_after, uninterrupted, tmp_path
+):
+    for path in interrupted_twice(make_trainer, stop_after, tmp_path):
+        damage(path)
+    first = make_trainer("gan/digits", tmp_path, evaluate_at=[0, BUDGET])
+    assert first.state.gen_iters == 0
+    assert first.run(stop_after(first, 2)) == "stopped"
+    second = make_trainer("gan/digits", tmp_path, evaluate_at=[0, BUDGET])
+    assert second.watcher.of("resumed") == [{"gen_iters": 2}]
+    second.run(never)
+    assert bits_of(second) == uninterrupted("gan/digits")
+
+
+def test_a_checkpoint_of_another_state_layout_is_passed_over(make_trainer, stop_after, tmp_path):
+    run = make_trainer("gan/digits", tmp_path)
+    run.run(stop_after(run, 2))
+    checkpoint.write(tmp_path / "checkpoints", run.players, {"gen_iters": 3, "mood": "good"})
+    later = make_trainer("gan/digits", tmp_path)
+    assert "mood" in later.watcher.of("checkpoint_unusable")[0]["reason"]
+    assert later.state.gen_iters == 2
+
+
+# --- Divergence ---------------------------------------------------------------------------------------
+
+
+def diverging(make_trainer, folder, at, **options):
+    """A run whose critic weights become NaN before G-iteration `at` (counted from 1)."""
+    run = make_trainer("gan/digits", folder, **options)
+    forward = run.draws.at
+
+    def poisoned(k):
+        if k == at - 1:
+            next(run.players.critic.parameters()).data.fill_(torch.nan)
+        return forward(k)
+
+    run.draws.at = poisoned
+    return run
+
+
+@pytest.mark.parametrize("at", [1, 3, 5])
+def test_divergence_is_dated_to_its_iteration(at, make_trainer, never, tmp_path):
+    run = diverging(make_trainer, tmp_path, at, evaluate_at=[0, 5, 10, BUDGET])
+    assert run.run(never) == "diverged"
+    assert run.state.diverged_at == at
+    assert run.watcher.trained == list(range(1, 6))
+    assert [point["gen_iters"] for point in run.state.curve] == [0]
+    assert [event["gen_iters"] for event in run.watcher.of("diverged")] == [at]
+    assert len(run.state.first_losses) == at
+    assert None in run.state.last_losses.values()
+
+
+def test_a_diverged_run_does_not_go_on_when_started_again(make_trainer, never, tmp_path):
+    run = diverging(make_trainer, tmp_path, 3, evaluate_at=[0, 5, BUDGET])
+    run.run(never)
+    again = make_trainer("gan/digits", tmp_path, evaluate_at=[0, 5, BUDGET])
+    assert again.run(never) == "diverged"
+    assert again.watcher.trained == []
+    assert (again.state.diverged_at, again.state.curve) == (3, run.state.curve)
+
+
+def test_a_generator_with_nan_diverges_at_the_evaluation(make_trainer, never, tmp_path):
+    run = make_trainer("gan/digits", tmp_path, evaluate_at=[0, BUDGET])
+    next(run.players.generator.parameters()).data.fill_(torch.nan)
+    assert run.run(never) == "diverged"
+    assert run.state.diverged_at == 0
+    assert run.watcher.trained == []
+    assert run.state.curve == []
+    assert run.state.samples == []
+
+
+@pytest.mark.parametrize("stop_at", [3, 4, 5])
+def test_the_record_of_a_divergence_does_not_depend_on_interruptions(
+    stop_at, make_trainer, never, stop_after, tmp_path, monkeypatch
+):
+    whole = diverging(make_trainer, tmp_path / "whole", 4, evaluate_at=[0, BUDGET])
+    assert whole.run(never) == "diverged"
+    monkeypatch.setattr(trainer, "CHUNK", 2)
+    parted = diverging(make_trainer, tmp_path / "parted", 4, evaluate_at=[0, BUDGET])
+    if parted.run(stop_after(parted, stop_at)) == "stopped":
+        parted = diverging(make_trainer, tmp_path / "parted", 4, evaluate_at=[0, BUDGET])
+        assert parted.run(never) == "diverged"
+    assert comparable(parted) == comparable(whole)
+
+
+def comparable(run):
+    suite = Suite("s", "", ("gan/digits",), (0,), BUDGET, BUDGET, ("digits-2k",))
+    spec = {**plan.spec_without_seed(suite, "gan/digits", "cpu"), "seed": 0}
+    content = record.build(
+        spec,
+        env_id="e",
+        state=vars(run.state),
+        real_data={},
+        weights={
+            name: checkpoint.digest(getattr(run.players, name).state_dict())
+            for name in ("generator", "critic")
+        },
+        peak_memory_mib=0.0,
+        provenance={},
+    )
+    return identity.canonical(record.comparable_part(content))
+
+
+# --- Initial state ------------------------------------------------------------------------------------
+
+
+def test_initial_weights_depend_on_the_seed_alone(digits_experiment, make_trainer, tmp_path):
+    torch.manual_seed(1)
+    first = make_trainer(digits_experiment, tmp_path / "a")
+    torch.manual_seed(2)
+    second = make_trainer(digits_experiment, tmp_path / "b")
+    other = make_trainer(digits_experiment, tmp_path / "c", seed=1)
+    digests = [checkpoint.digest(t.players.generator.state_dict()) for t in (first, second, other)]
+    assert digests[0] == digests[1] != digests[2]
