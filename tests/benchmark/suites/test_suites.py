@@ -1,0 +1,142 @@
+"""Suite files: what they may say, and one clear sentence for each thing they may not."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from benchmark import suites
+from benchmark.errors import UserError
+from benchmark.suites import Suite
+
+GOOD = {
+    "title": '"A test"',
+    "experiments": '["gan/digits", "w*/digits"]',
+    "seeds": '"0-1"',
+    "gen_iters": "20",
+    "evaluate_every": "7",
+    "protocols": '["digits-2k"]',
+}
+
+
+@pytest.fixture
+def load(tmp_path):
+    """Load a suite file with some values (TOML text) replaced, added, or left out by None."""
+
+    def of(**changes):
+        content = {**GOOD, **changes}
+        path = tmp_path / "mine.toml"
+        lines = [f"{key} = {value}\n" for key, value in content.items() if value is not None]
+        path.write_text("".join(lines), encoding="utf-8")
+        return suites.load(str(path))
+
+    return of
+
+
+def test_a_good_file(load):
+    assert load(note='"Beware"') == Suite(
+        name="mine",
+        title="A test",
+        experiments=("gan/digits", "wgan/digits", "wgan_gp/digits"),
+        seeds=(0, 1),
+        gen_iters=20,
+        evaluate_every=7,
+        protocols=("digits-2k",),
+        note="Beware",
+    )
+
+
+@pytest.mark.parametrize(
+    ("changes", "what", "do"),
+    [
+        ({"evalute_every": "5"}, "unknown key 'evalute_every'", "Did you mean 'evaluate_every'?"),
+        ({"name": '"x"'}, "unknown key 'name'", ""),
+        ({"experiments": '["gan/digts"]'}, "unknown experiment 'gan/digts'", "Did you mean 'gan/digits'?"),
+        ({"experiments": '["gna*"]'}, "no experiment matches 'gna*'", ""),
+        ({"experiments": "[]"}, "must be a list of at least one string, not []", ""),
+        ({"experiments": '"gan/digits"'}, "must be a list of at least one string, not 'gan/digits'", ""),
+        ({"experiments": "[1]"}, "must be a list of at least one string, not [1]", ""),
+        ({"protocols": '["digits-2"]'}, "unknown protocol 'digits-2'", "Did you mean 'digits-2k'?"),
+        ({"protocols": "[]"}, "must be a list of at least one string, not []", ""),
+        ({"gen_iters": "-1"}, "must be a whole number of at least 0, not -1", ""),
+        ({"gen_iters": "1.5"}, "must be a whole number of at least 0, not 1.5", ""),
+        ({"gen_iters": "true"}, "must be a whole number of at least 0, not True", ""),
+        ({"gen_iters": '"many"'}, "must be a whole number of at least 0, not 'many'", ""),
+        ({"evaluate_every": "0"}, "must be a whole number of at least 1, not 0", ""),
+        ({"evaluate_every": '"7"'}, "must be a whole number of at least 1, not '7'", ""),
+        ({"title": "3"}, "must be a string, not 3", ""),
+        ({"note": "[]"}, "must be a string, not []", ""),
+        ({"seeds": '"3-1"'}, "the range '3-1' runs backwards", "Write seeds like 0-4 or 0,2,7-9"),
+        ({"seeds": "3"}, "3 is neither text nor a list of integers", "Write seeds like 0-4 or 0,2,7-9"),
+    ]
+    + [({key: None}, f"the key '{key}' is missing", "") for key in GOOD],
+)
+def test_a_bad_value_is_refused_with_file_fact_and_advice(changes, what, do, load, tmp_path):
+    with pytest.raises(UserError) as error:
+        load(**changes)
+    assert error.value.what == what
+    assert do in error.value.do
+    assert error.value.where.startswith(str(tmp_path / "mine.toml"))
+    assert error.value.exit_code == 2
+
+
+@pytest.mark.parametrize("content", [b"seeds = ", b"a = 1\na = 2\n", b"\xff\xfe"])
+def test_what_is_no_toml_is_said_to_be_none(content, tmp_path):
+    path = tmp_path / "broken.toml"
+    path.write_bytes(content)
+    with pytest.raises(UserError, match="not a TOML file"):
+        suites.load(str(path))
+
+
+def test_missing_files_and_folders_are_no_suites(tmp_path):
+    with pytest.raises(UserError, match="No such file"):
+        suites.load(str(tmp_path / "none.toml"))
+    (tmp_path / "folder.toml").mkdir()
+    with pytest.raises(UserError, match="Is a directory"):
+        suites.load(str(tmp_path / "folder.toml"))
+
+
+def test_an_unknown_name_names_the_closest_suite():
+    with pytest.raises(UserError, match=r"unknown suite 'quik'.*Did you mean 'quick'\?"):
+        suites.load("quik")
+
+
+def test_every_suite_that_comes_along_loads():
+    assert "quick" in suites.names()
+    for name in suites.names():
+        assert suites.load(name).name == name
+
+
+def test_repeated_names_and_patterns_are_one(load):
+    suite = load(experiments='["gan/digits", "gan/d*", "*/digits"]', protocols='["digits-2k", "digits-2k"]')
+    assert sorted(set(suite.experiments)) == sorted(suite.experiments)
+    assert suite.protocols == ("digits-2k",)
+
+
+@given(budget=st.integers(0, 400), every=st.integers(1, 500))
+def test_the_start_and_the_budget_are_always_evaluated(budget, every):
+    suite = Suite("s", "", ("gan/digits",), (0,), budget, every, ("digits-2k",))
+    points = suite.evaluate_at("gan/digits")
+    assert {0, budget} <= set(points)
+    assert points == sorted(set(points))
+    assert all(point % every == 0 for point in points if point != budget)
+    assert set(range(0, budget, every)) <= set(points)
+
+
+def test_paper_budgets_are_the_experiments_own(load):
+    suite = load(gen_iters='"paper"', experiments='["wgan_gp/*", "gan/mnist"]')
+    assert suite.budget("wgan_gp/cifar10-resnet") == 100_000
+    with pytest.raises(UserError, match=r"prints no training length for 'gan/mnist'.*use --budget"):
+        suite.budget("gan/mnist")
+
+
+def test_the_command_line_overrides_and_narrows(load):
+    suite = load().revised(patterns=("wgan*",), seeds="7", budget=3)
+    assert suite.experiments == ("wgan/digits", "wgan_gp/digits")
+    assert (suite.seeds, suite.gen_iters, suite.evaluate_every) == ((7,), 3, 7)
+    assert load().revised() == load()
+    assert load().revised(budget=0).gen_iters == 0
+
+
+def test_a_pattern_must_match_within_the_suite(load):
+    with pytest.raises(UserError, match=r"--experiment: no experiment matches 'sngan/\*'"):
+        load().revised(patterns=("gan/digits", "sngan/*"))
