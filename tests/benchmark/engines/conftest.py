@@ -1,0 +1,91 @@
+"""`ganbench` as a person starts it: a process of its own, on a suite small enough for a test."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from benchmark import store
+
+SUITE = """\
+title = "Two experiments"
+experiments = ["gan/digits", "dcgan/digits"]
+seeds = [4]
+gen_iters = 50
+evaluate_every = 30
+protocols = ["digits-2k"]
+"""
+
+
+class Command:
+    """A running `ganbench`; its output is read when it ends."""
+
+    def __init__(self, *arguments, cwd):
+        environment = {k: v for k, v in os.environ.items() if k not in ("CI", "GITHUB_RUN_ID")}
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "benchmark", *map(str, arguments)],
+            cwd=cwd,
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    def interrupt(self):
+        self.process.send_signal(signal.SIGINT)
+
+    def end(self):
+        """Exit code, stdout, stderr."""
+        out, err = self.process.communicate(timeout=120)
+        return self.process.returncode, out, err
+
+
+def wait_for(condition, seconds=60.0):
+    """What `condition` returns as soon as it is true."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        if value := condition():
+            return value
+        time.sleep(0.02)
+    raise TimeoutError
+
+
+@pytest.fixture(scope="session")
+def ganbench():
+    return Command
+
+
+@pytest.fixture(scope="session")
+def wait():
+    return wait_for
+
+
+@pytest.fixture(scope="session")
+def small_suite(tmp_path_factory):
+    path = tmp_path_factory.mktemp("suite with space") / "zwei ü.toml"
+    path.write_text(SUITE, encoding="utf-8")
+    return path
+
+
+@pytest.fixture(scope="session")
+def uninterrupted(small_suite, tmp_path_factory):
+    """The suite run through, one run at a time: results folder and what the command said."""
+    out = tmp_path_factory.mktemp("uninterrupted") / "results ä"
+    command = Command("run", small_suite, "--out", out, "--jobs", 1, "--device", "cpu", cwd=out.parent)
+    code, stdout, stderr = command.end()
+    assert code == 0, stderr
+    return out, stdout, stderr
+
+
+def read_records(out):
+    """Records by experiment."""
+    found = [store.read_record(directory) for directory in store.records_below(out / "runs")]
+    return {record["experiment"]: record for record in found}
+
+
+@pytest.fixture(scope="session")
+def records():
+    return read_records

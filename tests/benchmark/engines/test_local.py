@@ -1,0 +1,159 @@
+"""The local engine with children that do as a script says: order, slots, environment, failures, stopping."""
+
+import json
+import os
+import signal
+import sys
+import threading
+import time
+
+import pytest
+
+from benchmark import plan, store, worker
+from benchmark.engines import local
+from benchmark.suites import Suite
+
+SUITE = Suite("mine", "", ("gan/digits",), (0, 1, 2, 3), 20, 10, ("digits-2k",))
+RECORD = '{"schema_version": 1, "status": "done", "gen_iters": 20, "diverged_at": null}'
+FINISH = f"""echo '{RECORD}' >"$3/record.json"\n"""
+
+
+class Screen:
+    """Remembers what it was told, in order."""
+
+    def __init__(self):
+        self.told, self.running, self.most = [], set(), 0
+
+    def started(self, run):
+        self.told.append(("started", run.seed))
+        self.running.add(run.seed)
+        self.most = max(self.most, len(self.running))
+
+    def progressed(self, run, progress):
+        if progress:
+            self.told.append(("progressed", run.seed))
+
+    def ended(self, run, state):
+        self.running.discard(run.seed)
+        self.told.append(("ended", run.seed, state.text()))
+
+    @property
+    def ends(self):
+        return dict(told[1:] for told in self.told if told[0] == "ended")
+
+
+@pytest.fixture
+def execute(tmp_path, monkeypatch):
+    """Execute the first runs of the suite, one per script; a script gets the worker's arguments."""
+    monkeypatch.setattr(local, "_POLL_S", 0.01)
+
+    def execute(*scripts, jobs=1, out=tmp_path / "out ü", **options):
+        runs = plan.plan(SUITE, out, "cpu")[: len(scripts)]
+        interpreter = tmp_path / "python"
+        cases = "".join(
+            f"*{run.directory.name})\n{script}\n;;\n" for run, script in zip(runs, scripts, strict=True)
+        )
+        interpreter.write_text(f'#!/bin/sh\ncase "$3" in\n{cases}\nesac\n')
+        interpreter.chmod(0o700)
+        monkeypatch.setattr(sys, "executable", str(interpreter))
+        screen = Screen()
+        try:
+            local.execute(runs, jobs=jobs, launch={"argv": ["ganbench"]}, display=screen, **options)
+        finally:
+            execute.screen, execute.directories = screen, [run.directory for run in runs]
+        return screen, run.directories
+
+    return execute
+
+
+def test_runs_go_in_order_with_as_many_at_a_time_as_asked(execute):
+    screen, _ = execute(*[f"sleep 0.1\n{FINISH}"] * 4, jobs=2)
+    assert screen.most == 2
+    assert [told[1] for told in screen.told if told[0] == "started"] == [0, 1, 2, 3]
+    assert screen.ends == dict.fromkeys(range(4), "done")
+
+
+def test_a_child_finds_its_spec_and_environment(execute, monkeypatch):
+    monkeypatch.setenv("OMP_NUM_THREADS", "7")
+    script = f'test -f "$3/spec.json" && env >"$3/environment" && echo said && echo "$@" >&2\n{FINISH}'
+    _, (directory,) = execute(script)
+    lines = dict(line.split("=", 1) for line in (directory / "environment").read_text().splitlines())
+    assert lines["OMP_NUM_THREADS"] == lines["MKL_NUM_THREADS"] == lines["OPENBLAS_NUM_THREADS"] == "1"
+    assert json.loads(lines[worker.LAUNCH_VARIABLE]) == {"argv": ["ganbench"]}
+    assert json.loads((directory / "spec.json").read_text())["seed"] == 0
+    assert (directory / "worker.log").read_text() == f"said\n-m benchmark.worker {directory}\n"
+
+
+def test_progress_is_passed_on_and_half_of_it_ignored(execute):
+    script = f"""printf '{{"gen_' >"$3/progress.json"; sleep 0.1
+    echo '{{"gen_iters": 3}}' >"$3/progress.json"; sleep 0.1\n{FINISH}"""
+    screen, _ = execute(script)
+    assert ("progressed", 0) in screen.told
+
+
+@pytest.mark.parametrize(
+    ("script", "state"),
+    [
+        ("kill -9 $$", "failed: killed by SIGKILL"),
+        ("kill -SEGV $$", "failed: killed by SIGSEGV"),
+        ("exit 3", "failed: exit code 3, see worker.log"),
+        (f"exit {worker.STOPPED}", "interrupted at 0"),
+        (f"exit {worker.BUSY}", "running: another process is working on it"),
+        (
+            """echo '{"event": "failed", "reason": "no"}' >"$3/events.jsonl"; exit 1""",
+            "failed: no",
+        ),
+        ("""printf '{"event": "cut' >"$3/events.jsonl"; kill -9 $$""", "failed: killed by SIGKILL"),
+    ],
+)
+def test_what_came_of_a_child_is_told_and_written_down(script, state, execute):
+    screen, directories = execute(script, FINISH)
+    assert screen.ends == {0: state, 1: "done"}
+    if state.startswith("failed"):
+        assert store.state(directories[0]).text() == state
+
+
+def test_the_first_failure_stops_everything_when_asked(execute):
+    screen, directories = execute(
+        "sleep 0.1; exit 1", "exec sleep 50", "exec sleep 50", FINISH, jobs=3, fail_fast=True
+    )
+    assert screen.ends == {
+        0: "failed: exit code 1, see worker.log",
+        1: "interrupted at 0",
+        2: "interrupted at 0",
+    }
+    assert not directories[3].exists()
+
+
+def test_a_failure_stops_nothing_otherwise(execute):
+    screen, _ = execute("exit 1", FINISH, FINISH)
+    assert [state.split(":")[0] for state in screen.ends.values()] == ["failed", "done", "done"]
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_stops_the_children_and_starts_no_more(number, execute):
+    before = signal.getsignal(signal.SIGTERM)
+    polite = 'trap "touch \\"$3/stopped\\"; exit 75" TERM; touch "$3/ready"; while :; do sleep 0.02; done'
+    sender = threading.Timer(0.5, os.kill, (os.getpid(), number))
+    sender.start()
+    with pytest.raises(local.Interrupted):
+        execute(polite, polite, FINISH, jobs=2)
+    assert execute.screen.ends == {0: "interrupted at 0", 1: "interrupted at 0"}
+    assert all((directory / "stopped").exists() for directory in execute.directories[:2])
+    assert not execute.directories[2].exists()
+    assert signal.getsignal(signal.SIGTERM) is before
+
+
+def test_a_child_that_does_not_stop_is_killed_after_the_grace_period(execute, monkeypatch):
+    monkeypatch.setattr(local, "_GRACE_S", 0.2)
+    threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGINT)).start()
+    begin = time.monotonic()
+    with pytest.raises(local.Interrupted):
+        execute('trap "" TERM; while :; do sleep 0.02; done')
+    assert time.monotonic() - begin < 10
+    assert not store.is_locked(execute.directories[0])
+
+
+def test_default_is_one_run_per_core_and_one_on_a_gpu():
+    assert local.default_jobs("cpu") == len(os.sched_getaffinity(0))
+    assert local.default_jobs("cuda") == 1

@@ -1,0 +1,65 @@
+"""The worker on its own: exit codes, and that it stops when nobody waits for it any more."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+
+import pytest
+
+from benchmark import plan, store, worker
+from benchmark.suites import Suite
+
+SUITE = Suite("mine", "", ("gan/digits",), (0,), 5000, 5000, ("digits-2k",))
+
+
+@pytest.fixture
+def planned(tmp_path):
+    """A directory that is ready for the worker."""
+    (run,) = plan.plan(SUITE, tmp_path, "cpu")
+    run.directory.mkdir(parents=True)
+    (run.directory / "spec.json").write_text(json.dumps(run.spec))
+    return run
+
+
+def work(directory):
+    return subprocess.run(
+        [sys.executable, "-m", "benchmark.worker", str(directory)],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+def test_a_directory_without_spec_is_refused(tmp_path):
+    done = work(tmp_path)
+    assert done.returncode == 1
+    assert "no readable spec.json" in done.stderr
+
+
+def test_a_directory_in_use_is_left_alone(planned):
+    with store.locked(planned.directory):
+        assert work(planned.directory).returncode == worker.BUSY
+    assert not (planned.directory / "events.jsonl").exists()
+
+
+def test_code_that_changed_after_planning_fails_the_run(planned):
+    spec = {**planned.spec, "sources": {**planned.spec["sources"], "baselines.gan": "0" * 64}}
+    (planned.directory / "spec.json").write_text(json.dumps(spec))
+    assert work(planned.directory).returncode == 1
+    assert store.state(planned.directory).reason.startswith("the code changed after this run was planned")
+
+
+def test_a_run_stops_with_a_checkpoint_when_its_parent_is_gone(planned, wait):
+    code = "import subprocess, sys; subprocess.run([sys.executable, '-m', 'benchmark.worker', sys.argv[1]])"
+    parent = subprocess.Popen([sys.executable, "-c", code, str(planned.directory)])
+    wait(lambda: store.state(planned.directory).gen_iters > 2)
+    os.kill(parent.pid, signal.SIGKILL)
+    parent.wait()
+    wait(lambda: not store.is_locked(planned.directory))
+    state = store.state(planned.directory)
+    assert state.name == "interrupted"
+    assert state.gen_iters > 2
+    assert store.last_event(planned.directory)["event"] == "interrupted"
