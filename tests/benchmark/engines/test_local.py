@@ -61,7 +61,7 @@ def execute(tmp_path, monkeypatch):
             local.execute(runs, jobs=jobs, launch={"argv": ["ganbench"]}, display=screen, **options)
         finally:
             execute.screen, execute.directories = screen, [run.directory for run in runs]
-        return screen, run.directories
+        return screen, execute.directories
 
     return execute
 
