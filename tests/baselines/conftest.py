@@ -125,10 +125,11 @@ def golden():
 class Replay:
     """Draws that hand out recorded tensors in order and refuse a request of another shape."""
 
-    def __init__(self, *, images=(), latents=(), masks=(), penalty=(), dequantise=(), epoch=0):
+    def __init__(self, *, images=(), labels=(), latents=(), masks=(), penalty=(), dequantise=(), epoch=0):
         self.epoch = epoch
         self._queues = {
             "images": list(images),
+            "labels": list(labels),
             "latent": list(latents),
             "keep": list(masks),
             "penalty": list(penalty),
@@ -137,6 +138,13 @@ class Replay:
 
     def images(self):
         return self._queues["images"].pop(0)
+
+    def labelled_images(self):
+        images = self.images()
+        return images, self.labels(len(images))
+
+    def labels(self, n):
+        return self._next("labels", n)
 
     def skip_images(self):
         pass
@@ -167,6 +175,7 @@ class Synthetic:
 
     def __init__(self, experiment, device="cpu", seed=0):
         self.settings, self.shape, self.device = experiment.settings, experiment.image_shape, device
+        self.classes = experiment.classes
         self.random = torch.Generator().manual_seed(seed)
         self.real_batches = 0
 
@@ -175,6 +184,12 @@ class Synthetic:
         pixels = torch.randint(256, (self.settings.batch, *self.shape), generator=self.random)
         return pixels.to(torch.uint8).to(self.device)
 
+    def labelled_images(self):
+        return self.images(), self.labels(self.settings.batch)
+
+    def labels(self, n):
+        return torch.randint(self.classes, (n,), generator=self.random).to(self.device)
+
     def skip_images(self):
         self.real_batches += 1
 
@@ -182,8 +197,12 @@ class Synthetic:
         return torch.randn(n, self.settings.latent, generator=self.random).to(self.device)
 
     def uniform(self, purpose, *shape):
-        assert purpose in ("penalty", "dequantise")
+        assert purpose in ("penalty", "dequantise", "data")
         return torch.rand(shape, generator=self.random).to(self.device)
+
+    def normal(self, purpose, *shape):
+        assert purpose == "data"
+        return torch.randn(shape, generator=self.random).to(self.device)
 
     def keep(self, probability, *shape):
         return (torch.rand(shape, generator=self.random) < probability).float().to(self.device)
