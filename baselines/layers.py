@@ -136,15 +136,39 @@ class SNLinear(_SpectralNorm, nn.Linear):
         return F.linear(x, self.normalised_weight(), self.bias)
 
 
+# --- Norms of the WGAN-GP code (tflib) ------------------------------------------------------------------
+
+
+def layer_norm(channels: int) -> nn.Module:
+    """Layer norm as tflib has it: statistics over C, H, W of a sample, gain and offset per channel."""
+    return nn.GroupNorm(1, channels, eps=1e-5)
+
+
+class ConditionalBatchNorm2d(nn.Module):
+    """Batch norm whose gains and offsets are looked up by class, [classes, C]."""
+
+    def __init__(self, channels: int, classes: int, eps: float) -> None:
+        super().__init__()
+        self.standardise = nn.BatchNorm2d(channels, eps=eps, affine=False)
+        self.weight = nn.Parameter(torch.ones(classes, channels))
+        self.bias = nn.Parameter(torch.zeros(classes, channels))
+
+    def forward(self, x: Tensor, classes: Tensor) -> Tensor:
+        """[B, C, H, W] and its classes, int64 [B] → the same shape."""
+        gain, offset = (F.embedding(classes, table)[:, :, None, None] for table in (self.weight, self.bias))
+        out: Tensor = self.standardise(x) * gain + offset
+        return out
+
+
 # --- Residual blocks (WGAN-GP 2017 App. F; SN-GAN 2018 App. B.3; order of operations: released code) ---
 
 Conv = Callable[[int, int, int], nn.Module]
 """Makes a stride-1, size-keeping convolution from (channels in, channels out, kernel)."""
 
 
-def plain_conv(channels_in: int, channels_out: int, kernel: int) -> nn.Module:
-    """Biased convolution; 3×3 Glorot-uniform × √2, 1×1 (shortcuts) Glorot-uniform (both released codes)."""
-    layer = nn.Conv2d(channels_in, channels_out, kernel, padding=kernel // 2)
+def plain_conv(channels_in: int, channels_out: int, kernel: int, bias: bool = True) -> nn.Module:
+    """Convolution; 3×3 Glorot-uniform × √2, 1×1 (shortcuts) Glorot-uniform (both released codes)."""
+    layer = nn.Conv2d(channels_in, channels_out, kernel, padding=kernel // 2, bias=bias)
     init_glorot(layer, math.sqrt(2) if kernel == 3 else 1.0)
     return layer
 
@@ -157,22 +181,50 @@ def spectral_conv(channels_in: int, channels_out: int, kernel: int) -> nn.Module
 
 
 class UpBlock(nn.Module):
-    """norm–ReLU–up×2–3×3–norm–ReLU–3×3, plus up×2–1×1 of the un-normalised input."""
+    """norm–ReLU–up×2–3×3–norm–ReLU–3×3, plus up×2–1×1 of the un-normalised input.
 
-    def __init__(self, channels_in: int, channels_out: int, eps: float) -> None:
+    Args:
+        channels_in: of the input.
+        channels_out: of the output.
+        eps: of the norms.
+        classes: number of classes of conditional batch norms; 0 means plain ones.
+        first_bias: whether the first 3×3 has a bias.
+        late: enlarge before the second 3×3 instead of the first.
+
+    """
+
+    def __init__(
+        self,
+        channels_in: int,
+        channels_out: int,
+        eps: float,
+        classes: int = 0,
+        *,
+        first_bias: bool = True,
+        late: bool = False,
+    ) -> None:
         super().__init__()
-        self.norm1 = nn.BatchNorm2d(channels_in, eps=eps)
-        self.conv1 = plain_conv(channels_in, channels_out, 3)
-        self.norm2 = nn.BatchNorm2d(channels_out, eps=eps)
+        self.late = late
+        self.norm1 = _batch_norm(channels_in, classes, eps)
+        self.conv1 = plain_conv(channels_in, channels_out, 3, first_bias)
+        self.norm2 = _batch_norm(channels_out, classes, eps)
         self.conv2 = plain_conv(channels_out, channels_out, 3)
         self.shortcut = plain_conv(channels_in, channels_out, 1)
 
-    def forward(self, x: Tensor) -> Tensor:
-        """[B, C, H, W] → [B, C', 2H, 2W]."""
-        h = self.conv1(_up(F.relu(self.norm1(x))))
-        h = self.conv2(F.relu(self.norm2(h)))
+    def forward(self, x: Tensor, *classes: Tensor) -> Tensor:
+        """[B, C, H, W] → [B, C', 2H, 2W]; conditional norms need the classes, int64 [B]."""
+        h = F.relu(self.norm1(x, *classes))
+        h = self.conv1(h if self.late else _up(h))
+        h = F.relu(self.norm2(h, *classes))
+        h = self.conv2(_up(h) if self.late else h)
         out: Tensor = h + self.shortcut(_up(x))
         return out
+
+
+def _batch_norm(channels: int, classes: int, eps: float) -> nn.Module:
+    if classes:
+        return ConditionalBatchNorm2d(channels, classes, eps)
+    return nn.BatchNorm2d(channels, eps=eps)
 
 
 class FirstDownBlock(nn.Module):
@@ -204,6 +256,25 @@ class DownBlock(nn.Module):
         """[B, C, H, W] → [B, C, H/2, W/2]."""
         h = self.conv2(F.relu(self.conv1(F.relu(x))))
         return F.avg_pool2d(h + self.shortcut(x), 2)
+
+
+class NormedDownBlock(nn.Module):
+    """norm–ReLU–3×3–norm–ReLU–3×3–pool, plus pool–1×1; the first 3×3 has no bias (gan_64x64.py)."""
+
+    def __init__(self, channels_in: int, channels_out: int, norm: Callable[[int], nn.Module]) -> None:
+        super().__init__()
+        self.norm1 = norm(channels_in)
+        self.conv1 = plain_conv(channels_in, channels_in, 3, bias=False)
+        self.norm2 = norm(channels_in)
+        self.conv2 = plain_conv(channels_in, channels_out, 3)
+        self.shortcut = plain_conv(channels_in, channels_out, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """[B, C, H, W] → [B, C', H/2, W/2]."""
+        h = self.conv1(F.relu(self.norm1(x)))
+        h = self.conv2(F.relu(self.norm2(h)))
+        out: Tensor = F.avg_pool2d(h, 2) + self.shortcut(F.avg_pool2d(x, 2))
+        return out
 
 
 class FlatBlock(nn.Module):
