@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from benchmark.cli.options import as_json, print_json, selected, selection
-from benchmark.errors import UserError
+from benchmark.errors import NothingToJudge, UserError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -66,6 +66,10 @@ def run(
     chosen = selected(suite, patterns, seeds, budget)
     device = environment.resolve_device(device)
     runs = plan(chosen, out, device)
+    if reuse == "only" and not any(r.state.finished for r in runs):
+        raise NothingToJudge(
+            f"no finished run of the suite '{chosen.name}'", where=str(out), do="Run it without --reuse only"
+        )
     store.open_folder(out)
     if reuse == "never":
         if busy := next((r for r in runs if r.state.name == "running"), None):

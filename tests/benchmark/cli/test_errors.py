@@ -1,0 +1,143 @@
+"""What a person gets wrong: one line that says what, where and what to do, an exit code, and nothing else."""
+
+import re
+from pathlib import Path
+
+import pytest
+import torch
+
+VERBS = ("run", "plan", "status")
+
+
+def entries():
+    return sorted(path.name for path in Path.cwd().iterdir())
+
+
+def assert_refused(outcome, code, pattern, *, lines=1, left=()):
+    exit_code, out, err = outcome
+    assert (exit_code, out) == (code, "")
+    assert re.fullmatch(f"ganbench: {pattern}", err.splitlines()[0]), err
+    assert len(err.splitlines()) == lines
+    assert entries() == list(left)
+
+
+@pytest.mark.parametrize("verb", VERBS)
+@pytest.mark.parametrize(
+    ("arguments", "pattern"),
+    [
+        (["quik"], r"unknown suite 'quik'\. A file must end in \.toml\. Did you mean 'quick'\?"),
+        (
+            ["--experiment", "gan/digts"],
+            r"--experiment: no experiment .* Did you mean 'gan/digits'\?",
+        ),
+        (["--experiment", "gan/*", "--experiment", "x*"], r"--experiment: no experiment matches 'x\*'.*"),
+        (["--seeds", "3-"], r"--seeds: cannot read the seeds '3-'\. Write seeds like 0-4 or 0,2,7-9"),
+        (["--seeds", "4-0"], r"--seeds: the range '4-0' runs backwards\. Write .*"),
+        (["--seeds", "0-999999999"], r"--seeds: the range '0-999999999' has more than 100000 seeds\. .*"),
+        (["none.toml"], r"none\.toml: cannot read the suite \(No such file or directory\)"),
+    ],
+)
+def test_a_selection_that_fits_nothing(verb, arguments, pattern, ganbench):
+    assert_refused(ganbench(verb, *arguments), 2, pattern)
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="needs a machine without CUDA")
+@pytest.mark.parametrize("verb", [*VERBS, "env"])
+def test_a_device_that_is_not_there(verb, ganbench):
+    outcome = ganbench(verb, "--device", "cuda")
+    assert_refused(outcome, 2, r"--device: torch finds no CUDA device\. Use --device cpu")
+
+
+@pytest.mark.parametrize("verb", VERBS)
+@pytest.mark.parametrize(
+    ("content", "pattern"),
+    [
+        ("title = ", r"broken\.toml: not a TOML file \(Invalid value .*\)"),
+        ('tilte = "x"', r"broken\.toml: unknown key 'tilte'\. Did you mean 'title'\?"),
+    ],
+)
+def test_a_malformed_suite_file(verb, content, pattern, ganbench):
+    Path("broken.toml").write_text(content)
+    assert_refused(ganbench(verb, "broken.toml"), 2, pattern, left=["broken.toml"])
+
+
+def test_a_folder_of_other_things_is_left_alone(ganbench):
+    Path("thesis").mkdir()
+    Path("thesis/chapter 1.tex").write_text("x")
+    outcome = ganbench("run", "--out", "thesis", "--device", "cpu")
+    assert_refused(outcome, 2, r"--out thesis: holds 'chapter 1\.tex'.*empty or new folder", left=["thesis"])
+    assert [path.name for path in Path("thesis").iterdir()] == ["chapter 1.tex"]
+
+
+@pytest.mark.parametrize("out", ["file", "file/below"])
+def test_a_file_in_place_of_the_folder(out, ganbench):
+    Path("file").touch()
+    assert_refused(ganbench("run", "--out", out, "--device", "cpu"), 2, f"--out {out}: .*", left=["file"])
+    assert Path("file").read_bytes() == b""
+
+
+@pytest.mark.parametrize(
+    ("arguments", "pattern"),
+    [
+        (["rnu"], r"unknown command 'rnu'\. Did you mean 'run'\?"),
+        (["stauts", "--json"], r"unknown command 'stauts'\. Did you mean 'status'\?"),
+        (["show", "gan/digts"], r"unknown name 'gan/digts'\. Did you mean 'gan/digits'\?"),
+        (["show", "sngan"], r"unknown name 'sngan'\. Choose one of: sngan/.*"),
+        (["report", "a", "b"], r"more than one suite\. Give one suite, or folders with records"),
+        (["report", ".", "quick"], r"'quick' is not a folder\. .*"),
+    ],
+)
+def test_a_name_that_is_none(arguments, pattern, ganbench):
+    assert_refused(ganbench(*arguments), 2, pattern)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "pattern"),
+    [
+        (["run", "--budget", "-1"], "Invalid value for '--budget': .*"),
+        (["run", "--budget", "many"], "Invalid value for '--budget': .*"),
+        (["run", "--jobs", "0"], "Invalid value for '--jobs': .*"),
+        (
+            ["run", "--device", "tpu"],
+            "Invalid value for '--device': 'tpu' is not one of .*",
+        ),
+        (["run", "--reuse", "maybe"], "Invalid value for '--reuse': .*"),
+        (["run", "--sedes", "1"], r"No such option.*--seeds.*"),
+        (["list", "cats"], "Invalid value for '.*': 'cats' is not one of .*"),
+        (["show"], "Missing argument 'NAME'."),
+    ],
+)
+def test_an_option_that_does_not_fit_points_to_the_help(arguments, pattern, ganbench):
+    outcome = ganbench(*arguments)
+    assert_refused(outcome, 2, pattern, lines=2)
+    assert outcome[2].splitlines()[1] == f"Try 'ganbench {arguments[0]} --help'."
+
+
+@pytest.mark.parametrize(
+    ("arguments", "pattern"),
+    [
+        (["report"], r"results: no finished run of the suite 'quick'\. Run it first: ganbench run quick"),
+        (["report", "."], r"\.: no records\. Run a suite first: ganbench run"),
+        (["run", "--reuse", "only"], r"results: no finished run of the suite 'quick'\. .*"),
+    ],
+)
+def test_nothing_to_report_is_exit_code_4(arguments, pattern, ganbench):
+    assert_refused(ganbench(*arguments, "--device", "cpu"), 4, pattern)
+
+
+def test_a_running_run_is_not_set_aside(ganbench):
+    import json
+
+    from benchmark import plan, store, suites
+
+    suite = suites.load("quick").revised(patterns=("gan/*",), seeds="0", budget=1)
+    (run,) = plan.plan(suite, Path("results"), "cpu")
+    run.directory.mkdir(parents=True)
+    (run.directory / "spec.json").write_text(json.dumps(run.spec))
+    arguments = ("run", "--experiment", "gan/*", "--seeds", 0, "--budget", 1, "--device", "cpu")
+    with store.locked(run.directory):
+        outcome = ganbench(*arguments, "--reuse", "never")
+    assert_refused(
+        outcome, 2, r"results/runs/.*: gan/digits seed 0 is running\. Wait for it or .*", left=["results"]
+    )
+    assert run.directory.exists()

@@ -1,0 +1,208 @@
+"""What the verbs that only look say, to a person and to a machine, and what they leave untouched."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import baselines
+from benchmark import identity, plan, store, suites
+from benchmark.cli import cli
+
+ALL = tuple(cli.commands)
+KINDS = ("baselines", "experiments", "suites", "datasets", "protocols")
+
+
+@pytest.mark.parametrize("verb", ["", *ALL])
+@pytest.mark.parametrize("flag", ["--help", "-h"])
+def test_help_is_printed_for_every_verb(verb, flag, ganbench):
+    code, out, err = ganbench(*[verb] * bool(verb), flag)
+    assert (code, err) == (0, "")
+    assert out.startswith(f"Usage: ganbench {verb}".rstrip())
+    if verb:
+        options = {option for p in cli.commands[verb].params for option in p.opts if option.startswith("--")}
+        assert all(option in out for option in options)
+    else:
+        assert all(f"  {name} " in out for name in ALL)
+
+
+def test_no_verb_prints_the_help_as_an_error(ganbench):
+    code, out, err = ganbench()
+    assert (code, out) == (2, "")
+    assert err.startswith("Usage: ganbench ")
+
+
+def test_the_version_is_the_packages(ganbench):
+    from importlib.metadata import version
+
+    assert ganbench("--version") == (0, f"ganbench, version {version('ganbench')}\n", "")
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_lists_are_equal_for_people_and_machines(kind, ganbench):
+    code, out, err = ganbench("list", kind, "--json")
+    assert (code, err) == (0, "")
+    entries = json.loads(out)
+    code, text, err = ganbench("list", kind)
+    assert (code, err) == (0, "")
+    for entry in entries:
+        assert next(iter(entry.values())) in text
+
+
+def test_everything_is_listed_without_a_kind(ganbench):
+    listed = json.loads(ganbench("list", "--json")[1])
+    assert tuple(listed) == KINDS
+    assert [entry["experiment"] for entry in listed["experiments"]] == list(baselines.names())
+    assert [entry["suite"] for entry in listed["suites"]] == list(suites.names())
+    text = ganbench("list")[1]
+    assert all(kind in text for kind in KINDS)
+
+
+def test_a_plan_names_every_run(ganbench):
+    arguments = ("plan", "--experiment", "*gan/digits", "--seeds", "5,3", "--budget", 60, "--device", "cpu")
+    code, out, err = ganbench(*arguments, "--json")
+    assert (code, err) == (0, "")
+    content = json.loads(out)
+    suite = suites.load("quick").revised(patterns=("*gan/digits",), seeds="5,3", budget=60)
+    runs = plan.plan(suite, Path("results"), "cpu")
+    assert [(r["experiment"], r["seed"], r["run_id"], r["directory"]) for r in content["runs"]] == [
+        (r.experiment, r.seed, r.run_id, str(r.directory)) for r in runs
+    ]
+    assert {r["state"] for r in content["runs"]} == {"not run"}
+    assert {r["gen_iters"] for r in content["runs"]} == {60}
+    assert content["expected_hours"] is None
+    code, text, err = ganbench(*arguments)
+    assert (code, err) == (0, "")
+    assert all(run.directory.name in text for run in runs)
+    assert f"{len(runs)} runs on cpu: 0 finished, {len(runs)} to do, time unknown" in text
+
+
+def test_status_counts_the_states(ganbench):
+    suite = suites.load("quick").revised(patterns=("gan/*",), seeds="0-2")
+    done, failed, _ = plan.plan(suite, Path("results"), "cpu")
+    for run in (done, failed):
+        run.directory.mkdir(parents=True)
+        (run.directory / "spec.json").write_text(json.dumps(run.spec))
+    record = {
+        "schema_version": store.SCHEMA_VERSION,
+        "status": "done",
+        "gen_iters": done.gen_iters,
+        "diverged_at": None,
+        "cell_id": identity.cell_id(done.spec),
+        "seed": done.seed,
+    }
+    (done.directory / "record.json").write_text(json.dumps(record))
+    (failed.directory / "events.jsonl").write_text('{"event": "failed", "reason": "[bold]no memory"}\n')
+    arguments = ("status", "--experiment", "gan/*", "--seeds", "0-2", "--device", "cpu")
+    code, out, err = ganbench(*arguments, "--json")
+    assert (code, err) == (0, "")
+    assert [(run["seed"], run["state"], run["reason"]) for run in json.loads(out)] == [
+        (0, "done", ""),
+        (1, "failed", "[bold]no memory"),
+        (2, "not run", ""),
+    ]
+    text = ganbench(*arguments)[1]
+    assert "failed: [bold]no memory" in text
+    assert "3 runs: 1 done, 1 failed, 1 not run." in text
+
+
+@pytest.mark.parametrize("name", ["gan/digits", "wgan_gp/digits"])
+def test_an_experiment_is_shown_with_everything_known_of_it(name, ganbench):
+    experiment = baselines.described(name)
+    code, out, err = ganbench("show", name, "--json")
+    assert (code, err) == (0, "")
+    content = json.loads(out)
+    for part in ("generator", "critic"):
+        layers = content["networks"][part]
+        assert sum(layer["parameters"] for layer in layers) == experiment["parameters"][part]
+    assert content["bibtex"].startswith("@")
+    text = " ".join(ganbench("show", name)[1].split())
+    assert experiment["title"] in text
+    assert experiment["paper"]["citation"] in text
+    assert experiment["paper"]["key"] in text
+    for setting, entry in experiment["settings"].items():
+        assert setting in text
+        assert entry["confidence"] in text
+
+
+@pytest.mark.parametrize("name", baselines.names())
+def test_every_experiment_can_be_shown(name, ganbench):
+    code, out, _ = ganbench("show", name, "--json")
+    assert code == 0
+    assert json.loads(out)["name"] == name
+
+
+@pytest.mark.parametrize(
+    ("name", "key"),
+    [("quick", "seeds"), ("digits", "licence"), ("digits-2k", "metrics")],
+)
+def test_suites_data_and_protocols_are_shown_too(name, key, ganbench):
+    code, out, err = ganbench("show", name, "--json")
+    assert (code, err) == (0, "")
+    content = json.loads(out)
+    assert content["name"] == name
+    assert key in content
+    code, text, _ = ganbench("show", name)
+    assert code == 0
+    assert all(field in text for field in content)
+
+
+def test_the_environment_is_the_one_that_runs_are_named_by(ganbench):
+    code, out, err = ganbench("env", "--device", "cpu", "--json")
+    assert (code, err) == (0, "")
+    content = json.loads(out)
+    (run, *_) = json.loads(ganbench("plan", "--device", "cpu", "--json")[1])["runs"]
+    assert content["env_id"] == run["env_id"]
+    text = ganbench("env", "--device", "cpu")[1]
+    assert content["env_id"] in text
+    assert content["packages"]["torch"] in text
+
+
+def test_looking_writes_nothing(ganbench):
+    for arguments in (["plan"], ["status"], ["list"], ["show", "quick"], ["env"]):
+        assert ganbench(*arguments)[0] == 0
+        assert list(Path.cwd().iterdir()) == []
+
+
+ABSENT = """
+import sys
+from benchmark.cli import main
+try:
+    main(sys.argv[1:])
+finally:
+    heavy = {"torch", "torchvision", "matplotlib", "pandas", "scipy"} & set(sys.modules)
+    if heavy:
+        print("imported:", heavy, file=sys.stderr)
+"""
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["--help"],
+        ["--version"],
+        ["run", "--help"],
+        ["list"],
+        ["plan", "--device", "cpu"],
+        ["status", "--device", "cpu"],
+        ["env", "--device", "cpu"],
+        ["show", "quick"],
+        ["rnu"],
+    ],
+    ids=" ".join,
+)
+def test_answers_that_need_no_torch_do_not_import_it(arguments, tmp_path):
+    done = subprocess.run(
+        [sys.executable, "-c", ABSENT, *arguments], capture_output=True, text=True, cwd=tmp_path, check=False
+    )
+    assert "imported:" not in done.stderr
+    assert "Traceback" not in done.stderr
+    assert done.returncode == (2 if arguments == ["rnu"] else 0)
+
+
+def test_a_reader_that_goes_away_is_no_error(tmp_path):
+    command = f"'{sys.executable}' -m benchmark list | head -n 1"
+    done = subprocess.run(["sh", "-c", command], capture_output=True, text=True, cwd=tmp_path, check=False)
+    assert done.stderr == ""
