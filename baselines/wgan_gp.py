@@ -2,7 +2,7 @@
 
 Faithful to the released scripts (igul222/improved_wgan_training fa66c57): ``gan_mnist.py``, ``gan_cifar.py``
 (Figure 3), ``gan_cifar_resnet.py`` (Table 3, unsupervised). Tested against that code's own numbers
-(tests/golden/wgangp_*).
+(tests/golden/wgangp_*). With labels, on other data, with other norms: `baselines.variants.wgan_gp`.
 
 Where paper and code differ the code is followed:
   * Adam betas (.5, .9) in the MNIST and CIFAR-10 CNN scripts, (0, .9) as in Algorithm 1 only for the ResNet;
@@ -189,21 +189,29 @@ class CifarCritic(nn.Module):
 
 
 class ResnetGenerator(nn.Module):
-    """Linear to 4×4, three up-blocks of constant width, batch norm, ReLU, 3×3, tanh."""
+    """Linear to 4×4, three up-blocks of constant width, batch norm, ReLU, 3×3, tanh.
 
-    def __init__(self, latent: int, width: int, norm_eps: float = 1e-5) -> None:
+    With `classes`, the batch norms of the blocks are conditional, the last one is not. `late` blocks enlarge
+    before their second convolution (App. F), others before the first (released script).
+    """
+
+    def __init__(
+        self, latent: int, width: int, norm_eps: float = 1e-5, classes: int = 0, late: bool = False
+    ) -> None:
         super().__init__()
         self.width = width
         self.project = nn.Linear(latent, width * 16)
-        self.blocks = nn.Sequential(*(UpBlock(width, width, norm_eps) for _ in range(3)))
+        self.blocks = nn.Sequential(*(UpBlock(width, width, norm_eps, classes, late=late) for _ in range(3)))
         self.norm = nn.BatchNorm2d(width, eps=norm_eps)
         self.out = plain_conv(width, 3, 3)
         init_glorot(self.project)
         init_glorot(self.out)
 
-    def forward(self, z: Tensor) -> Tensor:
-        """[B, latent] → images [B, 3, 32, 32] in −1..1."""
-        h = self.blocks(self.project(z).reshape(-1, self.width, 4, 4))
+    def forward(self, z: Tensor, *classes: Tensor) -> Tensor:
+        """[B, latent], and int64 [B] if conditional → images [B, 3, 32, 32] in −1..1."""
+        h = self.project(z).reshape(-1, self.width, 4, 4)
+        for block in self.blocks:
+            h = block(h, *classes)
         return torch.tanh(self.out(F.relu(self.norm(h))))
 
 
@@ -223,11 +231,17 @@ class ResnetCritic(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Images [B, 3, 32, 32] in −1..1 → f(x), [B]."""
-        value: Tensor = self.value(F.relu(self.blocks(x)).mean((2, 3)))
+        value: Tensor = self.value(self.features(x))
         return value.squeeze(1)
 
+    def features(self, x: Tensor) -> Tensor:
+        """Images → what the linear layer sees, [B, width]."""
+        features: Tensor = F.relu(self.blocks(x)).mean((2, 3))
+        return features
 
-def _players(s: WganGpSettings, generator: nn.Module, critic: nn.Module) -> Players:
+
+def players(s: WganGpSettings, generator: nn.Module, critic: nn.Module) -> Players:
+    """Both networks with Adam as TensorFlow has it."""
     g, c = (
         EpsHatAdam(network.parameters(), lr=s.learning_rate, betas=(s.beta1, s.beta2))
         for network in (generator, critic)
@@ -237,19 +251,17 @@ def _players(s: WganGpSettings, generator: nn.Module, critic: nn.Module) -> Play
 
 def build_mnist(s: WganGpSettings, shape: tuple[int, int, int], mean_image: Tensor) -> Players:  # noqa: ARG001
     """Make the networks of gan_mnist.py."""
-    return _players(s, MnistGenerator(s), MnistCritic(s))
+    return players(s, MnistGenerator(s), MnistCritic(s))
 
 
 def build_cnn(s: WganGpSettings, shape: tuple[int, int, int], mean_image: Tensor) -> Players:  # noqa: ARG001
     """Make the networks of gan_cifar.py in mode wgan-gp."""
-    return _players(
-        s, CifarGenerator(s.latent, s.width, shape), CifarCritic(s.width, shape, batch_norm=False)
-    )
+    return players(s, CifarGenerator(s.latent, s.width, shape), CifarCritic(s.width, shape, batch_norm=False))
 
 
 def build_resnet(s: WganGpSettings, shape: tuple[int, int, int], mean_image: Tensor) -> Players:  # noqa: ARG001
     """Make the networks of gan_cifar_resnet.py, unconditional."""
-    return _players(s, ResnetGenerator(s.latent, s.width), ResnetCritic(s.width))
+    return players(s, ResnetGenerator(s.latent, s.width), ResnetCritic(s.width))
 
 
 # --- One generator iteration --------------------------------------------------------------------------
@@ -260,23 +272,36 @@ def learning_rate(s: WganGpSettings, k: int) -> float:
     return s.learning_rate * (max(0.0, 1 - k / s.decay_iters) if s.decay_iters else 1.0)
 
 
-def iterate(s: WganGpSettings, p: Players, k: int, draws: Draws) -> Losses:
-    """`critic_steps` critic updates with gradient penalty, then one of the generator (Algorithm 1)."""
+def set_learning_rates(s: WganGpSettings, p: Players, k: int) -> None:
+    """Of G-iteration k."""
     set_learning_rate(p.critic_optimiser, learning_rate(s, k))
     set_learning_rate(p.generator_optimiser, learning_rate(s, k + 1))  # the scripts count it to the next loop
 
+
+def iterate(s: WganGpSettings, p: Players, k: int, draws: Draws) -> Losses:
+    """`critic_steps` critic updates with gradient penalty, then one of the generator (Algorithm 1)."""
+    set_learning_rates(s, p, k)
     for _ in range(s.critic_steps):
         losses = critic_step(s, p, draws)
+    return {**losses, "generator": generator_step(s, p, draws)}
+
+
+def generator_step(s: WganGpSettings, p: Players, draws: Draws) -> Tensor:
+    """−f(G(z)), over `generator_batches` batches with statistics of their own."""
     with frozen(p.critic):
         batches = [p.generator(draws.latent(s.batch)) for _ in range(s.generator_batches)]
         generator_loss = wasserstein_generator_loss(p.critic(torch.cat(batches)))
         update(p.generator_optimiser, generator_loss)
-    return {**losses, "generator": generator_loss.detach()}
+    return generator_loss.detach()
 
 
 def critic_step(s: WganGpSettings, p: Players, draws: Draws) -> Losses:
+    """Update the critic on the next real minibatch."""
+    return critic_update(s, p, scaled(s, draws.images(), draws), draws)
+
+
+def critic_update(s: WganGpSettings, p: Players, real: Tensor, draws: Draws) -> Losses:
     """Wasserstein loss plus λ times the penalty on the same real and generated images."""
-    real = scaled(s, draws)
     with torch.no_grad():
         parts = draws.latent(len(real)).chunk(s.critic_batch_parts)
         fake = torch.cat([p.generator(part) for part in parts])
@@ -286,9 +311,8 @@ def critic_step(s: WganGpSettings, p: Players, draws: Draws) -> Losses:
     return {"critic": wasserstein.detach(), "gradient_penalty": penalty.detach()}
 
 
-def scaled(s: WganGpSettings, draws: Draws) -> Tensor:
-    """Next real minibatch in the range of the generator's output."""
-    pixels = draws.images()
+def scaled(s: WganGpSettings, pixels: Tensor, draws: Draws) -> Tensor:
+    """Pixels in the range of the generator's output."""
     if s.scaling == "unit":
         return pixels / 255
     if s.scaling == "dequantised":
