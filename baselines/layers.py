@@ -144,20 +144,18 @@ def layer_norm(channels: int) -> nn.Module:
     return nn.GroupNorm(1, channels, eps=1e-5)
 
 
-class ConditionalBatchNorm2d(nn.Module):
+class ConditionalBatchNorm2d(nn.BatchNorm2d):
     """Batch norm whose gains and offsets are looked up by class, [classes, C]."""
 
     def __init__(self, channels: int, classes: int, eps: float) -> None:
-        super().__init__()
-        self.standardise = nn.BatchNorm2d(channels, eps=eps, affine=False)
-        self.weight = nn.Parameter(torch.ones(classes, channels))
-        self.bias = nn.Parameter(torch.zeros(classes, channels))
+        super().__init__(channels, eps=eps, affine=False)
+        self.gains = nn.Parameter(torch.ones(classes, channels))
+        self.offsets = nn.Parameter(torch.zeros(classes, channels))
 
-    def forward(self, x: Tensor, classes: Tensor) -> Tensor:
+    def forward(self, x: Tensor, classes: Tensor) -> Tensor:  # type: ignore[override]
         """[B, C, H, W] and its classes, int64 [B] → the same shape."""
-        gain, offset = (F.embedding(classes, table)[:, :, None, None] for table in (self.weight, self.bias))
-        out: Tensor = self.standardise(x) * gain + offset
-        return out
+        gain, offset = (F.embedding(classes, table)[:, :, None, None] for table in (self.gains, self.offsets))
+        return super().forward(x) * gain + offset
 
 
 # --- Residual blocks (WGAN-GP 2017 App. F; SN-GAN 2018 App. B.3; order of operations: released code) ---

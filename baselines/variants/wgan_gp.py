@@ -156,8 +156,8 @@ class AcGanCritic(ResnetCritic):
     def forward(self, x: Tensor, classes: Tensor) -> Tensor:  # type: ignore[override]
         """Images and their classes → [B, 2]: f(x), and the cross-entropy of the class."""
         h = self.features(x)
-        cross_entropy = F.cross_entropy(self.classify(h), classes, reduction="none")
-        return torch.stack((self.value(h).squeeze(1), cross_entropy), 1)
+        value: Tensor = self.value(h).squeeze(1)
+        return torch.stack((value, F.cross_entropy(self.classify(h), classes, reduction="none")), 1)
 
 
 def build_conditional(s: AcGanSettings, shape: tuple[int, int, int], mean_image: Tensor) -> Players:  # noqa: ARG001

@@ -7,6 +7,7 @@ from torch import nn
 
 from baselines import dcgan, layers, wgan_gp
 from baselines.optimisers import EpsHatAdam, TensorFlowRMSprop
+from baselines.variants import wgan_gp as variants
 
 
 def layer_names(theirs, ours, weight="Filters", bias="Biases", axes="tensorflow"):
@@ -118,6 +119,28 @@ def test_cifar_wgan_gp(golden, double_players, replay, trace, revise):
     check_weights(vectors, "s3/after/", step, CIFAR_GENERATOR, settings.learning_rate)
 
 
+def test_cifar_wgan_gp_with_rmsprop(golden, double_players, replay, trace, revise):
+    """Values and gradients of the script's mode wgan-gp; then the first step of RMSProp in closed form."""
+    vectors = golden("wgangp_cifar_wgangp_f32")
+    experiment = variants.CIFAR10_CNN_RMSPROP
+    settings = revise(experiment.settings, batch=6, critic_steps=1)
+    players = double_players(experiment.build, settings, SHAPE, vectors, CIFAR_GENERATOR, PENALISED_CRITIC)
+    before = {name: p.detach().clone() for name, p in players.critic.named_parameters()}
+    recorded = trace(players)
+    draws = replay(
+        images=[images(vectors, "real_int0")],
+        latents=[vectors.input("normal0")] * 2,
+        penalty=[vectors.input("uniform0").flatten()],
+    )
+    losses = experiment.iterate(settings, players, 0, draws)
+    vectors.check("s1/disc_cost", losses["critic"] + 10 * losses["gradient_penalty"], VALUES)
+    (step,) = recorded.critic_steps
+    vectors.check_all("s1/grad/", step.gradients, PENALISED_CRITIC, VALUES, common_scale=True)
+    for name, gradient in step.gradients.items():
+        expected = before[name] - 5e-5 * gradient / (0.9 + 0.1 * gradient**2 + 1e-10).sqrt()
+        torch.testing.assert_close(step.state[name], expected, rtol=0, atol=1e-12)
+
+
 def test_cifar_dcgan(golden, double_players, replay, trace, revise):
     vectors = golden("wgangp_cifar_dcgan_f32")
     settings = revise(dcgan.CIFAR10.settings, batch=6)
@@ -195,15 +218,21 @@ def batch_norm(vectors, name, kind):
         ("linear", "Linear", lambda: nn.Linear(7, 5)),
         ("bn_fc", "Bnfc", lambda: nn.BatchNorm1d(5)),
         ("bn_conv_fused", "Bnconv", lambda: nn.BatchNorm2d(5)),
+        ("layernorm", "Ln", lambda: layers.layer_norm(5)),
+        ("cond_bn", "Cbn", lambda: layers.ConditionalBatchNorm2d(5, 3, 1e-5)),
     ],
 )
 def test_tflib_layers(golden, case, name, make):
     vectors = golden("wgangp_layers_f32")
     layer = make().double()
-    kind = linear_names if case == "linear" else norm_names if case.startswith("bn") else layer_names
-    vectors.load(layer, {theirs: (ours[1:], axes) for theirs, (ours, axes) in kind(name, "").items()})
+    norms = ("bn_fc", "bn_conv_fused", "layernorm")
+    kind = linear_names if case == "linear" else norm_names if case in norms else layer_names
+    names = {theirs: (ours[1:], axes) for theirs, (ours, axes) in kind(name, "").items()}
+    if case == "cond_bn":
+        names = {"Cbn.scale": ("gains", "same"), "Cbn.offset": ("offsets", "same")}
+    vectors.load(layer, names)
     x = vectors.input(f"{case}/x").requires_grad_(True)
-    y = layer(x)
+    y = layer(x, torch.tensor([0, 2, 1, 2])) if case == "cond_bn" else layer(x)
     (gradient,) = torch.autograd.grad(y, x, vectors.input(f"{case}/gy"))
     vectors.check(f"{case}/y", y, 1e-6)
     vectors.check(f"{case}/gx", gradient, 1e-6)
