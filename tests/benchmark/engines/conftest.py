@@ -34,6 +34,17 @@ class Command:
             text=True,
         )
 
+    def until(self, condition):
+        """What `condition` returns as soon as it is true; fails when the command ends or hangs before."""
+        try:
+            return wait_for(lambda: self.process.poll() is not None or condition())
+        except TimeoutError:
+            self.process.terminate()
+            raise
+        finally:
+            if self.process.poll() is not None:
+                pytest.fail(f"ended before its time: {self.end()}")
+
     def interrupt(self):
         self.process.send_signal(signal.SIGINT)
 

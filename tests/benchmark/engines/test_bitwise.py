@@ -39,12 +39,12 @@ def in_the_middle(out):
 
 
 @pytest.fixture(scope="module")
-def resumed(ganbench, small_suite, wait, tmp_path_factory):
+def resumed(ganbench, small_suite, tmp_path_factory):
     """The suite two at a time, stopped by Ctrl-C in the middle of training, and the same command again."""
     out = tmp_path_factory.mktemp("resumed") / "results"
     arguments = ("run", small_suite, "--out", out, "--jobs", 2, "--device", "cpu")
     first = ganbench(*arguments, cwd=out.parent)
-    directories = wait(lambda: in_the_middle(out))
+    directories = first.until(lambda: in_the_middle(out))
     first.interrupt()
     stopped = first.end()
     states = [store.state(directory) for directory in directories]
@@ -197,11 +197,13 @@ def test_a_damaged_record_is_made_again_from_the_checkpoint(resumed, ganbench, s
     assert comparable(records(out)) == before
 
 
-def test_a_killed_run_is_reported_and_the_other_finishes(ganbench, small_suite, wait, tmp_path):
+def test_a_killed_run_is_reported_and_the_other_finishes(ganbench, small_suite, tmp_path):
     arguments = ("run", small_suite, "--out", "results", "--jobs", 2, "--budget", 8, "--device", "cpu")
     command = ganbench(*arguments, cwd=tmp_path)
     gan = tmp_path / "results" / "runs" / "gan"
-    (directory,) = wait(lambda: [path.parent for path in gan.glob("*/*/events.jsonl") if path.stat().st_size])
+    (directory,) = command.until(
+        lambda: [path.parent for path in gan.glob("*/*/events.jsonl") if path.stat().st_size]
+    )
     os.kill(store.last_event(directory)["pid"], signal.SIGKILL)
     code, _, stderr = command.end()
     assert code == 3
