@@ -51,9 +51,9 @@ def open_folder(out: Path) -> None:
         UserError: it is a file, holds something that ganbench did not put there, or cannot be written.
 
     """
-    if out.exists() and not out.is_dir():
-        raise UserError("exists and is not a folder", where=f"--out {out}", do="Choose another folder")
     try:
+        if out.exists() and not out.is_dir():
+            raise UserError("exists and is not a folder", where=f"--out {out}", do="Choose another folder")
         foreign = sorted(p.name for p in out.iterdir() if p.name not in _OWN_ENTRIES) if out.exists() else []
         if foreign:
             raise UserError(
@@ -89,13 +89,16 @@ def read_spec(directory: Path) -> dict[str, Any] | None:
 
 
 def state(directory: Path) -> RunState:
-    """Read the state of a run from its directory."""
+    """Read the state of a run from its directory; `UserError` where that is not permitted."""
     record = read_record(directory)
     if record is not None:
         last = record["gen_iters"] if record["diverged_at"] is None else record["diverged_at"]
         return RunState(record["status"], last)
-    if not (directory / "spec.json").exists():
-        return RunState("not run")
+    try:
+        if not (directory / "spec.json").exists():
+            return RunState("not run")
+    except OSError as error:
+        raise UserError(f"cannot be read ({error.strerror})", where=str(directory)) from error
     progress = _read_json(directory / "progress.json")
     gen_iters = progress.get("gen_iters", 0) if isinstance(progress, dict) else 0
     if is_locked(directory):

@@ -3,9 +3,12 @@
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
+import tempfile
 import textwrap
+from pathlib import Path
 
 import pytest
 
@@ -193,11 +196,36 @@ def test_a_file_is_no_folder(tmp_path):
         store.open_folder(tmp_path / "file" / "below")
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
-def test_a_folder_without_permission_is_refused(tmp_path):
-    tmp_path.chmod(0o500)
-    with pytest.raises(UserError, match="cannot be written"):
-        store.open_folder(tmp_path / "results")
+@pytest.fixture
+def forbidden():
+    """Makes a folder with the given mode, for a user whom modes concern (root gives up its rights)."""
+    root, user = Path(tempfile.mkdtemp()), os.geteuid()
+    root.chmod(0o755)
+
+    def make(mode):
+        folder = root / "folder"
+        folder.mkdir()
+        folder.chmod(mode)
+        if user == 0:
+            os.seteuid(65534)
+        return folder
+
+    yield make
+    os.seteuid(user)
+    (root / "folder").chmod(0o700)
+    shutil.rmtree(root)
+
+
+@pytest.mark.parametrize("mode", [0o555, 0o000])
+@pytest.mark.parametrize("below", ["", "results"])
+def test_a_folder_without_permission_is_refused(mode, below, forbidden):
+    with pytest.raises(UserError, match=r"cannot be written \(Permission denied\)"):
+        store.open_folder(forbidden(mode) / below)
+
+
+def test_runs_without_permission_are_a_user_error(forbidden):
+    with pytest.raises(UserError, match=r"cannot be read \(Permission denied\)"):
+        store.state(forbidden(0o000) / "run")
 
 
 def test_setting_aside_loses_nothing_and_hides_the_records(run):
