@@ -1,5 +1,5 @@
 """The experiments of each paper beyond its file's own: other data, other settings, ablations.
 
-Networks and iterations are in the paper's file; what is here are settings with their sources, mostly as
-revisions of an experiment there.
+Networks and iterations are in the paper's file, unless only experiments of this package use them; what is
+here are settings with their sources, mostly as revisions of an experiment there.
 """
