@@ -161,10 +161,10 @@ class Draws(Protocol):
     def labels(self, n: int) -> Tensor:
         """Uniform random classes, int64 [n]; conditional experiments only."""
 
-    def uniform(self, purpose: Literal["penalty", "dequantise", "data"], *shape: int) -> Tensor:
-        """U[0, 1), drawn on the CPU and moved; `data` for experiments whose data are drawn, not loaded."""
+    def uniform(self, purpose: Literal["penalty", "dequantise", "points"], *shape: int) -> Tensor:
+        """U[0, 1), drawn on the CPU and moved; `points` for experiments whose data are drawn, not loaded."""
 
-    def normal(self, purpose: Literal["data"], *shape: int) -> Tensor:
+    def normal(self, purpose: Literal["points"], *shape: int) -> Tensor:
         """N(0, 1), drawn on the CPU and moved."""
 
     def keep(self, probability: float, *shape: int) -> Tensor:

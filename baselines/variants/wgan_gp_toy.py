@@ -86,7 +86,7 @@ def build(s: ToySettings, shape: tuple[int, int, int], mean_image: Tensor) -> Pl
 
 def points(s: ToySettings, draws: Draws) -> Tensor:
     """The next minibatch of data, [batch, 1, 1, 2]."""
-    u = draws.uniform("data", s.batch)
+    u = draws.uniform("points", s.batch)
     if s.distribution == "8gaussians":  # centres on a circle of radius 2
         angle = (8 * u).floor() * (math.pi / 4)
         centre = 2 * torch.stack((angle.cos(), angle.sin()), 1)
@@ -96,7 +96,7 @@ def points(s: ToySettings, draws: Draws) -> Tensor:
     else:  # one and a half turns of a spiral whose radius is its angle
         angle = 1.5 * math.pi * (1 + 2 * u)
         centre = angle[:, None] * torch.stack((angle.cos(), angle.sin()), 1)
-    return ((centre + s.noise * draws.normal("data", s.batch, 2)) / s.divisor)[:, None, None]
+    return ((centre + s.noise * draws.normal("points", s.batch, 2)) / s.divisor)[:, None, None]
 
 
 def iterate(s: ToySettings, p: Players, k: int, draws: Draws) -> Losses:  # noqa: ARG001

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -18,8 +19,12 @@ F = TypeVar("F", bound="Callable[..., Any]")
 
 def selection(function: F) -> F:
     """The suite and what narrows or changes it; read back with `selected`."""
+    return click.argument("suite", default="quick")(narrowing(function))
+
+
+def narrowing(function: F) -> F:
+    """What narrows or changes a suite, where to train, and where results live."""
     for decorate in (
-        click.argument("suite", default="quick"),
         click.option(
             "--experiment",
             "patterns",
@@ -65,6 +70,23 @@ def selected(suite: str, patterns: tuple[str, ...], seeds: str | None, budget: i
     from benchmark import suites
 
     return suites.load(suite).revised(patterns=patterns, seeds=seeds, budget=budget)
+
+
+def commands(suite: str, patterns: tuple[str, ...], seeds: str | None, budget: int | None, out: Path) -> str:
+    """What to type to make a suite's results again, and its report alone."""
+    rest = [suite]
+    for pattern in patterns:
+        rest += ["--experiment", pattern]
+    rest += ["--seeds", seeds] if seeds is not None else []
+    rest += ["--budget", str(budget)] if budget is not None else []
+    rest += ["--out", str(out)] if str(out) != "results" else []
+    typed = shlex.join(rest)
+    return (
+        "# train what is missing, then report\n"
+        f"ganbench run {typed}\n"
+        "# the report alone, from the records\n"
+        f"ganbench report {typed}"
+    )
 
 
 def print_json(value: Any) -> None:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 
 import click
 
-from benchmark.cli.options import as_json, out, print_json
+from benchmark.cli.options import as_json, commands, narrowing, print_json, selected
 from benchmark.errors import NothingToJudge, UserError
 from benchmark.report import FORMATS
 
@@ -17,12 +18,19 @@ from benchmark.report import FORMATS
     "--format", "formats", default=",".join(FORMATS), show_default=True, help="Formats, separated by commas."
 )
 @click.option("--to", type=click.Path(path_type=Path), help="Folder to write; default: OUT/reports/NAME.")
-@click.option(
-    "--device", default="auto", type=click.Choice(["auto", "cpu", "cuda"]), help="Whose runs of the suite."
-)
-@out
+@narrowing
 @as_json
-def report(what: tuple[str, ...], formats: str, to: Path | None, device: str, out: Path, json_: bool) -> None:
+def report(
+    what: tuple[str, ...],
+    formats: str,
+    to: Path | None,
+    patterns: tuple[str, ...],
+    seeds: str | None,
+    budget: int | None,
+    device: str,
+    out: Path,
+    json_: bool,
+) -> None:
     r"""Write the report of a SUITE's runs, or of every record below one or more folders.
 
     \b
@@ -39,12 +47,17 @@ def report(what: tuple[str, ...], formats: str, to: Path | None, device: str, ou
     if folders and len(folders) != len(what):
         other = next(item for item in what if Path(item) not in folders)
         raise UserError(f"'{other}' is not a folder", do="Give either one suite or folders with records")
+    if folders and (patterns or seeds is not None or budget is not None):
+        raise UserError(
+            "--experiment, --seeds and --budget go with a suite, not with folders",
+            do="Leave them out, or name the suite",
+        )
     if folders:
         name = folders[0].name
         records = results.load(d for folder in folders for d in store.records_below(folder))
         if not records:
             raise NothingToJudge("no records", where=", ".join(what), do="Run a suite first: ganbench run")
-        command = " ".join(["ganbench report", *what, *(["--to", str(to)] if to else [])])
+        command = shlex.join(["ganbench", "report", *what, *(["--to", str(to)] if to else [])])
         files = write_report(
             records,
             to or out / "reports" / name,
@@ -56,17 +69,19 @@ def report(what: tuple[str, ...], formats: str, to: Path | None, device: str, ou
     else:
         if len(what) > 1:
             raise UserError("more than one suite", do="Give one suite, or folders with records")
-        suite = suites.load(what[0] if what else "quick")
+        name = what[0] if what else "quick"
+        suite = selected(name, patterns, seeds, budget)
         runs = plan(suite, out, environment.resolve_device(device))
         records = results.records_of(runs)
         if not records:
             raise NothingToJudge(
                 f"no finished run of the suite '{suite.name}'",
                 where=str(out),
-                do=f"Run it first: ganbench run {suite.name}",
+                do=f"Run it first: ganbench run {name}",
             )
         folder = to or out / "reports" / suite.name
-        files = results.write(suite, records, results.missing_runs(runs), folder, out, chosen_formats)
+        command = commands(name, patterns, seeds, budget, out)
+        files = results.write(suite, records, results.missing_runs(runs), folder, command, chosen_formats)
     if json_:
         print_json([str(file) for file in files])
         return

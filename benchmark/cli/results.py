@@ -36,11 +36,10 @@ def write(
     records: Sequence[LoadedRecord],
     missing: Sequence[MissingRun],
     folder: Path,
-    out: Path,
+    command: str,
     formats: Sequence[str] = FORMATS,
 ) -> list[Path]:
     """Write the report of a suite; the first of the files is the one to open."""
-    command = f"ganbench report {suite.name}" + ("" if str(out) == "results" else f" --out {out}")
     return write_report(
         records,
         folder,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from benchmark.cli.options import as_json, print_json, selected, selection
+from benchmark.cli.options import as_json, commands, print_json, selected, selection
 from benchmark.errors import NothingToJudge, UserError
 
 if TYPE_CHECKING:
@@ -92,7 +92,8 @@ def run(
         note(f"Stopped. Nothing is lost: '{_command(chosen.name, sys.argv)}' continues.")
         return 130
     runs = plan(chosen, out, device)
-    written = _report(chosen, runs, out, json_)
+    again = commands(suite, patterns, seeds, budget, out)
+    written = _report(chosen, runs, out, again, json_)
     bad = [r for r in runs if r.state.name != "done"]
     for r in bad:
         note(f"{r.label}: {r.state.text()}" + (f", see {r.directory}" if r.state.name == "failed" else ""))
@@ -117,11 +118,11 @@ def _announcement(
     )
 
 
-def _report(suite: Suite, runs: list[PlannedRun], out: Path, json_: bool) -> Path:
+def _report(suite: Suite, runs: list[PlannedRun], out: Path, again: str, json_: bool) -> Path:
     from benchmark.cli.results import final_scores, missing_runs, print_scores, records_of, write
 
     records, missing = records_of(runs), missing_runs(runs)
-    files = write(suite, records, missing, out / "reports" / suite.name, out)
+    files = write(suite, records, missing, out / "reports" / suite.name, again)
     if json_:
         print_json(
             {

@@ -21,7 +21,7 @@ from torch import Tensor
 if TYPE_CHECKING:
     from baselines.spec import Experiment
 
-Purpose = Literal["init", "data", "latent", "label", "penalty", "dropout", "dequantise", "evaluate"]
+Purpose = Literal["init", "data", "points", "latent", "label", "penalty", "dropout", "dequantise", "evaluate"]
 
 
 def key(seed: int, purpose: Purpose, index: int) -> bytes:
@@ -126,11 +126,11 @@ class SeededDraws:
         """Uniform random classes, int64 [n], on the training device."""
         return self._moved(random_classes(self._stream("label"), n, self._experiment.classes))
 
-    def uniform(self, purpose: Literal["penalty", "dequantise", "data"], *shape: int) -> Tensor:
+    def uniform(self, purpose: Literal["penalty", "dequantise", "points"], *shape: int) -> Tensor:
         """U[0, 1), float32, on the training device."""
         return self._moved(torch.from_numpy(self._stream(purpose).random(shape, dtype=np.float32)))
 
-    def normal(self, purpose: Literal["data"], *shape: int) -> Tensor:
+    def normal(self, purpose: Literal["points"], *shape: int) -> Tensor:
         """N(0, 1), float32, on the training device."""
         drawn = self._stream(purpose).standard_normal(shape, dtype=np.float32)
         return self._moved(torch.from_numpy(drawn))

@@ -197,11 +197,11 @@ class Synthetic:
         return torch.randn(n, self.settings.latent, generator=self.random).to(self.device)
 
     def uniform(self, purpose, *shape):
-        assert purpose in ("penalty", "dequantise", "data")
+        assert purpose in ("penalty", "dequantise", "points")
         return torch.rand(shape, generator=self.random).to(self.device)
 
     def normal(self, purpose, *shape):
-        assert purpose == "data"
+        assert purpose == "points"
         return torch.randn(shape, generator=self.random).to(self.device)
 
     def keep(self, probability, *shape):

@@ -51,7 +51,7 @@ def everything(at_k):
         "latent": at_k.latent(3),
         "penalty": at_k.uniform("penalty", 4),
         "dequantise": at_k.uniform("dequantise", 2, 2),
-        "normal": at_k.normal("data", 3),
+        "normal": at_k.normal("points", 3),
         "keep": at_k.keep(0.5, 40),
         "images": at_k.images(),
     }
