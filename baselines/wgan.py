@@ -1,7 +1,8 @@
 """WGAN: Arjovsky, Chintala & Bottou, Wasserstein GAN, 2017 (arXiv 1701.07875).
 
 Faithful to the released code (martinarjovsky/WassersteinGAN f7a01e8), tested against its own numbers
-(tests/golden/wgan_dcgan64, wgan_schedule).
+(tests/golden/wgan_dcgan64, wgan_mlp64, wgan_schedule). Other networks, the −log D baselines and Algorithm 1
+as printed: `baselines.variants.wgan`.
 
 Where paper and code differ the code is followed:
   * every critic parameter is clamped *before* a critic step (Algorithm 1 clips after it), norm gains too;
@@ -73,14 +74,14 @@ class WganSettings(Settings):
 class Generator(nn.Module):
     """4×4 transposed convolutions from 1×1 up, batch norm and ReLU; tanh; no biases (models/dcgan.py)."""
 
-    def __init__(self, s: WganSettings, shape: tuple[int, int, int]) -> None:
+    def __init__(self, latent: int, width: int, shape: tuple[int, int, int]) -> None:
         super().__init__()
-        widths = _widths(s.width, shape)[::-1]
-        layers: list[nn.Module] = [nn.ConvTranspose2d(s.latent, widths[0], 4, 1, 0, bias=False)]
-        for i, width in enumerate(widths):
-            layers += [nn.BatchNorm2d(width), nn.ReLU()]
+        widths = doubling_widths(width, shape)[::-1]
+        layers: list[nn.Module] = [nn.ConvTranspose2d(latent, widths[0], 4, 1, 0, bias=False)]
+        for i, channels in enumerate(widths):
+            layers += [nn.BatchNorm2d(channels), nn.ReLU()]
             below = widths[i + 1] if i + 1 < len(widths) else shape[0]
-            layers.append(nn.ConvTranspose2d(width, below, 4, 2, 1, bias=False))
+            layers.append(nn.ConvTranspose2d(channels, below, 4, 2, 1, bias=False))
         self.layers = nn.Sequential(*layers, nn.Tanh())
 
     def forward(self, z: Tensor) -> Tensor:
@@ -92,16 +93,16 @@ class Generator(nn.Module):
 class Critic(nn.Module):
     """4×4 stride-2 convolutions, leaky ReLU, batch norm on all but the first; no sigmoid; f(x), [B]."""
 
-    def __init__(self, s: WganSettings, shape: tuple[int, int, int]) -> None:
+    def __init__(self, width: int, slope: float, shape: tuple[int, int, int]) -> None:
         super().__init__()
-        widths = _widths(s.width, shape)
+        widths = doubling_widths(width, shape)
         layers: list[nn.Module] = []
-        for i, width in enumerate(widths):
+        for i, channels in enumerate(widths):
             above = widths[i - 1] if i else shape[0]
-            layers.append(nn.Conv2d(above, width, 4, 2, 1, bias=False))
+            layers.append(nn.Conv2d(above, channels, 4, 2, 1, bias=False))
             if i:
-                layers.append(nn.BatchNorm2d(width))
-            layers.append(nn.LeakyReLU(s.slope))
+                layers.append(nn.BatchNorm2d(channels))
+            layers.append(nn.LeakyReLU(slope))
         self.layers = nn.Sequential(*layers, nn.Conv2d(widths[-1], 1, 4, 1, 0, bias=False))
 
     def forward(self, x: Tensor) -> Tensor:
@@ -110,17 +111,22 @@ class Critic(nn.Module):
         return value.flatten()
 
 
-def _widths(width: int, shape: tuple[int, int, int]) -> list[int]:
+def doubling_widths(width: int, shape: tuple[int, int, int]) -> list[int]:
     """Channels at H/2, H/4 and so on to 4 pixels: width, 2·width, 4·width and so on."""
     halvings = (shape[1] // 4).bit_length() - 1
     return [width << i for i in range(halvings)]
 
 
 def build(s: WganSettings, shape: tuple[int, int, int], mean_image: Tensor) -> Players:  # noqa: ARG001
-    """Convolutions from N(0, .02²), batch-norm gains from N(1, .02²); RMSprop as torch has it."""
-    generator, critic = Generator(s, shape), Critic(s, shape)
+    """Convolutions from N(0, .02²), batch-norm gains from N(1, .02²)."""
+    generator, critic = Generator(s.latent, s.width, shape), Critic(s.width, s.slope, shape)
     for network in (generator, critic):
         init_normal(network, s.init_std, norm_gain_std=s.init_std)
+    return players(s, generator, critic)
+
+
+def players(s: WganSettings, generator: nn.Module, critic: nn.Module) -> Players:
+    """Both networks with RMSprop as torch has it."""
     g, c = (
         torch.optim.RMSprop(network.parameters(), lr=s.learning_rate, alpha=0.99, eps=1e-8, foreach=True)
         for network in (generator, critic)
@@ -224,7 +230,8 @@ LSUN64 = Experiment(
         Deviation(
             "clamped before each critic step; 100 critic steps at first and every 500th iteration",
             "released code; Algorithm 1 clips after the step and always makes 5",
-            "the critic the generator sees is one step outside the box",
+            "the critic the generator sees is one step outside the box; other sides: lsun64-clip-after, "
+            "lsun64-constant5 and, both at once, lsun64-printed",
         ),
         Deviation(
             "the end of an epoch does not cut a critic loop short",

@@ -3,6 +3,7 @@
 import pytest
 
 from baselines import wgan
+from baselines.variants import wgan as variants
 
 # size → places of (convolution, norm) pairs in the author's order of layers
 GENERATOR_LAYERS = {
@@ -64,6 +65,51 @@ def test_three_critic_steps_and_a_generator_step(golden, double_players, replay,
     vectors.check_all("g/grad/", step.gradients, loadable(generator_names), 1e-9, common_scale=True)
     vectors.check_all("g/after/", step.state, generator_names, 1e-9)
     vectors.check_all("g/after/", players.critic.state_dict(), critic_names, 1e-9)
+
+
+@pytest.mark.parametrize(("file", "values", "gradients"), [("f64", 1e-9, 1e-9), ("f32", 3e-5, 1e-4)])
+def test_mlps(golden, double_players, replay, trace, revise, file, values, gradients):
+    """States are compared in float64 alone: RMSprop turns rounding of a first gradient into a full step."""
+    vectors = golden(f"wgan_mlp64_{file}")
+    generator_names, critic_names = ({}, {})
+    for place in (0, 2, 4, 6):
+        for part in ("weight", "bias"):
+            ours = f"layers.{place}.{part}"
+            generator_names[f"G/main.{place}.{part}"] = (ours, "same")
+            critic_names[f"D/main.{place}.{part}"] = (ours, "negated" if place == 6 else "same")
+    settings = revise(variants.LSUN64_MLP_MLP.settings, batch=4, critic_schedule="constant", critic_steps=3)
+    assert (settings.learning_rate, settings.clip, settings.clip_when) == (5e-5, 0.01, "before")
+    players = double_players(
+        variants.LSUN64_MLP_MLP.build, settings, (3, 64, 64), vectors, generator_names, critic_names
+    )
+    recorded = trace(players)
+    draws = replay(
+        images=[(vectors.input(f"x{i}") + 1) * 127.5 for i in (1, 2, 3)],
+        latents=[vectors.input(f"z{i}").flatten(1) for i in (1, 2, 3, 4)],
+    )
+    losses = variants.LSUN64_MLP_MLP.iterate(settings, players, 0, draws)
+    assert draws.exhausted
+    assert [step.player for step in recorded.steps] == ["critic"] * 3 + ["generator"]
+
+    vectors.check("G/fake_z1", recorded.generated[0], values)
+    for i, step in enumerate(recorded.critic_steps):
+        real, fake = recorded.critic_outputs[2 * i : 2 * i + 2]
+        scale = max(real.abs().max(), fake.abs().max()).item()
+        for name, value in (("errD_real", -real), ("errD_fake", -fake)):
+            vectors.check(f"c{i + 1}/{name}", value.mean(), values, scale)
+        vectors.check(f"c{i + 1}/errD", fake.mean() - real.mean(), values, scale)
+        vectors.check_all(f"c{i + 1}/grad/", step.gradients, critic_names, gradients, common_scale=True)
+        if file == "f64":
+            vectors.check_all(f"c{i + 1}/after/", step.state, critic_names, values)
+    vectors.check("c3/errD", losses["critic"], values, scale)
+
+    vectors.check("g/errG", losses["generator"], values, scale)
+    vectors.check("g/fake_z4", recorded.generated[3], values)
+    (step,) = recorded.generator_steps
+    vectors.check_all("g/grad/", step.gradients, generator_names, gradients, common_scale=True)
+    if file == "f64":
+        vectors.check_all("g/after/", step.state, generator_names, values)
+        vectors.check_all("g/after/", players.critic.state_dict(), critic_names, values)
 
 
 def test_rmsprop_is_the_authors(golden):
