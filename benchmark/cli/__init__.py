@@ -8,6 +8,8 @@ from typing import Any
 import click
 
 from benchmark import __version__
+from benchmark.cli.budgets import budgets
+from benchmark.cli.cite import cite
 from benchmark.cli.env import env
 from benchmark.cli.list import list_
 from benchmark.cli.plan import plan
@@ -47,7 +49,7 @@ def cli() -> None:
     """
 
 
-for command in (run, plan, status, report, list_, show, env):
+for command in (run, plan, status, report, list_, show, budgets, cite, env):
     cli.add_command(command)
 
 

@@ -1,0 +1,33 @@
+"""`ganbench cite`: BibTeX of the papers behind a suite, and of ganbench."""
+
+from __future__ import annotations
+
+import click
+
+from benchmark import __version__
+from benchmark.cli.options import as_json, print_json
+
+_OWN = f"""@software{{ganbench,
+  author  = {{{{The ganbench authors}}}},
+  title   = {{ganbench: a reproducibility benchmark for generative adversarial networks}},
+  version = {{{__version__}}},
+  year    = {{2026}}
+}}
+"""
+
+
+@click.command()
+@click.argument("suite", required=False)
+@as_json
+def cite(suite: str | None, json_: bool) -> None:
+    """Print BibTeX for the papers of SUITE's experiments, or of all, and for ganbench."""
+    import baselines
+    from benchmark import experiments, suites
+
+    names = suites.load(suite).experiments if suite else baselines.names()
+    keys = list(dict.fromkeys(baselines.described(name)["paper"]["key"] for name in names))
+    bibtex = f"{experiments.bibtex(keys)}\n{_OWN}"
+    if json_:
+        print_json({"keys": [*keys, "ganbench"], "bibtex": bibtex})
+        return
+    click.echo(bibtex, nl=False)

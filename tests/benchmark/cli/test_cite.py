@@ -1,0 +1,38 @@
+"""BibTeX of a suite."""
+
+import json
+import re
+
+
+def test_every_paper_of_the_suite_and_ganbench_once(ganbench):
+    code, out, err = ganbench("cite", "quick")
+    assert (code, err) == (0, "")
+    keys = re.findall(r"^@\w+\{(.+),$", out, flags=re.M)
+    assert keys == [
+        "goodfellow2014gan",
+        "radford2015dcgan",
+        "arjovsky2017wgan",
+        "gulrajani2017wgangp",
+        "miyato2018sngan",
+        "ganbench",
+    ]
+    assert out.count("{") == out.count("}")
+
+
+def test_only_the_papers_of_the_suite(ganbench, tmp_path):
+    suite = tmp_path / "one.toml"
+    suite.write_text(
+        'title = "x"\nexperiments = ["wgan/digits"]\nseeds = "0"\n'
+        'gen_iters = 1\nevaluate_every = 1\nprotocols = ["digits-2k"]\n'
+    )
+    code, out, _ = ganbench("cite", suite, "--json")
+    assert code == 0
+    content = json.loads(out)
+    assert content["keys"] == ["arjovsky2017wgan", "ganbench"]
+    assert "1701.07875" in content["bibtex"]
+
+
+def test_unknown_suite_is_a_usage_error(ganbench):
+    code, out, err = ganbench("cite", "quikc")
+    assert (code, out) == (2, "")
+    assert "quick" in err
