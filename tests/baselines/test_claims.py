@@ -1,0 +1,387 @@
+"""The claims: what the file says, that it is the fact sheets', and that a malformed file is refused."""
+
+import dataclasses
+import math
+import subprocess
+import sys
+from fnmatch import fnmatchcase
+
+import pytest
+
+import baselines
+from baselines import claims
+from baselines.claims import ClaimError
+
+ALL = claims.load()
+BY_ID = {claim.id: claim for claim in ALL}
+VALUES = [claim for claim in ALL if claim.kind == "value"]
+
+# Experiments that are to come (issue 3); a name leaves this list when its experiment is registered.
+PENDING = {
+    "gan/tfd",
+    "gan/cifar10-*",
+    "dcgan/imagenet32",
+    "dcgan/svhn32",
+    "dcgan/mnist-conditional",
+    "dcgan/lsun64*",
+    "dcgan/faces64*",
+    "sngan/cifar10-cnn-weight-clipping",
+    "sngan/cifar10-cnn-gan-gp",
+    "sngan/cifar10-cnn-wgan-gp",
+    "sngan/cifar10-cnn-batch-norm",
+    "sngan/cifar10-cnn-layer-norm",
+    "sngan/cifar10-cnn-weight-norm",
+    "sngan/cifar10-cnn-orthonormal",
+    "sngan/cifar10-cnn-standard",
+    "sngan/stl10-cnn",
+    "sngan/stl10-resnet",
+}
+
+# Typed from the fact sheets, sections 7.2 and 7.3 of the first, 4 and 5c of the second.
+HEADLINES = [
+    ("gan2014.t1.mnist.adversarial", "225 ± 2", "test_examples", 10_000),
+    ("gan2014.t1.mnist.dbn", "138 ± 2", "test_examples", 10_000),
+    ("gan2014.t1.mnist.scae", "121 ± 1.6", "test_examples", 10_000),
+    ("gan2014.t1.mnist.dgsn", "214 ± 1.1", "test_examples", 10_000),
+    ("gan2014.t1.tfd.adversarial", "2057 ± 26", "folds", 5),
+    ("gan2014.t1.tfd.dbn", "1909 ± 66", "folds", 5),
+    ("gan2014.t1.tfd.scae", "2110 ± 50", "folds", 5),
+    ("gan2014.t1.tfd.dgsn", "1890 ± 29", "folds", 5),
+    ("dcgan2015.t1.cifar10.dcgan", "82.8", "none", None),
+    ("dcgan2015.t2.svhn.dcgan", "22.48", "none", None),
+    ("dcgan2015.t2.svhn.supervised", "28.87", "none", None),
+    ("dcgan2015.revised.svhn.dcgan", "22.18 ± 1.13", "eval_repeats", 100),
+    ("wgangp2017.t3.unsupervised.wgan-gp", "7.86 ± 0.07", "splits", 10),
+    ("wgangp2017.t3.supervised.wgan-gp", "8.42 ± 0.10", "splits", 10),
+    ("wgangp2017.t3.unsupervised.dcgan", "6.16 ± 0.07", "unknown", None),
+    ("wgangp2017.t3.supervised.dcgan", "6.58", "none", None),
+    ("sngan2018.t7.cifar10.is.wgan-gp-resnet", "7.80 ± 0.11", "unknown", None),
+    ("sngan2018.t7.cifar10.fid.wgan-gp-resnet", "24.5", "none", None),
+    ("sngan2018.t2.cifar10.is.wgan-gp", "6.68 ± 0.06", "eval_repeats", 10),
+    ("sngan2018.t2.cifar10.fid.wgan-gp", "40.2", "none", None),
+    ("sngan2018.t7.cifar10.fid.wgan-gp-cnn", "40.1", "none", None),
+    ("sngan2018.t2.cifar10.is.weight-clipping", "6.41 ± 0.11", "eval_repeats", 10),
+    ("sngan2018.t2.cifar10.fid.weight-clipping", "42.6", "none", None),
+    ("sngan2018.t2.cifar10.is.batch-norm", "6.27 ± 0.10", "eval_repeats", 10),
+    ("sngan2018.t2.cifar10.fid.batch-norm", "56.3", "none", None),
+    ("sngan2018.t2.cifar10.is.gan-gp", "6.93 ± 0.08", "eval_repeats", 10),
+    ("sngan2018.t2.cifar10.fid.gan-gp", "37.7", "none", None),
+    ("sngan2018.t2.cifar10.is.sn-gan", "7.42 ± 0.08", "eval_repeats", 10),
+    ("sngan2018.t2.cifar10.fid.sn-gan", "29.3", "none", None),
+    ("sngan2018.t2.cifar10.is.sn-gan-hinge", "7.58 ± 0.12", "eval_repeats", 10),
+    ("sngan2018.t2.cifar10.fid.sn-gan-hinge", "25.5", "none", None),
+    ("sngan2018.t2.cifar10.is.resnet-sn-gan", "8.22 ± 0.05", "seeds", None),
+    ("sngan2018.t2.cifar10.fid.resnet-sn-gan", "21.7 ± 0.21", "seeds", None),
+    ("sngan2018.t2.stl10.is.resnet-sn-gan", "9.10 ± 0.04", "seeds", None),
+    ("sngan2018.t2.stl10.fid.resnet-sn-gan", "40.1 ± 0.50", "seeds", None),
+    ("sngan2018.t2.cifar10.is.dcgan", "6.64 ± 0.14", "unknown", None),
+    ("sngan2018.t2.cifar10.is.wgan-gp-resnet", "7.86 ± 0.08", "unknown", None),
+    ("sngan2018.t2.cifar10.is.real", "11.24 ± 0.12", "unknown", None),
+    ("sngan2018.t2.cifar10.fid.real", "7.8", "none", None),
+    ("sngan2018.t8.cifar10.is.ac-wgan-gp", "8.29 ± 0.12", "unknown", None),
+    ("ttur2017.t1.cifar10.dcgan", "37.7", "none", None),
+    ("ttur2017.t1.cifar10.wgan-gp", "29.3", "none", None),
+]
+
+
+# --- The file -----------------------------------------------------------------------------------------
+
+
+def test_ids_are_unique_and_there_is_every_kind():
+    assert len(BY_ID) == len(ALL)
+    assert {c.kind for c in ALL} == {"value", "prints_none", "ordering", "conflict", "misquotation"}
+
+
+@pytest.mark.parametrize(("name", "printed", "spread_kind", "n"), HEADLINES, ids=lambda v: str(v))
+def test_headline_values_are_the_fact_sheets(name, printed, spread_kind, n):
+    claim = BY_ID[name]
+    assert (claim.printed, claim.spread_kind, claim.spread_n) == (printed, spread_kind, n)
+    number, _, spread = printed.partition(" ± ")
+    assert claim.value == float(number)
+    assert claim.spread == (float(spread) if spread else None)
+    assert claim.grade == "high"
+
+
+def test_experiments_are_registered_or_pending():
+    named = {name for c in ALL for name in (c.experiment, c.above, c.below) if name}
+    unknown = {name for name in named if not any(fnmatchcase(e, name) for e in baselines.names())}
+    assert unknown <= PENDING
+    assert not [c.id for c in VALUES if set(c.experiment) & set("*?[")]
+
+
+def test_values_are_complete():
+    for claim in VALUES:
+        assert math.isfinite(claim.value), claim.id
+        assert claim.value > 0, claim.id
+        assert claim.row, claim.id
+        assert claim.dataset, claim.id
+        assert claim.network, claim.id
+        assert claim.paper, claim.id
+        assert claim.table, claim.id
+        assert (claim.spread is None) == (claim.spread_kind == "none"), claim.id
+        assert not claim.statement, claim.id
+
+
+def test_statements_have_words_and_no_number():
+    for claim in ALL:
+        if claim.kind != "value":
+            assert claim.statement, claim.id
+            assert claim.value is claim.spread is None, claim.id
+            assert claim.printed == "", claim.id
+
+
+def test_unit_and_direction_belong_to_the_metric():
+    expected = {
+        "parzen_ll": ("nats", "higher"),
+        "inception_score": ("", "higher"),
+        "fid": ("", "lower"),
+        "classification_accuracy": ("%", "higher"),
+        "classification_error": ("%", "lower"),
+        "sample_quality": ("", "higher"),
+        "any": ("", "none"),
+    }
+    assert {c.metric: (c.unit, c.direction) for c in ALL} == expected
+    for claim in ALL:
+        assert (claim.unit, claim.direction) == expected[claim.metric], claim.id
+        assert claim.protocol.metric == claim.metric, claim.id
+
+
+def test_values_are_in_the_range_of_their_metric():
+    ranges = {
+        "inception_score": (1, 1008),
+        "classification_accuracy": (0, 100),
+        "classification_error": (0, 100),
+        "fid": (0, 500),
+        "parzen_ll": (0, 3000),
+    }
+    for claim in VALUES:
+        low, high = ranges[claim.metric]
+        assert low < claim.value < high, claim.id
+        if claim.spread is not None:
+            assert claim.spread < claim.value, claim.id
+
+
+def test_nothing_unconfirmed_is_graded_higher_than_low():
+    for claim in ALL:
+        unsure = any(word in claim.note + claim.statement for word in ("unconfirmed", "memory"))
+        assert unsure == (claim.grade == "low"), claim.id
+
+
+def test_a_number_is_the_papers_own_only_for_its_own_experiments():
+    for claim in VALUES:
+        if claim.experiment in baselines.names():
+            own = baselines.described(claim.experiment)["paper"]["key"]
+            assert (claim.provenance != "other_paper") == (claim.paper == own), claim.id
+        if claim.stated_by != claim.paper:
+            assert claim.provenance == "other_paper", claim.id
+
+
+def test_equal_statements_of_a_protocol_differ_in_what_they_count():
+    score, distance = (BY_ID[f"sngan2018.t2.cifar10.{m}.sn-gan"].protocol for m in ("is", "fid"))
+    assert (score.n_generated, score.n_reference) == (5_000, "none")
+    assert (distance.n_generated, distance.n_reference) == (5_000, 10_000)
+    assert distance.reference_split == "unstated"
+    assert BY_ID["wgangp2017.t3.unsupervised.wgan-gp"].protocol.n_generated == 50_000
+    assert BY_ID["wgangp2017.t3.unsupervised.wgan-gp"].protocol.splits == 10
+    assert BY_ID["ttur2017.t1.cifar10.dcgan"].protocol.n_generated == 50_000
+
+
+@pytest.mark.parametrize(
+    ("experiment", "metric"),
+    [
+        *(
+            (f"{name}/digits", metric)
+            for name in ("gan", "dcgan", "wgan")
+            for metric in ("inception_score", "fid")
+        ),
+        ("wgan/cifar10", "any"),
+        ("wgan_gp/cifar10-resnet", "fid"),
+        ("wgan_gp/cifar10-cnn-rmsprop", "inception_score"),
+    ],
+)
+def test_what_is_not_printed_is_said(experiment, metric):
+    assert [c for c in claims.of(experiment) if c.kind == "prints_none" and c.metric == metric]
+
+
+def test_no_paper_that_prints_none_prints_one():
+    for none in (c for c in ALL if c.kind == "prints_none"):
+        printed = [
+            c.id
+            for c in VALUES
+            if c.paper == none.paper
+            and none.metric in (c.metric, "any")
+            and c.provenance == "printed"
+            and fnmatchcase(c.experiment, none.experiment)
+        ]
+        assert not printed, none.id
+
+
+def test_figure_3_orders_penalty_above_clipping():
+    orders = {(c.above, c.below) for c in ALL if c.kind == "ordering" and c.table == "Fig. 3"}
+    assert orders == {
+        ("wgan_gp/cifar10-cnn-rmsprop", "wgan/cifar10"),
+        ("wgan_gp/cifar10-cnn", "wgan/cifar10"),
+        ("wgan_gp/cifar10-cnn", "wgan_gp/cifar10-cnn-rmsprop"),
+    }
+
+
+def test_conflicts_are_between_numbers_that_differ():
+    for claim in (c for c in ALL if c.kind == "conflict" and len(c.about) == 2):
+        assert len({BY_ID[name].printed for name in claim.about}) == 2, claim.id
+    spread = BY_ID["conflict.wgan-gp-spread"]
+    assert [BY_ID[name].spread for name in spread.about] == [0.07, 0.08]
+
+
+def test_641_is_weight_clipping():
+    wrong = BY_ID["misquotation.sn-gan-6.41"]
+    assert wrong.row == "SN-GAN reaches 6.41"
+    rows = [BY_ID[name] for name in wrong.about]
+    assert {(c.row, c.printed) for c in rows} == {
+        ("Weight clipping", "6.41 ± 0.11"),
+        ("Weight clipping", "42.6"),
+    }
+    assert all("Standard loss" in c.note for c in rows)
+    assert wrong in claims.of("sngan/cifar10-cnn")
+    assert not [c for c in claims.of("sngan/cifar10-cnn") if c.value == 6.41]
+
+
+def test_claims_of_an_experiment_bring_what_is_said_about_them():
+    found = {c.id for c in claims.of("wgan_gp/cifar10-resnet")}
+    assert {
+        "wgangp2017.t3.unsupervised.wgan-gp",
+        "sngan2018.t2.cifar10.is.wgan-gp-resnet",
+        "sngan2018.t7.cifar10.fid.wgan-gp-resnet",
+        "conflict.wgan-gp-spread",
+        "wgangp2017.no-fid",
+    } <= found
+    assert "wgangp2017.f3.penalty-over-clipping" in {c.id for c in claims.of("wgan/cifar10")}
+    assert claims.of("third/party") == ()
+
+
+def test_claims_are_frozen_and_plain():
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        ALL[0].value = 1.0
+    entry = BY_ID["sngan2018.t2.cifar10.fid.sn-gan"].as_dict()
+    assert entry["protocol"]["n_generated"] == 5_000
+    assert entry["spread_n"] is None
+
+
+def test_reading_needs_no_torch():
+    code = "import sys; from baselines import claims; claims.load(); sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+# --- Malformed files ----------------------------------------------------------------------------------
+
+HEAD = """
+[papers]
+paper = "A paper"
+[metrics]
+fid = { title = "FID", unit = "", direction = "lower" }
+[protocols.p]
+metric = "fid"
+"""
+TABLE = """
+[[tables]]
+id = "t"
+paper = "paper"
+table = "Table 1"
+dataset = "cifar10"
+network = "CNN"
+protocol = "p"
+"""
+
+
+def row(fields):
+    return HEAD + TABLE + f'rows = [{{ id = "r", row = "R", {fields} }}]\n'
+
+
+@pytest.fixture
+def load(tmp_path):
+    def read(text):
+        path = tmp_path / "claims.toml"
+        path.write_text(text)
+        return claims.load(path)
+
+    claims.load.cache_clear()
+    yield read
+    claims.load.cache_clear()
+
+
+def test_a_row_takes_from_its_table_what_it_does_not_say(load):
+    text = HEAD + TABLE + 'spread_kind = "seeds"\nspread_n = 3\n'
+    text += (
+        'rows = [{ id = "a", row = "A", value = 8.60, spread = 0.10 }, { id = "b", row = "B", value = 2 }]'
+    )
+    a, b = load(text)
+    assert (a.id, a.printed, a.value, a.spread_kind, a.spread_n) == ("t.a", "8.60 ± 0.10", 8.6, "seeds", 3)
+    assert (b.id, b.printed, b.value, b.spread_kind, b.spread_n) == ("t.b", "2", 2.0, "none", None)
+    assert (a.stated_by, a.provenance, a.grade) == ("paper", "printed", "high")
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("[[tables]", "claims.toml: "),
+        ("tables = 3", "'tables' must be a list of tables"),
+        ("[tabels]", "'tabels' is unknown; did you mean 'tables'?"),
+        (HEAD + "[[tables]]\npaper = 'paper'", "table 1: 'id' must be a text, not None"),
+        (HEAD + TABLE, "t: 'rows' must be a list of at least one row"),
+        (HEAD + TABLE + "rows = [3]", "t: 'id' must be a text, not None"),
+        (row("vaule = 3"), "t.r: 'vaule' is unknown; did you mean 'value'?"),
+        (row("note = 'x'"), "t.r: 'value' is missing"),
+        (row("value = '3'"), "t.r: 'value' must be a number, not '3'"),
+        (row("value = true"), "t.r: 'value' must be a number, not True"),
+        (row("value = nan"), "t.r: 'value' must be positive and finite, not NaN"),
+        (row("value = -1.5"), "t.r: 'value' must be positive and finite, not -1.5"),
+        (row("value = 3, spread = 1"), "t.r: 'spread' and a 'spread_kind' other than none go together"),
+        (row("value = 3, spread_kind = 'seeds'"), "t.r: 'spread' and a 'spread_kind'"),
+        (
+            row("value = 3, spread = 1, spread_kind = 'sedes'"),
+            "t.r: spread_kind: 'sedes' is unknown; did you",
+        ),
+        (
+            row("value = 3, spread = 1, spread_kind = 'seeds', spread_n = 1"),
+            "t.r: 'spread_n' must be a count",
+        ),
+        (row("value = 3, spread = 1, spread_kind = 'unknown', spread_n = 9"), "t.r: 'spread_n' must be"),
+        (row("value = 3, paper = 'papre'"), "t.r: paper: 'papre' is unknown; did you mean 'paper'?"),
+        (row("value = 3, stated_by = 'nobody'"), "t.r: stated_by: 'nobody' is unknown; known are paper"),
+        (row("value = 3, protocol = 'q'"), "t.r: protocol: 'q' is unknown; known are p"),
+        (row("value = 3, protocol = 'p', metric = 'fid'"), "t.r: give either 'protocol' or"),
+        (row("value = 3, provenance = 'rumour'"), "t.r: provenance: 'rumour' is unknown"),
+        (row("value = 3, grade = 'hihg'"), "t.r: grade: 'hihg' is unknown; did you mean 'high'?"),
+        (row("value = 3, grade = 'low'"), "t.r: grade low and a note that says 'unconfirmed' go together"),
+        (
+            row("value = 3, note = 'unconfirmed'"),
+            "t.r: grade low and a note that says 'unconfirmed' go together",
+        ),
+        (row("value = 3, dataset = ''"), "t.r: 'dataset' must be a text, not ''"),
+        (row("value = 3") + row("value = 3").removeprefix(HEAD), "t.r: the id is taken"),
+        (
+            row("value = 3") + "[[conflicts]]\nid='c'\nstatement='s'\nabout=['t.q']",
+            "c: about: 't.q' is unknown;",
+        ),
+        (
+            row("value = 3") + "[[conflicts]]\nid='c'\nstatement='s'\nabout=[]",
+            "c: 'about' must be a list of ids",
+        ),
+        (
+            HEAD + "[[prints_none]]\nid='n'\nmetric='fid'\npaper='paper'\nstatement='s'",
+            "n: 'experiment' is missing",
+        ),
+        (HEAD + "[protocols.q]\nmetric='fdi'", "protocol 'q': metric: 'fdi' is unknown; did you mean 'fid'?"),
+        (HEAD + "[protocols.q]\nmetric='fid'\nsplits=0", "protocol 'q': 'splits' must be a positive count"),
+        ("[metrics]\nfid = { title = 'x', unit = '' }", "metric 'fid': direction: None is unknown"),
+    ],
+)
+def test_a_file_that_does_not_fit_is_refused_where_it_does_not(text, message, load):
+    with pytest.raises(ClaimError) as refused:
+        load(text)
+    assert "claims.toml" in str(refused.value)
+    assert message in str(refused.value)
+
+
+def test_a_file_that_is_not_there(tmp_path):
+    with pytest.raises(ClaimError, match="No such file"):
+        claims.load(tmp_path / "none.toml")
