@@ -8,14 +8,14 @@ import click
 
 from benchmark.cli.options import as_json, print_json
 
-KINDS = ("baselines", "experiments", "suites", "datasets", "protocols")
+KINDS = ("baselines", "experiments", "claims", "suites", "datasets", "protocols")
 
 
 @click.command("list")
 @click.argument("kind", type=click.Choice(KINDS), required=False)
 @as_json
 def list_(kind: str | None, json_: bool) -> None:
-    """List baselines, experiments, suites, datasets or protocols; all of them without KIND."""
+    """List baselines, experiments, claims, suites, data sets or protocols; all of them without KIND."""
     kinds = (kind,) if kind else KINDS
     listed = {name: _LISTERS[name]() for name in kinds}
     if json_:
@@ -26,10 +26,13 @@ def list_(kind: str | None, json_: bool) -> None:
     for i, (name, entries) in enumerate(listed.items()):
         if i:
             print_text("")
+        if name == "claims":
+            entries = [_abridged(claim) for claim in entries]
         headers = list(entries[0])
         right = [k for k, header in enumerate(headers) if isinstance(entries[0][header], int)]
         rows = [[_cell(value) for value in entry.values()] for entry in entries]
-        print_table(headers, rows, title=name if len(listed) > 1 else "", right=right)
+        whole = (0,) if name == "claims" else ()
+        print_table(headers, rows, title=name if len(listed) > 1 else "", right=right, whole=whole)
 
 
 def _cell(value: Any) -> str:
@@ -77,6 +80,26 @@ def _baselines() -> list[dict[str, Any]]:
         )
         row["experiments"].append(name.split("/", 1)[1])
     return list(found.values())
+
+
+def _claims() -> list[dict[str, Any]]:
+    from baselines import claims
+
+    return [claim.as_dict() for claim in claims.load()]
+
+
+def _abridged(claim: dict[str, Any]) -> dict[str, Any]:
+    from benchmark.cli.text import claim_text, spread_text
+
+    return {
+        "claim": claim["id"],
+        "experiment": claim["experiment"] or " > ".join(filter(None, (claim["above"], claim["below"]))),
+        "metric": claim["metric"],
+        "says": claim_text(claim),
+        "± is over": spread_text(claim),
+        "where": f"{claim['paper']}, {claim['table']}".removesuffix(", "),
+        "evidence": f"{claim['provenance']}, {claim['grade']}",
+    }
 
 
 def _suites() -> list[dict[str, Any]]:
@@ -132,6 +155,7 @@ def _protocols() -> list[dict[str, Any]]:
 _LISTERS = {
     "baselines": _baselines,
     "experiments": _experiments,
+    "claims": _claims,
     "suites": _suites,
     "datasets": _datasets,
     "protocols": _protocols,

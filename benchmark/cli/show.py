@@ -17,7 +17,7 @@ def show(name: str, json_: bool) -> None:
     """Show an experiment, suite, data set or protocol.
 
     For an experiment: paper, networks with shapes and parameter counts, hyper-parameters each with its
-    source, deviations from the paper, BibTeX.
+    source, deviations from the paper, what papers print about it, BibTeX.
     """
     import baselines
     from benchmark import data, suites
@@ -51,16 +51,18 @@ def _show_fields(fields: dict[str, Any], json_: bool) -> None:
 
 def _show_experiment(name: str, json_: bool) -> None:
     import baselines
+    from baselines import claims
     from benchmark import experiments
     from benchmark.networks import layer_table
 
     e = baselines.described(name)
     networks = layer_table(baselines.get(name))
     bibtex = experiments.bibtex([e["paper"]["key"]])
+    about = [claim.as_dict() for claim in claims.of(name)]
     if json_:
-        print_json({**e, "networks": networks, "bibtex": bibtex})
+        print_json({**e, "networks": networks, "claims": about, "bibtex": bibtex})
         return
-    from benchmark.cli.text import print_table, print_text
+    from benchmark.cli.text import claim_text, print_table, print_text, spread_text
     from benchmark.report.content import paper_budget
 
     print_text(f"{name}: {e['title']}", style="bold")
@@ -91,6 +93,23 @@ def _show_experiment(name: str, json_: bool) -> None:
         ("what", "why", "effect"),
         [(d["what"], d["why"], d["effect"]) for d in e["deviations"]],
         title="deviations from the paper" if e["deviations"] else "no deviations are declared",
+    )
+    print_text("")
+    print_table(
+        ("metric", "claim", "± is over", "where", "stated by", "grade", "note"),
+        [
+            (
+                c["metric"],
+                claim_text(c),
+                spread_text(c),
+                f"{c['paper']}, {c['table']}: {c['row']}".rstrip(":, "),
+                c["stated_by"],
+                f"{c['provenance']}, {c['grade']}",
+                c["note"],
+            )
+            for c in about
+        ],
+        title="what papers print about it" if about else "no claims about it are recorded",
     )
     print_text("\n" + bibtex)
 

@@ -10,7 +10,8 @@ from rich.table import Table
 from rich.text import Text
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
+    from typing import Any
 
 
 def console(*, err: bool = False) -> Console:
@@ -20,13 +21,22 @@ def console(*, err: bool = False) -> Console:
 
 
 def print_table(
-    headers: Sequence[str], rows: Iterable[Sequence[str]], *, title: str = "", right: Sequence[int] = ()
+    headers: Sequence[str],
+    rows: Iterable[Sequence[str]],
+    *,
+    title: str = "",
+    right: Sequence[int] = (),
+    whole: Sequence[int] = (),
 ) -> None:
-    """A table without lines on stdout; columns in `right` are right-aligned."""
+    """A table without lines on stdout; columns in `right` are right-aligned, in `whole` never folded."""
     table = Table(title=title or None, title_justify="left", title_style="bold", box=None, pad_edge=False)
     for i, header in enumerate(headers):
         table.add_column(
-            header, justify="right" if i in right else "left", header_style="dim", overflow="fold"
+            header,
+            justify="right" if i in right else "left",
+            header_style="dim",
+            overflow="fold",
+            no_wrap=i in whole,
         )
     for row in rows:
         table.add_row(*(Text(cell) for cell in row))
@@ -41,3 +51,18 @@ def note(text: str) -> None:
 def print_text(text: str, *, style: str = "") -> None:
     """A line or paragraph on stdout."""
     console().print(Text(text, style=style))
+
+
+def claim_text(claim: Mapping[str, Any]) -> str:
+    """A claim's number as printed with its unit, or its statement; what is unconfirmed says so."""
+    number = f"{claim['printed']} {claim['unit']}".rstrip()
+    text = number if claim["kind"] == "value" else str(claim["statement"])
+    return text if claim["grade"] != "low" else f"{text} (unconfirmed)"
+
+
+def spread_text(claim: Mapping[str, Any]) -> str:
+    """What a claim's ± is over."""
+    if claim["spread"] is None:
+        return ""
+    n = "" if claim["spread_n"] is None else f"{claim['spread_n']} "
+    return f"{n}{claim['spread_kind']}".replace("_", " ")

@@ -12,7 +12,7 @@ from benchmark import identity, plan, store, suites
 from benchmark.cli import cli
 
 ALL = tuple(cli.commands)
-KINDS = ("baselines", "experiments", "suites", "datasets", "protocols")
+KINDS = ("baselines", "experiments", "claims", "suites", "datasets", "protocols")
 
 
 @pytest.mark.parametrize("verb", ["", *ALL])
