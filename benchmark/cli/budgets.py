@@ -16,7 +16,7 @@ def budgets(patterns: tuple[str, ...], json_: bool) -> None:
     r"""Show each experiment's G-iterations with the arithmetic and the source, and what follows from them.
 
     Where the paper prints no training length, it says so. Critic updates and real minibatches come from the
-    experiment's own schedule.
+    experiment's own schedule; real images count every minibatch as full, also an epoch's short last one.
 
     \b
     ganbench budgets
@@ -39,13 +39,14 @@ def budgets(patterns: tuple[str, ...], json_: bool) -> None:
             return count(row[key])
         return "suite's" if row["confidence"] == "suite" else "not printed"
 
-    counted = ("gen_iters", "critic_updates", "real_minibatches")
+    counted = ("gen_iters", "critic_updates", "real_minibatches", "real_images")
     print_table(
         (
             "experiment",
             "G-iterations",
             "critic updates",
             "real minibatches",
+            "real images",
             "arithmetic",
             "source",
             "confidence",
@@ -58,7 +59,7 @@ def budgets(patterns: tuple[str, ...], json_: bool) -> None:
             )
             for row in rows
         ],
-        right=(1, 2, 3),
+        right=(1, 2, 3, 4),
     )
 
 
@@ -72,6 +73,7 @@ def _row(name: str) -> dict[str, Any]:
         "gen_iters": gen_iters,
         "critic_updates": None,
         "real_minibatches": None,
+        "real_images": None,
         "batch": baselines.described(name)["settings"]["batch"]["value"],
         **{key: budget[key] for key in ("arithmetic", "source", "confidence")},
     }
@@ -79,4 +81,5 @@ def _row(name: str) -> dict[str, Any]:
         experiment = baselines.get(name)
         row["critic_updates"] = experiment.critic_updates(experiment.settings, gen_iters)
         row["real_minibatches"] = experiment.real_batches(experiment.settings, gen_iters)
+        row["real_images"] = row["real_minibatches"] * row["batch"]
     return row

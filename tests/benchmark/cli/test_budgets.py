@@ -16,13 +16,14 @@ def test_lengths_are_the_papers_and_the_rest_follows_from_the_schedules(ganbench
     # 25 + 1199 long loops of 100 critic steps (0 … 24, then every 500th), the others of 5
     assert rows["wgan/lsun64"]["gen_iters"] == 600_000
     assert rows["wgan/lsun64"]["critic_updates"] == 100 * 1224 + 5 * (600_000 - 1224)
+    assert rows["wgan/lsun64"]["real_images"] == 64 * rows["wgan/lsun64"]["real_minibatches"]
     assert rows["dcgan/cifar10"]["real_minibatches"] == rows["dcgan/cifar10"]["critic_updates"] == 200_000
 
 
 def test_what_no_paper_prints_is_not_filled_in(ganbench):
     rows = by_name(ganbench, "gan/mnist", "gan/digits")
     for row in rows.values():
-        assert row["gen_iters"] is row["critic_updates"] is row["real_minibatches"] is None
+        assert row["gen_iters"] is row["critic_updates"] is row["real_images"] is None
     code, out, _ = ganbench("budgets", "gan/mnist", "gan/digits")
     assert code == 0
     lines = {line.split()[0]: line for line in out.splitlines()}

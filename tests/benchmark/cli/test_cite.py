@@ -2,6 +2,7 @@
 
 import json
 import re
+from pathlib import Path
 
 
 def test_every_paper_of_the_suite_and_ganbench_once(ganbench):
@@ -36,3 +37,12 @@ def test_unknown_suite_is_a_usage_error(ganbench):
     code, out, err = ganbench("cite", "quikc")
     assert (code, out) == (2, "")
     assert "quick" in err
+
+
+def test_the_entry_of_ganbench_says_what_the_citation_file_says(ganbench):
+    citation = Path(__file__).parents[3].joinpath("CITATION.cff").read_text(encoding="utf-8")
+    facts = dict(re.findall(r'^(?:  - )?(\w[\w-]*): "?([^"\n]+)"?$', citation, flags=re.M))
+    own = ganbench("cite")[1].split("@software")[1]
+    for key in ("title", "version", "name"):
+        assert facts[key] in own
+    assert f"year    = {{{facts['date-released'][:4]}}}" in own
