@@ -200,12 +200,13 @@ class Experiment(Generic[S]):
     Attributes:
         name: ``baseline/experiment``.
         image_shape: what the networks see, (C, H, W); smaller data are zero-padded to it.
-        image_range: values of generated images; (0, 1) or (-1, 1).
+        image_range: values of generated images that become black and white; what lies outside is clipped.
         iterate: one G-iteration, number k from 0; returns its losses.
         real_batches: real minibatches that G-iterations 0..k-1 consumed; fixes the data position of k.
         critic_updates: critic updates made by G-iterations 0..k-1.
         classes: number of classes of a conditional experiment, whose networks take (input, classes); else 0.
-        starts_from: experiment whose trained generator is part of this one's, if any.
+        starts_from: experiment whose trained generator is part of this one's, if any: its submodule
+            `pretrained`, which has the same `state_dict`.
         headline: the experiment its paper is known for.
 
     """

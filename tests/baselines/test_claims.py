@@ -18,8 +18,6 @@ VALUES = [claim for claim in ALL if claim.kind == "value"]
 
 # Experiments that are to come (issue 3); a name leaves this list when its experiment is registered.
 PENDING = {
-    "gan/tfd",
-    "gan/cifar10-*",
     "dcgan/imagenet32",
     "dcgan/svhn32",
     "dcgan/mnist-conditional",
