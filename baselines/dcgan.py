@@ -92,7 +92,7 @@ class Generator(nn.Module):
         layers: list[nn.Module] = []
         for i, width in enumerate(widths):
             last = i + 1 == len(widths)
-            layers.append(_double(width, shape[0] if last else widths[i + 1]))
+            layers.append(double(width, shape[0] if last else widths[i + 1]))
             layers += [nn.Tanh()] if last else [nn.BatchNorm2d(widths[i + 1], eps=s.norm_eps), nn.ReLU()]
         self.layers = nn.Sequential(*layers)
 
@@ -124,8 +124,18 @@ class Critic(nn.Module):
         logit: Tensor = self.logit(self.layers(x).flatten(1))
         return logit.squeeze(1)
 
+    def features(self, x: Tensor) -> Tensor:
+        """All convolutions' activations, max-pooled to 4×4, in one vector per image (§5.1)."""
+        pooled = []
+        for layer in self.layers:
+            x = layer(x)
+            if isinstance(layer, nn.LeakyReLU):
+                pooled.append(F.adaptive_max_pool2d(x, 4).flatten(1))
+        return torch.cat(pooled, 1)
 
-def _double(channels_in: int, channels_out: int) -> nn.Module:
+
+def double(channels_in: int, channels_out: int) -> nn.Module:
+    """5×5 transposed convolution that doubles height and width."""
     return nn.ConvTranspose2d(channels_in, channels_out, 5, stride=2, padding=2, output_padding=1, bias=False)
 
 
@@ -136,8 +146,12 @@ def _widths(width: int, shape: tuple[int, int, int]) -> list[int]:
 
 
 def build(s: DcganSettings, shape: tuple[int, int, int], mean_image: Tensor) -> Players:  # noqa: ARG001
+    """Make the 5×5 stride-2 networks."""
+    return players(s, Generator(s, shape), Critic(s, shape))
+
+
+def players(s: DcganSettings, generator: nn.Module, critic: nn.Module) -> Players:
     """Both networks from N(0, .02²), batch-norm gains from N(1, .02²) (§4); Adam with the L2 term."""
-    generator, critic = Generator(s, shape), Critic(s, shape)
     for network in (generator, critic):
         init_normal(network, s.init_std, norm_gain_std=s.init_std)
     g, c = (

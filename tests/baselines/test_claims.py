@@ -18,11 +18,6 @@ VALUES = [claim for claim in ALL if claim.kind == "value"]
 
 # Experiments that are to come (issue 3); a name leaves this list when its experiment is registered.
 PENDING = {
-    "dcgan/imagenet32",
-    "dcgan/svhn32",
-    "dcgan/mnist-conditional",
-    "dcgan/lsun64*",
-    "dcgan/faces64*",
     "sngan/cifar10-cnn-weight-clipping",
     "sngan/cifar10-cnn-gan-gp",
     "sngan/cifar10-cnn-wgan-gp",

@@ -5,6 +5,7 @@ import torch
 from torch import nn
 
 from baselines import dcgan
+from baselines.variants.dcgan import FACES64
 
 GENERATOR = {
     "gw": ("project.weight", "transposed"),
@@ -29,12 +30,12 @@ def pixels(x):
 @pytest.mark.slow
 def test_generator_step_then_critic_steps(golden, double_players, replay, trace, revise):
     vectors = golden("dcgan64_f64")
-    settings = revise(dcgan.DIGITS.settings, width=128, batch=4, learning_rate=2e-4)
-    players = double_players(dcgan.build, settings, SHAPE, vectors, GENERATOR, CRITIC)
+    settings = revise(FACES64.settings, batch=4)
+    players = double_players(FACES64.build, settings, SHAPE, vectors, GENERATOR, CRITIC)
     recorded = trace(players)
     z1, z2, x1, x2 = (vectors.input(name) for name in ("z1", "z2", "x1", "x2"))
 
-    losses = dcgan.iterate(settings, players, 0, replay(images=[pixels(x2)], latents=[z1, z2]))
+    losses = FACES64.iterate(settings, players, 0, replay(images=[pixels(x2)], latents=[z1, z2]))
     assert [step.player for step in recorded.steps] == ["generator", "critic"]
     vectors.check("s1/gX", recorded.generated[0], 1e-9)
     vectors.check("s1/p_gen", torch.sigmoid(recorded.critic_outputs[0]), 1e-9)
@@ -65,7 +66,7 @@ def with_weight(layer, weight):
 
 
 def test_doubling_convolution(layers):
-    layer = with_weight(dcgan._double(5, 3), layers.input("w_deconv").flip(2, 3))
+    layer = with_weight(dcgan.double(5, 3), layers.input("w_deconv").flip(2, 3))
     layers.check("deconv", layer(layers.input("x4")), 1e-12)
 
 
