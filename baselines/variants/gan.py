@@ -173,21 +173,31 @@ class LinearGenerator(nn.Module):
         return self.y(self.stem(z)).reshape(-1, *self.shape)  # type: ignore[no-any-return]
 
 
+class UntiedConvTranspose2d(nn.ConvTranspose2d):
+    """5×5 stride-3 transposed convolution with a bias of its own for every output value."""
+
+    def __init__(self, channels_in: int, shape: tuple[int, int, int]) -> None:
+        super().__init__(channels_in, shape[0], 5, stride=3, bias=False)
+        self.untied_bias = nn.Parameter(torch.zeros(shape))
+
+    def forward(self, x: Tensor, output_size: list[int] | None = None) -> Tensor:
+        """[B, C, H, W] → [B, *shape], with H' = 3·(H − 1) + 5."""
+        return super().forward(x, output_size) + self.untied_bias
+
+
 class ConvGenerator(nn.Module):
-    """Stem, its units as 10×10 maps, then a 5×5 stride-3 transposed convolution; a bias per output value."""
+    """Stem, its units as 10×10 maps, then the transposed convolution to 32×32; no squashing."""
 
     def __init__(self, s: ConvSettings, shape: tuple[int, int, int]) -> None:
         super().__init__()
         self.side = (shape[1] - 5) // 3 + 1
         self.stem = Stem(s, s.generator_units)
-        self.y = nn.ConvTranspose2d(s.generator_units // self.side**2, shape[0], 5, stride=3, bias=False)
-        self.y_bias = nn.Parameter(torch.zeros(shape))
+        self.y = UntiedConvTranspose2d(s.generator_units // self.side**2, shape)
         nn.init.uniform_(self.y.weight, -s.output_init, s.output_init)
 
     def forward(self, z: Tensor) -> Tensor:
         """[B, latent] → images [B, C, H, W]."""
-        maps = self.stem(z).reshape(len(z), -1, self.side, self.side)
-        images: Tensor = self.y(maps) + self.y_bias
+        images: Tensor = self.y(self.stem(z).reshape(len(z), -1, self.side, self.side))
         return images
 
 

@@ -108,12 +108,12 @@ def test_second_stage_trains_the_first_stages_layers(narrow, synthetic, trace):
 
 def test_untied_bias_and_stride_three_transposed_convolution(narrow):
     generator = build(narrow(CONV)).generator
-    assert generator.y_bias.shape == (3, 32, 32)
+    assert generator.y.untied_bias.shape == (3, 32, 32)
     assert generator.y.bias is None
-    nn.init.normal_(generator.y_bias)
+    nn.init.normal_(generator.y.untied_bias)
     z = torch.randn(2, 100)
     maps = generator.stem(z).reshape(2, 2, 10, 10)
-    expected = generator.y_bias.detach().repeat(2, 1, 1, 1)
+    expected = generator.y.untied_bias.detach().repeat(2, 1, 1, 1)
     for i in range(10):
         for j in range(10):
             patch = torch.einsum("bm,mcyx->bcyx", maps[:, :, i, j], generator.y.weight)
@@ -184,7 +184,7 @@ def test_uniform_initial_weights(narrow, experiment, output):
         assert largest <= bound
         assert largest > bound * (1 - 30 / layer.weight.numel())
         assert layer.bias is None or not layer.bias.any()
-    assert experiment is not CONV or not generator.y_bias.any()
+    assert experiment is not CONV or not generator.y.untied_bias.any()
 
 
 @pytest.mark.parametrize("experiment", [PRETRAIN, TFD], ids=lambda e: e.name)
