@@ -242,16 +242,17 @@ class FirstDownBlock(nn.Module):
 
 
 class DownBlock(nn.Module):
-    """ReLU–3×3–ReLU–3×3–pool, plus 1×1–pool."""
+    """ReLU–3×3–ReLU–3×3–pool, plus 1×1–pool; the second 3×3 makes the new number of channels, if any."""
 
-    def __init__(self, channels: int, conv: Conv) -> None:
+    def __init__(self, channels: int, conv: Conv, channels_out: int | None = None) -> None:
         super().__init__()
+        channels_out = channels if channels_out is None else channels_out
         self.conv1 = conv(channels, channels, 3)
-        self.conv2 = conv(channels, channels, 3)
-        self.shortcut = conv(channels, channels, 1)
+        self.conv2 = conv(channels, channels_out, 3)
+        self.shortcut = conv(channels, channels_out, 1)
 
     def forward(self, x: Tensor) -> Tensor:
-        """[B, C, H, W] → [B, C, H/2, W/2]."""
+        """[B, C, H, W] → [B, C', H/2, W/2]."""
         h = self.conv2(F.relu(self.conv1(F.relu(x))))
         return F.avg_pool2d(h + self.shortcut(x), 2)
 
@@ -276,16 +277,18 @@ class NormedDownBlock(nn.Module):
 
 
 class FlatBlock(nn.Module):
-    """ReLU–3×3–ReLU–3×3, plus the input."""
+    """ReLU–3×3–ReLU–3×3, plus the input, through a 1×1 if the number of channels changes."""
 
-    def __init__(self, channels: int, conv: Conv) -> None:
+    def __init__(self, channels: int, conv: Conv, channels_out: int | None = None) -> None:
         super().__init__()
+        channels_out = channels if channels_out is None else channels_out
         self.conv1 = conv(channels, channels, 3)
-        self.conv2 = conv(channels, channels, 3)
+        self.conv2 = conv(channels, channels_out, 3)
+        self.shortcut = nn.Identity() if channels == channels_out else conv(channels, channels_out, 1)
 
     def forward(self, x: Tensor) -> Tensor:
-        """[B, C, H, W] → the same."""
-        out: Tensor = x + self.conv2(F.relu(self.conv1(F.relu(x))))
+        """[B, C, H, W] → [B, C', H, W]."""
+        out: Tensor = self.shortcut(x) + self.conv2(F.relu(self.conv1(F.relu(x))))
         return out
 
 

@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from torch import Tensor
 
@@ -58,3 +58,17 @@ def gradient_penalty(critic: Callable[[Tensor], Tensor], real: Tensor, fake: Ten
     (gradient,) = torch.autograd.grad(critic(between).sum(), between, create_graph=True)
     slopes: Tensor = gradient.flatten(1).norm(2, dim=1)
     return ((slopes - 1) ** 2).mean()
+
+
+def orthonormal_penalty(weights: Iterable[Tensor]) -> Tensor:
+    """Σ ‖WᵀW − I‖²_F over weights viewed as [out, rest] (SN-GAN 2018, §4.1, without coefficient).
+
+    Where W is wider than high, ‖WWᵀ − I‖²_F, which is smaller to compute and differs by a constant:
+    the number of columns less that of rows, which no W can avoid.
+    """
+    parts = []
+    for weight in weights:
+        matrix = weight.flatten(1)
+        gram = matrix @ matrix.t() if matrix.shape[0] < matrix.shape[1] else matrix.t() @ matrix
+        parts.append((gram - torch.eye(len(gram), dtype=gram.dtype, device=gram.device)).square().sum())
+    return torch.stack(parts).sum()

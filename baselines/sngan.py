@@ -9,12 +9,13 @@ Where paper and code differ:
     generator batch 128, dequantisation noise, no bias in the last layer (released code);
   * CNN: the paper's critic widths 64-64-128-128-256-256-512 and slope .1, not the wider critic and slope .2
     of chainer-gan-lib; batch size and initialisation are that code's, since the paper prints none.
+The other side of each is an experiment in variants/sngan.py, beside STL-10 and the methods of Table 2.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import torch
 import torch.nn.functional as F
@@ -35,6 +36,8 @@ from baselines.losses import (
     hinge_generator_loss,
     non_saturating_generator_loss,
     standard_critic_loss,
+    wasserstein_critic_loss,
+    wasserstein_generator_loss,
 )
 from baselines.optimisers import EpsHatAdam
 from baselines.spec import (
@@ -57,6 +60,9 @@ from baselines.spec import (
 )
 from baselines.wgan_gp import ResnetGenerator
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
 PAPER = Paper(
     "miyato2018sngan",
     "Miyato et al., Spectral Normalization for Generative Adversarial Networks, 2018",
@@ -64,6 +70,12 @@ PAPER = Paper(
 )
 CHAINER_NORM_EPS = 2e-5
 """Chainer's batch-norm ε, in both code bases."""
+LOSSES = {
+    "hinge": (hinge_critic_loss, hinge_generator_loss),
+    "standard": (standard_critic_loss, non_saturating_generator_loss),
+    "wasserstein": (wasserstein_critic_loss, wasserstein_generator_loss),
+}
+"""Of critic and generator, by the setting `loss`."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,11 +83,12 @@ class SnganSettings(Settings):
     """Hyper-parameters of Tables 1–4 and the released configs.
 
     Attributes:
-        width: channels of the generator's last hidden layer (CNN: 64) or of every layer (ResNet: 256).
+        width: channels of the generator's last hidden layer; the ResNet of Table 4 has as many in every one.
         critic_width: channels of the critic's first layer.
         critic_growth: where the CNN critic doubles: at the `flat` 3×3 layers (Table 3) or at the `strided`
             4×4 ones (chainer-gan-lib).
         norm_after_dense: batch norm and ReLU after the generator's dense layer (chainer-gan-lib).
+        loss: a key of `LOSSES`; `wasserstein` only in the WGAN-GP row of Table 2.
         decay_iters: the learning rate falls linearly to 0 over so many G-iterations; 0 means constant.
         generator_batch: latents per generator update.
         dequantise: real images are x/128 − 1 + U[0, 1/128) instead of x/127.5 − 1.
@@ -87,7 +100,7 @@ class SnganSettings(Settings):
     critic_growth: Literal["flat", "strided"]
     slope: float
     norm_after_dense: bool
-    loss: Literal["hinge", "standard"]
+    loss: Literal["hinge", "standard", "wasserstein"]
     critic_steps: int
     learning_rate: float
     beta1: float
@@ -127,9 +140,20 @@ class CnnGenerator(nn.Module):
 
 
 class CnnCritic(nn.Module):
-    """3×3 and 4×4 stride-2 layers in turn, leaky ReLU, every layer spectrally normalised; D(x), [B]."""
+    """3×3 and 4×4 stride-2 layers in turn, leaky ReLU, every layer spectrally normalised; D(x), [B].
 
-    def __init__(self, s: SnganSettings, shape: tuple[int, int, int]) -> None:
+    The comparisons of Table 2 have other layers (channels in and out, kernel, stride), or a norm after every
+    convolution but the first.
+    """
+
+    def __init__(
+        self,
+        s: SnganSettings,
+        shape: tuple[int, int, int],
+        conv: Callable[[int, int, int, int], nn.Module] = SNConv2d,
+        linear: Callable[[int, int], nn.Module] = SNLinear,
+        norm: Callable[[int], nn.Module] | None = None,
+    ) -> None:
         super().__init__()
         w = s.critic_width
         steps = (1, 1, 2, 2, 4, 4, 8) if s.critic_growth == "flat" else (1, 2, 2, 4, 4, 8, 8)
@@ -137,10 +161,13 @@ class CnnCritic(nn.Module):
         channels = shape[0]
         for i, step in enumerate(steps):
             kernel, stride = (3, 1) if i % 2 == 0 else (4, 2)
-            layers += [SNConv2d(channels, w * step, kernel, stride), nn.LeakyReLU(s.slope)]
+            layers.append(conv(channels, w * step, kernel, stride))
             channels = w * step
+            if norm is not None and i > 0:
+                layers.append(norm(channels))
+            layers.append(nn.LeakyReLU(s.slope))
         self.layers = nn.Sequential(*layers)
-        self.out = SNLinear(channels * (shape[1] // 8) ** 2, 1)
+        self.out = linear(channels * (shape[1] // 8) ** 2, 1)
         init_normal(self, 0.02)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -174,16 +201,17 @@ class ResnetCritic(nn.Module):
 
 def build_cnn(s: SnganSettings, shape: tuple[int, int, int], mean_image: Tensor) -> Players:  # noqa: ARG001
     """Table 3."""
-    return _players(s, CnnGenerator(s, shape), CnnCritic(s, shape))
+    return players(s, CnnGenerator(s, shape), CnnCritic(s, shape))
 
 
 def build_resnet(s: SnganSettings, shape: tuple[int, int, int], mean_image: Tensor) -> Players:  # noqa: ARG001
     """Table 4."""
     generator = ResnetGenerator(s.latent, s.width, CHAINER_NORM_EPS)
-    return _players(s, generator, ResnetCritic(s.critic_width))
+    return players(s, generator, ResnetCritic(s.critic_width))
 
 
-def _players(s: SnganSettings, generator: nn.Module, critic: nn.Module) -> Players:
+def players(s: SnganSettings, generator: nn.Module, critic: nn.Module) -> Players:
+    """Both networks with Adam as Chainer has it."""
     for module in generator.modules():
         if isinstance(module, nn.BatchNorm1d | nn.BatchNorm2d) and module.running_var is not None:
             module.running_var.zero_()  # Chainer 3 starts the running variance at 0, torch at 1
@@ -204,32 +232,42 @@ def learning_rate(s: SnganSettings, k: int) -> float:
 
 def iterate(s: SnganSettings, p: Players, k: int, draws: Draws) -> Losses:
     """Update the generator, then `critic_steps` times the critic against the new one (released updater)."""
-    for optimiser in (p.generator_optimiser, p.critic_optimiser):
-        set_learning_rate(optimiser, learning_rate(s, k))
-
-    generator_loss_of = hinge_generator_loss if s.loss == "hinge" else non_saturating_generator_loss
-    with frozen(p.critic):
-        generator_loss = generator_loss_of(p.critic(p.generator(draws.latent(s.generator_batch))))
-        update(p.generator_optimiser, generator_loss)
+    generator_loss = generator_step(s, p, k, draws)
     for _ in range(s.critic_steps):
         critic_loss = critic_step(s, p, draws)
-    return {"critic": critic_loss, "generator": generator_loss.detach()}
+    return {"critic": critic_loss, "generator": generator_loss}
+
+
+def generator_step(s: SnganSettings, p: Players, k: int, draws: Draws) -> Tensor:
+    """Set both learning rates to those of G-iteration k; update the generator."""
+    for optimiser in (p.generator_optimiser, p.critic_optimiser):
+        set_learning_rate(optimiser, learning_rate(s, k))
+    _, generator_loss = LOSSES[s.loss]
+    with frozen(p.critic):
+        loss = generator_loss(p.critic(p.generator(draws.latent(s.generator_batch))))
+        update(p.generator_optimiser, loss)
+    return loss.detach()
 
 
 def critic_step(s: SnganSettings, p: Players, draws: Draws) -> Tensor:
     """D(x), then D(G(z)): each pass makes one power iteration, so the two see slightly different σ."""
+    real, fake = minibatches(s, p, draws)
+    critic_loss, _ = LOSSES[s.loss]
+    loss = critic_loss(p.critic(real), p.critic(fake))
+    update(p.critic_optimiser, loss)
+    return loss.detach()
+
+
+def minibatches(s: SnganSettings, p: Players, draws: Draws) -> tuple[Tensor, Tensor]:
+    """As many real images, in −1..1, as generated ones without gradient history."""
     pixels = draws.images()
     if s.dequantise:
         real = pixels / 128 - 1 + draws.uniform("dequantise", *pixels.shape) / 128
     else:
         real = pixels / 127.5 - 1
-    real_value = p.critic(real)
     with torch.no_grad():
         fake = p.generator(draws.latent(len(real)))
-    critic_loss_of = hinge_critic_loss if s.loss == "hinge" else standard_critic_loss
-    loss = critic_loss_of(real_value, p.critic(fake))
-    update(p.critic_optimiser, loss)
-    return loss.detach()
+    return real, fake
 
 
 def critic_updates(s: SnganSettings, k: int) -> int:

@@ -16,20 +16,6 @@ ALL = claims.load()
 BY_ID = {claim.id: claim for claim in ALL}
 VALUES = [claim for claim in ALL if claim.kind == "value"]
 
-# Experiments that are to come (issue 3); a name leaves this list when its experiment is registered.
-PENDING = {
-    "sngan/cifar10-cnn-weight-clipping",
-    "sngan/cifar10-cnn-gan-gp",
-    "sngan/cifar10-cnn-wgan-gp",
-    "sngan/cifar10-cnn-batch-norm",
-    "sngan/cifar10-cnn-layer-norm",
-    "sngan/cifar10-cnn-weight-norm",
-    "sngan/cifar10-cnn-orthonormal",
-    "sngan/cifar10-cnn-standard",
-    "sngan/stl10-cnn",
-    "sngan/stl10-resnet",
-}
-
 # Typed from the fact sheets, sections 7.2 and 7.3 of the first, 4 and 5c of the second.
 HEADLINES = [
     ("gan2014.t1.mnist.adversarial", "225 ± 2", "test_examples", 10_000),
@@ -95,10 +81,10 @@ def test_headline_values_are_the_fact_sheets(name, printed, spread_kind, n):
     assert claim.grade == "high"
 
 
-def test_experiments_are_registered_or_pending():
+def test_experiments_are_registered():
     named = {name for c in ALL for name in (c.experiment, c.above, c.below) if name}
     unknown = {name for name in named if not any(fnmatchcase(e, name) for e in baselines.names())}
-    assert unknown <= PENDING
+    assert not unknown
     assert not [c.id for c in VALUES if set(c.experiment) & set("*?[")]
 
 
