@@ -117,14 +117,6 @@ def doubling_widths(width: int, shape: tuple[int, int, int]) -> list[int]:
     return [width << i for i in range(halvings)]
 
 
-def build(s: WganSettings, shape: tuple[int, int, int], mean_image: Tensor) -> Players:  # noqa: ARG001
-    """Convolutions from N(0, .02²), batch-norm gains from N(1, .02²)."""
-    generator, critic = Generator(s.latent, s.width, shape), Critic(s.width, s.slope, shape)
-    for network in (generator, critic):
-        init_normal(network, s.init_std, norm_gain_std=s.init_std)
-    return players(s, generator, critic)
-
-
 def players(s: WganSettings, generator: nn.Module, critic: nn.Module) -> Players:
     """Both networks with RMSprop as torch has it."""
     g, c = (
@@ -132,6 +124,14 @@ def players(s: WganSettings, generator: nn.Module, critic: nn.Module) -> Players
         for network in (generator, critic)
     )
     return Players(generator, critic, g, c)
+
+
+def build(s: WganSettings, shape: tuple[int, int, int], mean_image: Tensor) -> Players:  # noqa: ARG001
+    """Convolutions from N(0, .02²), batch-norm gains from N(1, .02²)."""
+    generator, critic = Generator(s.latent, s.width, shape), Critic(s.width, s.slope, shape)
+    for network in (generator, critic):
+        init_normal(network, s.init_std, norm_gain_std=s.init_std)
+    return players(s, generator, critic)
 
 
 def build_cifar(s: WganSettings, shape: tuple[int, int, int], mean_image: Tensor) -> Players:  # noqa: ARG001
@@ -152,35 +152,40 @@ def critic_steps(s: WganSettings, k: int) -> int:
     return s.critic_steps
 
 
-def iterate(s: WganSettings, p: Players, k: int, draws: Draws) -> Losses:
-    """`critic_steps` updates of the clipped critic, then one of the generator."""
-    for _ in range(critic_steps(s, k)):
-        critic_loss = critic_step(s, p, draws)
-    with frozen(p.critic):
-        generator_loss = wasserstein_generator_loss(p.critic(p.generator(draws.latent(s.batch))))
-        update(p.generator_optimiser, generator_loss)
-    return {"critic": critic_loss, "generator": generator_loss.detach()}
-
-
-def critic_step(s: WganSettings, p: Players, draws: Draws) -> Tensor:
-    """Pass the minibatch and its fakes separately, so that batch norm sees one kind at a time."""
-    if s.clip_when == "before":
-        clip(p.critic, s.clip)
-    real = draws.images() / 127.5 - 1
-    with torch.no_grad():
-        fake = p.generator(draws.latent(s.batch))
-    loss = wasserstein_critic_loss(p.critic(real), p.critic(fake))
-    update(p.critic_optimiser, loss)
-    if s.clip_when == "after":
-        clip(p.critic, s.clip)
-    return loss.detach()
-
-
 @torch.no_grad()
 def clip(critic: nn.Module, bound: float) -> None:
     """Every parameter into [−bound, bound], batch-norm gains and biases included."""
     torch._foreach_clamp_min_(list(critic.parameters()), -bound)
     torch._foreach_clamp_max_(list(critic.parameters()), bound)
+
+
+def iterate(s: WganSettings, p: Players, k: int, draws: Draws) -> Losses:
+    """`critic_steps` updates of the clipped critic, then one of the generator (Algorithm 1)."""
+    for _ in range(critic_steps(s, k)):
+        losses = critic_step(s, p, draws.images() / 127.5 - 1, draws)
+    return {**losses, "generator": generator_step(s, p, draws)}
+
+
+def critic_step(s: WganSettings, p: Players, real: Tensor, draws: Draws) -> Losses:
+    """Wasserstein loss; real and generated images apart, so that batch norm sees one kind at a time."""
+    if s.clip_when == "before":
+        clip(p.critic, s.clip)
+    with torch.no_grad():
+        fake = p.generator(draws.latent(s.batch))
+    wasserstein = wasserstein_critic_loss(p.critic(real), p.critic(fake))
+    update(p.critic_optimiser, wasserstein)
+    if s.clip_when == "after":
+        clip(p.critic, s.clip)
+    return {"critic": wasserstein.detach()}
+
+
+def generator_step(s: WganSettings, p: Players, draws: Draws) -> Tensor:
+    """−f(G(z))."""
+    with frozen(p.critic):
+        fake = p.generator(draws.latent(s.batch))
+        loss = wasserstein_generator_loss(p.critic(fake))
+        update(p.generator_optimiser, loss)
+    return loss.detach()
 
 
 def critic_updates(s: WganSettings, k: int) -> int:

@@ -66,8 +66,8 @@ class WganGpSettings(Settings):
 
     Attributes:
         width: DIM of the scripts.
-        penalty: λ of Eq. 3.
         decay_iters: the learning rate falls linearly to 0 over so many G-iterations; 0 means constant.
+        penalty: λ of Eq. 3.
         generator_batches: latent batches of size `batch` per generator update, each with its own statistics.
         critic_batch_parts: parts in which the critic's fakes are generated.
         scaling: of real pixels x: `unit` x/255, `symmetric` 2·(x/255 − ½), `dequantised` 2·(x/256 − ½) +
@@ -76,64 +76,18 @@ class WganGpSettings(Settings):
     """
 
     width: int
-    penalty: float
-    critic_steps: int
     learning_rate: float
     beta1: float
     beta2: float
     decay_iters: int
+    penalty: float
+    critic_steps: int
     generator_batches: int
     critic_batch_parts: int
     scaling: Literal["unit", "symmetric", "dequantised"]
 
 
-# --- Networks: MNIST (gan_mnist.py) -------------------------------------------------------------------
-
-
-class MnistGenerator(nn.Module):
-    """Linear to 4×4, three doublings with a crop to 7×7 after the first; ReLU, sigmoid, no norm."""
-
-    def __init__(self, s: WganGpSettings) -> None:
-        super().__init__()
-        self.widest = 4 * s.width
-        self.project = nn.Linear(s.latent, self.widest * 16)
-        self.up1 = SameConvTranspose2d(4 * s.width, 2 * s.width)
-        self.up2 = SameConvTranspose2d(2 * s.width, s.width)
-        self.up3 = SameConvTranspose2d(s.width, 1)
-        init_glorot(self.project)
-        for layer in (self.up1, self.up2, self.up3):
-            init_glorot(layer, HE)
-
-    def forward(self, z: Tensor) -> Tensor:
-        """[B, latent] → images [B, 1, 28, 28] in 0..1."""
-        h = F.relu(self.project(z)).reshape(-1, self.widest, 4, 4)
-        h = F.relu(self.up1(h))[:, :, :7, :7]
-        h = F.relu(self.up2(h))
-        return torch.sigmoid(self.up3(h))
-
-
-class MnistCritic(nn.Module):
-    """Three 5×5 stride-2 convolutions (14, 7, 4 pixels), leaky ReLU, no norm; f(x), [B]."""
-
-    def __init__(self, s: WganGpSettings) -> None:
-        super().__init__()
-        self.down1 = SameConv2d(1, s.width, 5, 2)
-        self.down2 = SameConv2d(s.width, 2 * s.width, 5, 2)
-        self.down3 = SameConv2d(2 * s.width, 4 * s.width, 5, 2)
-        self.value = nn.Linear(4 * s.width * 16, 1)
-        for layer in (self.down1, self.down2, self.down3):
-            init_glorot(layer, HE)
-        init_glorot(self.value)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Images [B, 1, 28, 28] in 0..1 → f(x), [B]."""
-        for layer in (self.down1, self.down2, self.down3):
-            x = F.leaky_relu(layer(x), 0.2)
-        value: Tensor = self.value(x.flatten(1))
-        return value.squeeze(1)
-
-
-# --- Networks: CIFAR-10, DCGAN-like (gan_cifar.py), also run by dcgan/cifar10 and wgan/cifar10 ---------
+# --- Networks: CIFAR-10 (gan_cifar.py), also run by dcgan/cifar10 and wgan/cifar10 ----------------------
 
 
 class CifarGenerator(nn.Module):
@@ -181,6 +135,52 @@ class CifarCritic(nn.Module):
         x = F.leaky_relu(self.down1(x), 0.2)
         x = F.leaky_relu(self.norm2(self.down2(x)), 0.2)
         x = F.leaky_relu(self.norm3(self.down3(x)), 0.2)
+        value: Tensor = self.value(x.flatten(1))
+        return value.squeeze(1)
+
+
+# --- Networks: MNIST (gan_mnist.py) -------------------------------------------------------------------
+
+
+class MnistGenerator(nn.Module):
+    """Linear to 4×4, three doublings with a crop to 7×7 after the first; ReLU, sigmoid, no norm."""
+
+    def __init__(self, s: WganGpSettings) -> None:
+        super().__init__()
+        self.widest = 4 * s.width
+        self.project = nn.Linear(s.latent, self.widest * 16)
+        self.up1 = SameConvTranspose2d(4 * s.width, 2 * s.width)
+        self.up2 = SameConvTranspose2d(2 * s.width, s.width)
+        self.up3 = SameConvTranspose2d(s.width, 1)
+        init_glorot(self.project)
+        for layer in (self.up1, self.up2, self.up3):
+            init_glorot(layer, HE)
+
+    def forward(self, z: Tensor) -> Tensor:
+        """[B, latent] → images [B, 1, 28, 28] in 0..1."""
+        h = F.relu(self.project(z)).reshape(-1, self.widest, 4, 4)
+        h = F.relu(self.up1(h))[:, :, :7, :7]
+        h = F.relu(self.up2(h))
+        return torch.sigmoid(self.up3(h))
+
+
+class MnistCritic(nn.Module):
+    """Three 5×5 stride-2 convolutions (14, 7, 4 pixels), leaky ReLU, no norm; f(x), [B]."""
+
+    def __init__(self, s: WganGpSettings) -> None:
+        super().__init__()
+        self.down1 = SameConv2d(1, s.width, 5, 2)
+        self.down2 = SameConv2d(s.width, 2 * s.width, 5, 2)
+        self.down3 = SameConv2d(2 * s.width, 4 * s.width, 5, 2)
+        self.value = nn.Linear(4 * s.width * 16, 1)
+        for layer in (self.down1, self.down2, self.down3):
+            init_glorot(layer, HE)
+        init_glorot(self.value)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Images [B, 1, 28, 28] in 0..1 → f(x), [B]."""
+        for layer in (self.down1, self.down2, self.down3):
+            x = F.leaky_relu(layer(x), 0.2)
         value: Tensor = self.value(x.flatten(1))
         return value.squeeze(1)
 
@@ -278,29 +278,24 @@ def set_learning_rates(s: WganGpSettings, p: Players, k: int) -> None:
     set_learning_rate(p.generator_optimiser, learning_rate(s, k + 1))  # the scripts count it to the next loop
 
 
+def scaled(s: WganGpSettings, pixels: Tensor, draws: Draws) -> Tensor:
+    """Pixels in the range of the generator's output."""
+    if s.scaling == "unit":
+        return pixels / 255
+    if s.scaling == "dequantised":
+        return 2 * (pixels / 256 - 0.5) + draws.uniform("dequantise", *pixels.shape) / 128
+    return 2 * (pixels / 255 - 0.5)
+
+
 def iterate(s: WganGpSettings, p: Players, k: int, draws: Draws) -> Losses:
     """`critic_steps` critic updates with gradient penalty, then one of the generator (Algorithm 1)."""
     set_learning_rates(s, p, k)
     for _ in range(s.critic_steps):
-        losses = critic_step(s, p, draws)
+        losses = critic_step(s, p, scaled(s, draws.images(), draws), draws)
     return {**losses, "generator": generator_step(s, p, draws)}
 
 
-def generator_step(s: WganGpSettings, p: Players, draws: Draws) -> Tensor:
-    """−f(G(z)), over `generator_batches` batches with statistics of their own."""
-    with frozen(p.critic):
-        batches = [p.generator(draws.latent(s.batch)) for _ in range(s.generator_batches)]
-        generator_loss = wasserstein_generator_loss(p.critic(torch.cat(batches)))
-        update(p.generator_optimiser, generator_loss)
-    return generator_loss.detach()
-
-
-def critic_step(s: WganGpSettings, p: Players, draws: Draws) -> Losses:
-    """Update the critic on the next real minibatch."""
-    return critic_update(s, p, scaled(s, draws.images(), draws), draws)
-
-
-def critic_update(s: WganGpSettings, p: Players, real: Tensor, draws: Draws) -> Losses:
+def critic_step(s: WganGpSettings, p: Players, real: Tensor, draws: Draws) -> Losses:
     """Wasserstein loss plus λ times the penalty on the same real and generated images."""
     with torch.no_grad():
         parts = draws.latent(len(real)).chunk(s.critic_batch_parts)
@@ -311,13 +306,13 @@ def critic_update(s: WganGpSettings, p: Players, real: Tensor, draws: Draws) -> 
     return {"critic": wasserstein.detach(), "gradient_penalty": penalty.detach()}
 
 
-def scaled(s: WganGpSettings, pixels: Tensor, draws: Draws) -> Tensor:
-    """Pixels in the range of the generator's output."""
-    if s.scaling == "unit":
-        return pixels / 255
-    if s.scaling == "dequantised":
-        return 2 * (pixels / 256 - 0.5) + draws.uniform("dequantise", *pixels.shape) / 128
-    return 2 * (pixels / 255 - 0.5)
+def generator_step(s: WganGpSettings, p: Players, draws: Draws) -> Tensor:
+    """−f(G(z)), over `generator_batches` batches with statistics of their own."""
+    with frozen(p.critic):
+        fake = torch.cat([p.generator(draws.latent(s.batch)) for _ in range(s.generator_batches)])
+        loss = wasserstein_generator_loss(p.critic(fake))
+        update(p.generator_optimiser, loss)
+    return loss.detach()
 
 
 def critic_updates(s: WganGpSettings, k: int) -> int:
@@ -347,12 +342,12 @@ CIFAR10_CNN = Experiment(
         epoch_end=("drop", CIFAR_PY, MEDIUM),
         sampling_statistics=("batch", CIFAR_PY, HIGH),
         width=(128, CIFAR_PY, HIGH),
-        penalty=(10.0, "paper §4", HIGH),
-        critic_steps=(5, "paper Algorithm 1", HIGH),
         learning_rate=(1e-4, CIFAR_PY, HIGH),
         beta1=(0.5, CIFAR_PY, HIGH),
         beta2=(0.9, CIFAR_PY, HIGH),
         decay_iters=(0, CIFAR_PY, HIGH),
+        penalty=(10.0, "paper §4", HIGH),
+        critic_steps=(5, "paper Algorithm 1", HIGH),
         generator_batches=(1, CIFAR_PY, HIGH),
         critic_batch_parts=(1, CIFAR_PY, HIGH),
         scaling=("symmetric", CIFAR_PY, HIGH),
@@ -425,12 +420,12 @@ DIGITS = Experiment(
         epoch_end=("drop", MNIST_PY, MEDIUM),
         sampling_statistics=("none", MNIST_PY, HIGH),
         width=(16, "suite: 64 in " + MNIST_PY + ", narrowed for two CPU cores", SUITE),
-        penalty=(10.0, "paper §4", HIGH),
-        critic_steps=(5, "paper Algorithm 1", HIGH),
         learning_rate=(1e-4, MNIST_PY, HIGH),
         beta1=(0.5, MNIST_PY, HIGH),
         beta2=(0.9, MNIST_PY, HIGH),
         decay_iters=(0, MNIST_PY, HIGH),
+        penalty=(10.0, "paper §4", HIGH),
+        critic_steps=(5, "paper Algorithm 1", HIGH),
         generator_batches=(1, MNIST_PY, HIGH),
         critic_batch_parts=(1, MNIST_PY, HIGH),
         scaling=("unit", MNIST_PY, HIGH),

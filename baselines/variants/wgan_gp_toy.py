@@ -32,7 +32,7 @@ from baselines.spec import (
     Source,
     cited,
 )
-from baselines.wgan_gp import PAPER, WganGpSettings, critic_update, critic_updates, generator_step, players
+from baselines.wgan_gp import PAPER, WganGpSettings, critic_step, critic_updates, generator_step, players
 
 TOY_PY = "gan_toy.py"
 UNCONFIRMED = "unconfirmed: " + TOY_PY + " at 3c8ba3c"
@@ -102,7 +102,7 @@ def points(s: ToySettings, draws: Draws) -> Tensor:
 def iterate(s: ToySettings, p: Players, k: int, draws: Draws) -> Losses:  # noqa: ARG001
     """`critic_steps` critic updates on points just drawn, then one of the generator."""
     for _ in range(s.critic_steps):
-        losses = critic_update(s, p, points(s, draws), draws)
+        losses = critic_step(s, p, points(s, draws), draws)
     return {**losses, "generator": generator_step(s, p, draws)}
 
 

@@ -180,7 +180,8 @@ def test_cifar_resnet(golden, double_players, replay, trace, revise):
         penalty=[vectors.input("uniform1").flatten()] * 2,
         dequantise=[images(vectors, "uniform0") * 128] * 2,
     )
-    first = wgan_gp.critic_step(settings, players, draws)
+    real = wgan_gp.scaled(settings, draws.images(), draws)
+    first = wgan_gp.critic_step(settings, players, real, draws)
     second = wgan_gp.iterate(settings, players, 25_000, draws)
     assert draws.exhausted
 

@@ -63,7 +63,7 @@ def test_critic_after_a_step(synthetic, revise, when, inside):
     players = experiment.build(settings, experiment.image_shape, None)
     draws = synthetic(experiment)
     draws.settings = settings
-    wgan.critic_step(settings, players, draws)
+    wgan.critic_step(settings, players, draws.images() / 127.5 - 1, draws)
     outside = [p for p in players.critic.parameters() if p.abs().max() > settings.clip]
     assert (not outside) == inside
     # RMSprop's first step moves a weight by lr/√(1 − α) = 5e-4 at most.
