@@ -112,8 +112,8 @@ def _imported_baselines(content: bytes) -> list[str]:
     """Modules of this package that a source imports, from its import statements."""
     out = []
     for node in ast.walk(ast.parse(content)):
-        if isinstance(node, ast.ImportFrom) and node.module == "baselines":
-            out += [f"baselines.{alias.name}" for alias in node.names]
+        if isinstance(node, ast.ImportFrom) and node.module in ("baselines", "baselines.variants"):
+            out += [f"{node.module}.{alias.name}" for alias in node.names]
         elif isinstance(node, ast.ImportFrom) and node.module and node.module.startswith("baselines."):
             out.append(node.module)
         elif isinstance(node, ast.Import):

@@ -2,7 +2,9 @@
 
 Faithful to the released scripts (igul222/improved_wgan_training fa66c57): ``gan_mnist.py``, ``gan_cifar.py``
 (Figure 3), ``gan_cifar_resnet.py`` (Table 3, unsupervised). Tested against that code's own numbers
-(tests/golden/wgangp_*). With labels, on other data, with other norms: `baselines.variants.wgan_gp`.
+(tests/golden/wgangp_*). On MNIST, with other optimisers, the ResNet as printed: `baselines.variants.wgan_gp`;
+with labels, at 64 pixels with other norms, on points of the plane: `wgan_gp_conditional`, `wgan_gp_lsun64`,
+`wgan_gp_toy` there.
 
 Where paper and code differ the code is followed:
   * Adam betas (.5, .9) in the MNIST and CIFAR-10 CNN scripts, (0, .9) as in Algorithm 1 only for the ResNet;

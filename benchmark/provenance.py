@@ -7,21 +7,9 @@ import os
 import platform
 import subprocess
 import sys
-from importlib.metadata import PackageNotFoundError, version
+from importlib.metadata import distributions
 from pathlib import Path
 from typing import Any
-
-_PACKAGES = (
-    "ganbench",
-    "torch",
-    "torchvision",
-    "torch-fidelity",
-    "numpy",
-    "pandas",
-    "matplotlib",
-    "pillow",
-    "safetensors",
-)
 
 
 def launch(argv: list[str]) -> dict[str, Any]:
@@ -61,8 +49,22 @@ def machine() -> dict[str, Any]:
         "implementation": sys.implementation.name,
         "os": f"{platform.system()} {platform.release()}",
         "libc": " ".join(platform.libc_ver()).strip() or None,
-        "packages": {name: _version(name) for name in _PACKAGES},
+        "gpu_driver": _gpu_driver(),
+        "packages": packages(),
     }
+
+
+def packages() -> dict[str, str]:
+    """Every installed distribution and its version: what ``pip freeze`` lists."""
+    return dict(sorted((d.name.lower().replace("_", "-"), d.version) for d in distributions() if d.name))
+
+
+def _gpu_driver() -> str | None:
+    try:
+        first_line = Path("/proc/driver/nvidia/version").read_text(encoding="utf-8").splitlines()[0]
+    except (OSError, IndexError):
+        return None
+    return first_line.removeprefix("NVRM version:").strip()
 
 
 def _git(folder: Path, *arguments: str) -> str | None:
@@ -73,13 +75,6 @@ def _git(folder: Path, *arguments: str) -> str | None:
     except (OSError, subprocess.TimeoutExpired):
         return None
     return done.stdout if done.returncode == 0 else None
-
-
-def _version(name: str) -> str | None:
-    try:
-        return version(name)
-    except PackageNotFoundError:
-        return None
 
 
 def _ci() -> dict[str, str] | None:

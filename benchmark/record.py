@@ -9,9 +9,9 @@ from benchmark import identity
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
-TIMING_KEYS = ("timing", "peak_memory_mib", "provenance")
+TIMING_KEYS = ("timing", "peak_memory_mib", "provenance", "record_sha256")
 """Parts of a record that may differ between two runs with equal `run_id` and `env_id`."""
 
 
@@ -40,7 +40,7 @@ def build(
     """
     diverged = state["diverged_at"] is not None
     curve = state["curve"]
-    return {
+    content = {
         "schema_version": SCHEMA_VERSION,
         "status": "diverged" if diverged else "done",
         "run_id": identity.run_id(dict(spec)),
@@ -59,15 +59,36 @@ def build(
         "digests": {
             **(dict.fromkeys(weights) if diverged else weights),
             "first_losses": identity.digest(state["first_losses"]),
+            "samples": dict(state["samples"]),
         },
-        "samples": state["samples"],
+        "first_losses": state["first_losses"],
+        "samples": list(state["samples"]),
         "timing": {
             **{name: round(seconds, 3) for name, seconds in state["seconds"].items()},
             "sessions": state["sessions"],
+            "checkpoints": state["checkpoints"],
+            "checkpoint_bytes": state["checkpoint_bytes"],
         },
         "peak_memory_mib": round(peak_memory_mib, 1),
         "provenance": dict(provenance),
     }
+    return sealed(content)
+
+
+def sealed(content: Mapping[str, Any]) -> dict[str, Any]:
+    """The record with `record_sha256`, the SHA-256 of the canonical JSON of everything else in it."""
+    rest = {key: value for key, value in content.items() if key != "record_sha256"}
+    return {**rest, "record_sha256": identity.digest(rest)}
+
+
+def is_intact(record: Mapping[str, Any]) -> bool:
+    """Whether the record is as ganbench wrote it, of this schema."""
+    if record.get("schema_version") != SCHEMA_VERSION:
+        return False
+    try:
+        return bool(sealed(record)["record_sha256"] == record.get("record_sha256"))
+    except (TypeError, ValueError):  # NaN, which no record holds
+        return False
 
 
 def comparable_part(record: Mapping[str, Any]) -> dict[str, Any]:

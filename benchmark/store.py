@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from benchmark.errors import UserError
-from benchmark.record import SCHEMA_VERSION
+from benchmark.record import is_intact
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -75,11 +75,9 @@ def run_directory(out: Path, experiment: str, run_id: str, env_id: str) -> Path:
 
 
 def read_record(directory: Path) -> dict[str, Any] | None:
-    """The record of a finished run; None when there is none or it is damaged or of another schema."""
+    """The record of a finished run; None when there is none, or it is damaged, altered or of old schema."""
     record = _read_json(directory / "record.json")
-    if isinstance(record, dict) and record.get("schema_version") == SCHEMA_VERSION:
-        return record
-    return None
+    return record if isinstance(record, dict) and is_intact(record) else None
 
 
 def read_spec(directory: Path) -> dict[str, Any] | None:
@@ -106,7 +104,8 @@ def state(directory: Path) -> RunState:
     event = last_event(directory)
     if event.get("event") == "failed":
         return RunState("failed", gen_iters, str(event.get("reason", "")))
-    return RunState("interrupted", _checkpointed(directory))
+    reason = "record.json is damaged or was altered" if (directory / "record.json").exists() else ""
+    return RunState("interrupted", _checkpointed(directory), reason)
 
 
 def events(directory: Path) -> Iterator[dict[str, Any]]:

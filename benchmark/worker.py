@@ -1,11 +1,13 @@
-"""Executes one run directory: ``python -m benchmark.worker RUN_DIR``. The unit of work of every engine.
+"""Executes one run directory: ``python -m benchmark.worker RUN_DIR [CADENCE]``, the unit of work of engines.
 
 Reads `spec.json`, trains and evaluates, writes `events.jsonl`, samples, checkpoints and, last, `record.json`.
 Its process is fresh and its environment prepared (`numerics.child_environment`). It stops at the next
-G-iteration, with a checkpoint, on SIGTERM, SIGINT or when its parent is gone.
+G-iteration, with a checkpoint, on SIGTERM, SIGINT or when its parent is gone. CADENCE is the JSON of
+`trainer.Cadence`.
 
 Exit codes: 0 the record is written; 1 failed, the reason is the last event; 75 stopped, can be continued;
-76 another process works in this directory.
+76 another process works in this directory; 100 + errno the reason could not be written down, since the
+directory cannot be written.
 """
 
 from __future__ import annotations
@@ -25,7 +27,7 @@ from benchmark.errors import UserError
 
 STARTED = time.perf_counter()
 PARENT = os.getppid()
-STOPPED, BUSY = 75, 76
+STOPPED, BUSY, UNWRITABLE = 75, 76, 100
 LAUNCH_VARIABLE = "GANBENCH_LAUNCH"
 """Environment variable with the JSON of `provenance.launch`, set by the engine."""
 _PROGRESS_EVERY_S = 0.25
@@ -71,12 +73,15 @@ def main(argv: list[str]) -> int:
     directory = Path(argv[0])
     try:
         with store.locked(directory):
-            return execute(directory)
+            return execute(directory, json.loads(argv[1]) if argv[1:] else {})
     except BlockingIOError:
         return BUSY
+    except OSError as error:
+        traceback.print_exc()
+        return UNWRITABLE + (error.errno or 0)
 
 
-def execute(directory: Path) -> int:
+def execute(directory: Path, cadence: dict[str, Any]) -> int:
     """Run a locked directory to its record, or to a stop or failure that is written down."""
     spec = store.read_spec(directory)
     if spec is None:
@@ -84,19 +89,27 @@ def execute(directory: Path) -> int:
         return 1
     log = Log(directory, spec["gen_iters"])
     try:
-        return _train(directory, spec, log)
+        return _train(directory, spec, cadence, log)
     except UserError as error:
         log.event("failed", reason=str(error))
-    except MemoryError:
-        log.event("failed", reason="out of memory")
     except Exception as error:
         traceback.print_exc()
-        reason = "out of GPU memory" if type(error).__name__ == "OutOfMemoryError" else repr(error)
-        log.event("failed", reason=reason)
+        log.event("failed", reason=_reason(error))
     return 1
 
 
-def _train(directory: Path, spec: dict[str, Any], log: Log) -> int:
+def _reason(error: Exception) -> str:
+    """What to tell of an unexpected error; torch has its own ways to say that memory is short."""
+    if type(error).__name__ == "OutOfMemoryError":
+        return "out of GPU memory"
+    if isinstance(error, MemoryError) or "not enough memory" in str(error):
+        return "out of memory"
+    if isinstance(error, OSError) and error.errno:
+        return f"{error.strerror}: {Path(error.filename).name}" if error.filename else str(error.strerror)
+    return repr(error)
+
+
+def _train(directory: Path, spec: dict[str, Any], cadence: dict[str, Any], log: Log) -> int:
     started_utc = now_utc()
     log.progress("start", 0)
     import torch
@@ -107,7 +120,7 @@ def _train(directory: Path, spec: dict[str, Any], log: Log) -> int:
     from benchmark.evaluation import protocols
     from benchmark.evaluation.evaluator import Evaluator
     from benchmark.training import checkpoint, numerics
-    from benchmark.training.trainer import Trainer
+    from benchmark.training.trainer import Cadence, Trainer
 
     stop = _Stop()
     numerics.apply()
@@ -132,6 +145,7 @@ def _train(directory: Path, spec: dict[str, Any], log: Log) -> int:
         evaluator=evaluator,
         directory=directory,
         watcher=log,
+        cadence=Cadence(**cadence),
         started=STARTED,
     )
     if trainer.run(stop.asked) == "stopped":

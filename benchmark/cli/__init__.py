@@ -17,6 +17,7 @@ from benchmark.cli.report import report
 from benchmark.cli.run import run
 from benchmark.cli.show import show
 from benchmark.cli.status import status
+from benchmark.cli.verify import verify
 from benchmark.errors import UserError, did_you_mean
 
 
@@ -35,8 +36,8 @@ class _Group(click.Group):
 @click.group(
     cls=_Group,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
-    epilog="Exit codes: 0 all is well, 2 usage or configuration, 3 a run failed or diverged, "
-    "4 nothing to work on, 130 interrupted.",
+    epilog="Exit codes: 0 all is well, 1 a check failed, 2 usage or configuration, "
+    "3 a run failed or diverged, 4 nothing to work on, 130 interrupted.",
 )
 @click.version_option(__version__, prog_name="ganbench")
 def cli() -> None:
@@ -46,10 +47,11 @@ def cli() -> None:
     ganbench run                    train the suite 'quick' (five baselines, three seeds) and report
     ganbench plan quick             what that would do, without doing it
     ganbench show wgan_gp/digits    one experiment: networks, settings with sources, deviations
+    ganbench verify results         whether the records there can be believed
     """
 
 
-for command in (run, plan, status, report, list_, show, budgets, cite, env):
+for command in (run, plan, status, report, list_, show, budgets, cite, verify, env):
     cli.add_command(command)
 
 

@@ -47,6 +47,12 @@ class Estimate:
         self._durations: dict[str, list[float]] = {}
         self._left: dict[str, float] = {}
 
+    def postponed(self, run: PlannedRun) -> None:
+        """The run is back in the queue."""
+        self._waiting.append(run)
+        self._started.pop(run.label)
+        self._left.pop(run.label, None)
+
     def started(self, run: PlannedRun) -> None:
         """The run left the queue."""
         self._waiting.remove(run)
@@ -113,6 +119,15 @@ class Bars:
             self._progress.advance(self._all)
         self._show_total()
 
+    def postponed(self, run: PlannedRun) -> None:
+        """Take the run's bar away."""
+        self._estimate.postponed(run)
+        self._progress.remove_task(self._tasks.pop(run.label))
+
+    def remarked(self, run: PlannedRun, remark: str) -> None:
+        """Print it above the bars."""
+        self._progress.console.print(f"{run.label}: {remark}", markup=False)
+
     def _show_total(self) -> None:
         remaining = self._estimate.remaining()
         self._progress.update(self._all, says=f"{duration(remaining)} left" if remaining is not None else "")
@@ -147,6 +162,15 @@ class Lines:
         self._over += 1
         seconds = self._estimate.ended(run)
         note(f"[{self._over}/{self._n}] {run.label}: {state.text()}, {duration(seconds)}{self._total()}")
+
+    def postponed(self, run: PlannedRun) -> None:
+        """Note that the run waits again."""
+        self._estimate.postponed(run)
+        self._running.pop(run.label, None)
+
+    def remarked(self, run: PlannedRun, remark: str) -> None:
+        """Print it."""
+        note(f"{run.label}: {remark}")
 
     def _total(self) -> str:
         remaining = self._estimate.remaining()

@@ -35,6 +35,21 @@ if TYPE_CHECKING:
     "only: run nothing, report what is there.",
 )
 @click.option("--fail-fast", is_flag=True, help="Stop everything at the first failed run.")
+@click.option(
+    "--checkpoint-s",
+    type=click.FloatRange(min=0),
+    default=60.0,
+    show_default=True,
+    metavar="S",
+    help="Seconds between two checkpoints of a run; 'inf' for none but the last.",
+)
+@click.option(
+    "--checkpoint-iters",
+    type=click.IntRange(min=0),
+    default=0,
+    metavar="N",
+    help="A checkpoint every N G-iterations as well. Neither changes a number.",
+)
 @as_json
 def run(
     suite: str,
@@ -46,6 +61,8 @@ def run(
     jobs: int | None,
     reuse: str,
     fail_fast: bool,
+    checkpoint_s: float,
+    checkpoint_iters: int,
     json_: bool,
 ) -> int:
     r"""Run SUITE (a name or a .toml file): train, score, report.
@@ -86,20 +103,28 @@ def run(
         if to_do:
             with display(to_do, jobs) as shown:
                 local.execute(
-                    to_do, jobs=jobs, launch=provenance.launch(sys.argv), display=shown, fail_fast=fail_fast
+                    to_do,
+                    jobs=jobs,
+                    launch=provenance.launch(sys.argv),
+                    display=shown,
+                    cadence={"wall_s": checkpoint_s, "gen_iters": checkpoint_iters},
+                    fail_fast=fail_fast,
                 )
     except local.Interrupted:
         note(f"Stopped. Nothing is lost: '{_command(chosen.name, sys.argv)}' continues.")
         return 130
     runs = plan(chosen, out, device)
     again = commands(suite, patterns, seeds, budget, out)
-    written = _report(chosen, runs, out, again, json_)
+    try:
+        written: Path | str = _report(chosen, runs, out, again, json_)
+    except OSError as error:
+        written = f"not written ({error.strerror})"
     bad = [r for r in runs if r.state.name != "done"]
     for r in bad:
         note(f"{r.label}: {r.state.text()}" + (f", see {r.directory}" if r.state.name == "failed" else ""))
     note(f"Report: {written}")
     unexpected = {"failed", "diverged", "running"} | ({"interrupted"} if to_do else set())
-    return 3 if any(r.state.name in unexpected for r in bad) else 0
+    return 3 if isinstance(written, str) or any(r.state.name in unexpected for r in bad) else 0
 
 
 def _announcement(

@@ -1,4 +1,7 @@
-"""The local engine: child processes on this machine, a fixed number at a time. Standard library only."""
+"""The local engine: child processes on this machine, a fixed number at a time. Standard library only.
+
+Several `ganbench run` may work on one results folder: a run that another one has begun is waited for.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +12,7 @@ import subprocess
 import sys
 import time
 from collections import deque
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import IO, TYPE_CHECKING, Any, Protocol
 
@@ -38,6 +42,12 @@ class Display(Protocol):
     def ended(self, run: PlannedRun, state: store.RunState) -> None:
         """The child process is over; `state` is what its directory tells."""
 
+    def postponed(self, run: PlannedRun) -> None:
+        """Another command's process works on the run; it is looked at again later."""
+
+    def remarked(self, run: PlannedRun, remark: str) -> None:
+        """Something a person should know about a run, like a damaged checkpoint that was passed over."""
+
 
 @dataclass
 class _Child:
@@ -64,6 +74,7 @@ def execute(
     jobs: int,
     launch: dict[str, Any],
     display: Display,
+    cadence: dict[str, float] | None = None,
     fail_fast: bool = False,
 ) -> None:
     """Run everything, `jobs` at a time, in the order given; what came of each is in its directory.
@@ -73,13 +84,14 @@ def execute(
         jobs: children at a time.
         launch: `provenance.launch` of this command, passed on to the records.
         display: told of every change.
+        cadence: fields of `trainer.Cadence` other than its own.
         fail_fast: after the first failure start no more, and stop those that run.
 
     Raises:
         Interrupted: on Ctrl-C or SIGTERM, after the children have stopped.
 
     """
-    waiting, children = deque(runs), list[_Child]()
+    waiting, children, told = deque(runs), list[_Child](), set[str]()
     environment = {
         **numerics.child_environment(),
         worker.LAUNCH_VARIABLE: json.dumps(launch),
@@ -87,16 +99,22 @@ def execute(
     previous = signal.signal(signal.SIGTERM, _raise_interrupt)
     try:
         while waiting or children:
-            while waiting and len(children) < jobs:
-                children.append(_start(waiting.popleft(), environment))
-                display.started(children[-1].run)
+            for run in _free(waiting, jobs - len(children), display, told):
+                display.started(run)
+                if child := _start(run, environment, cadence or {}, display):
+                    children.append(child)
             time.sleep(_POLL_S)
             for child in list(children):
                 if child.process.poll() is None:
                     display.progressed(child.run, _progress(child.run.directory))
                     continue
                 children.remove(child)
-                state = _ended(child)
+                if child.process.returncode == worker.BUSY:
+                    child.log.close()
+                    waiting.append(child.run)
+                    display.postponed(child.run)
+                    continue
+                state = _ended(child, display)
                 display.ended(child.run, state)
                 if fail_fast and state.name == "failed":
                     waiting.clear()
@@ -111,14 +129,41 @@ def execute(
             child.process.kill()
 
 
-def _start(run: PlannedRun, environment: dict[str, str]) -> _Child:
-    run.directory.mkdir(parents=True, exist_ok=True)
-    if store.read_spec(run.directory) != run.spec:
-        atomic.write_json(run.directory / "spec.json", run.spec)
-    log = (run.directory / "worker.log").open("ab")
+def _free(waiting: deque[PlannedRun], most: int, display: Display, told: set[str]) -> list[PlannedRun]:
+    """Take up to `most` runs that nobody works on from the queue; those that others finished leave it too."""
+    found: list[PlannedRun] = []
+    for _ in range(len(waiting)):
+        if len(found) == most:
+            break
+        run = waiting.popleft()
+        if store.is_locked(run.directory):
+            waiting.append(run)
+            if run.label not in told:
+                display.remarked(run, "another process works on it; waiting for that")
+                told.add(run.label)
+        elif (state := store.state(run.directory)).finished:
+            display.started(run)
+            display.ended(run, state)
+        else:
+            found.append(run)
+    return found
+
+
+def _start(
+    run: PlannedRun, environment: dict[str, str], cadence: dict[str, float], display: Display
+) -> _Child | None:
+    """Start the child; None, and the run has ended, when its directory cannot be written."""
+    try:
+        run.directory.mkdir(parents=True, exist_ok=True)
+        if store.read_spec(run.directory) != run.spec:
+            atomic.write_json(run.directory / "spec.json", run.spec)
+        log = (run.directory / "worker.log").open("ab")
+    except OSError as error:
+        display.ended(run, store.RunState("failed", reason=_unwritable(error.strerror)))
+        return None
     # A session of its own: Ctrl-C in the terminal reaches this process only, which then stops the children.
     process = subprocess.Popen(
-        [sys.executable, "-m", "benchmark.worker", str(run.directory)],
+        [sys.executable, "-m", "benchmark.worker", str(run.directory), json.dumps(cadence)],
         env=environment,
         stdin=subprocess.DEVNULL,
         stdout=log,
@@ -128,26 +173,48 @@ def _start(run: PlannedRun, environment: dict[str, str]) -> _Child:
     return _Child(run, process, log)
 
 
-def _ended(child: _Child) -> store.RunState:
+def _ended(child: _Child, display: Display) -> store.RunState:
     """State after a child's exit; a death that the child could not report itself is written down here."""
     child.log.close()
     code = child.process.returncode
     directory = child.run.directory
     log = directory / "worker.log"
-    if log.exists() and not log.stat().st_size:
-        log.unlink()
+    with suppress(OSError):
+        if not log.stat().st_size:
+            log.unlink()
+    for damage in _damage(directory):
+        display.remarked(child.run, damage)
     if code in (0, worker.STOPPED):
         return store.state(directory)
-    if code == worker.BUSY:
-        return store.RunState("running", reason="another process is working on it")
+    if code >= worker.UNWRITABLE:
+        return store.RunState("failed", reason=_unwritable(os.strerror(code - worker.UNWRITABLE)))
+    if not directory.exists():
+        return store.RunState("failed", reason="its directory has vanished")
     if store.last_event(directory).get("event") != "failed":
         reason = (
             f"killed by {signal.Signals(-code).name}" if code < 0 else f"exit code {code}, see worker.log"
         )
         line = json.dumps({"event": "failed", "utc": worker.now_utc(), "reason": reason})
-        with (directory / "events.jsonl").open("a", encoding="utf-8") as file:
-            file.write(f"\n{line}\n")
+        try:
+            with (directory / "events.jsonl").open("a", encoding="utf-8") as file:
+                file.write(f"\n{line}\n")
+        except OSError:
+            return store.RunState("failed", reason=reason)
     return store.state(directory)
+
+
+def _damage(directory: Path) -> list[str]:
+    """What the last session of a run says about checkpoints that it could not use."""
+    session: list[dict[str, Any]] = []
+    for event in store.events(directory):
+        session = [event] if event.get("event") == "started" else [*session, event]
+    unusable = [f"checkpoint {e['reason']}" for e in session if e.get("event") == "checkpoint_unusable"]
+    from_where = next((f"went on from {e['gen_iters']}" for e in session if e.get("event") == "resumed"), "")
+    return [*unusable, from_where or "started from the beginning"] if unusable else []
+
+
+def _unwritable(reason: str | None) -> str:
+    return f"its directory cannot be written ({reason})"
 
 
 def _stop(children: list[_Child], display: Display) -> None:

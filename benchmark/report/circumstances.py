@@ -11,7 +11,8 @@ from benchmark.report.summary import mean
 from benchmark.report.table import Column, Row, Table
 
 # An allow-list: a host or user name that found its way into a record must not reach the report.
-_PROVENANCE = ("python", "os", "cpu", "threads", "gpu", "driver", "cuda", "cudnn")
+_PROVENANCE = ("python", "os", "cpu", "threads", "gpu", "gpu_driver", "cuda", "cudnn")
+_PACKAGES = ("ganbench", "torch", "torchvision", "torch-fidelity", "numpy", "pillow", "safetensors")
 
 
 def problem_table(grouping: Grouping) -> Table | None:
@@ -43,8 +44,8 @@ def environment_tables(cells: Sequence[Cell]) -> tuple[Table, ...]:
     for env_id in sorted({r["env_id"] for r in records}):
         own = [r for r in records if r["env_id"] == env_id]
         rows = [(key, _distinct(r["provenance"].get(key) for r in own)) for key in _PROVENANCE]
-        for part in ("packages", "determinism"):
-            rows.append((part, _distinct(_pairs(r["provenance"].get(part)) for r in own)))
+        rows.append(("packages", _distinct(_pairs(_main_packages(r["provenance"])) for r in own)))
+        rows.append(("determinism", _distinct(_pairs(r["provenance"].get("determinism")) for r in own)))
         rows.append(("code revision", _distinct(_revision(r["provenance"].get("git")) for r in own)))
         used = [
             f"{c.label} (seeds {integers(r['seed'] for r in c.records if r['env_id'] == env_id)})"
@@ -68,6 +69,12 @@ def _distinct(values: Any) -> str:
 
 def _pairs(mapping: dict[str, Any] | None) -> str | None:
     return ", ".join(f"{k} {v}" for k, v in sorted(mapping.items())) if mapping else None
+
+
+def _main_packages(provenance: dict[str, Any]) -> dict[str, str]:
+    """Of the many installed ones, those that ganbench names; the record has them all."""
+    installed = provenance.get("packages") or {}
+    return {name: installed[name] for name in _PACKAGES if name in installed}
 
 
 def _revision(git: dict[str, Any] | None) -> str | None:

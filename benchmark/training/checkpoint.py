@@ -63,6 +63,21 @@ def restore(path: Path, players: Players) -> dict[str, Any]:
             partly overwritten and must not be used.
 
     """
+    state, tensors = read(path)
+    try:
+        _load_into(players, tensors)
+    except (KeyError, RuntimeError, ValueError) as error:
+        raise DamagedCheckpoint(f"{path.name} belongs to other networks ({error})") from error
+    return state
+
+
+def read(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
+    """State and tensors of a checkpoint.
+
+    Raises:
+        DamagedCheckpoint: unreadable or altered.
+
+    """
     try:
         with safe_open(path, framework="pt") as file:
             header = file.metadata()
@@ -74,22 +89,24 @@ def restore(path: Path, players: Players) -> dict[str, Any]:
         raise DamagedCheckpoint(f"{path.name} cannot be read ({error})") from error
     if (_sha256(text), digest(tensors)) != (text_sha256, tensors_sha256):
         raise DamagedCheckpoint(f"{path.name} does not have its recorded SHA-256")
-    try:
-        _load_into(players, tensors)
-    except (KeyError, RuntimeError, ValueError) as error:
-        raise DamagedCheckpoint(f"{path.name} belongs to other networks ({error})") from error
-    return state
+    return state, tensors
+
+
+def part(tensors: Mapping[str, Tensor], name: str) -> dict[str, Tensor]:
+    """The tensors of ``generator``, ``critic`` or one of their optimisers, under their own names."""
+    prefix = f"{name}."
+    return {key.removeprefix(prefix): tensor for key, tensor in tensors.items() if key.startswith(prefix)}
 
 
 def tensors_of(players: Players) -> dict[str, Tensor]:
     """Every tensor of a run's state by name, contiguous on the CPU."""
     named: dict[str, Tensor] = {}
-    for part in ("generator", "critic"):
-        for name, tensor in getattr(players, part).state_dict().items():
-            named[f"{part}.{name}"] = tensor
-        for index, slots in getattr(players, f"{part}_optimiser").state_dict()["state"].items():
+    for player in ("generator", "critic"):
+        for name, tensor in getattr(players, player).state_dict().items():
+            named[f"{player}.{name}"] = tensor
+        for index, slots in getattr(players, f"{player}_optimiser").state_dict()["state"].items():
             for slot, tensor in slots.items():
-                named[f"{part}_optimiser.{index}.{slot}"] = tensor
+                named[f"{player}_optimiser.{index}.{slot}"] = tensor
     return {name: tensor.detach().cpu().contiguous() for name, tensor in named.items()}
 
 
@@ -108,17 +125,13 @@ def _sha256(text: str) -> str:
 
 
 def _load_into(players: Players, tensors: Mapping[str, Tensor]) -> None:
-    for part in ("generator", "critic"):
-        prefix = f"{part}."
-        own = {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
-        getattr(players, part).load_state_dict(own)
-        optimiser = getattr(players, f"{part}_optimiser")
-        prefix = f"{part}_optimiser."
+    for player in ("generator", "critic"):
+        getattr(players, player).load_state_dict(part(tensors, player))
+        optimiser = getattr(players, f"{player}_optimiser")
         slots: dict[int, dict[str, Tensor]] = {}
-        for name, tensor in tensors.items():
-            if name.startswith(prefix):
-                index, slot = name.removeprefix(prefix).split(".", 1)
-                slots.setdefault(int(index), {})[slot] = tensor
+        for name, tensor in part(tensors, f"{player}_optimiser").items():
+            index, slot = name.split(".", 1)
+            slots.setdefault(int(index), {})[slot] = tensor
         parameters = [p for group in optimiser.param_groups for p in group["params"]]
         for i, own_slots in slots.items():
             for slot, tensor in own_slots.items():

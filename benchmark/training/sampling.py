@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import copy
+import hashlib
+import io
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -10,6 +12,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from benchmark import atomic
 from benchmark.evaluation.quantise import to_uint8
 from benchmark.training.draws import latents, random_classes, stream
 
@@ -55,15 +58,22 @@ def evaluation_images(experiment: Experiment[Any], generator: nn.Module, seed: i
     return torch.cat(images)[:n].contiguous()
 
 
-def save_grid(images: Tensor, path: Path) -> None:
-    """The first 64 of uint8 images [N, C, H, W] as one 8 x 8 PNG with grey gaps."""
+def save_grid(images: Tensor, path: Path) -> str:
+    """The first 64 of uint8 images [N, C, H, W] as one 8 x 8 PNG with grey gaps; gives its `grid_digest`."""
     n, channels, height, width = images[: GRID * GRID].shape
     side_y, side_x = height + _GAP, width + _GAP
     canvas = np.full((GRID * side_y - _GAP, GRID * side_x - _GAP, channels), 128, dtype=np.uint8)
     for i, image in enumerate(images[:n].permute(0, 2, 3, 1).numpy()):
         y, x = i // GRID * side_y, i % GRID * side_x
         canvas[y : y + height, x : x + width] = image
+    content = io.BytesIO()
+    grid = Image.fromarray(canvas[:, :, 0] if channels == 1 else canvas)
+    grid.save(content, format="PNG")
     path.parent.mkdir(exist_ok=True)
-    temporary = path.with_name(f".{path.name}.tmp")
-    Image.fromarray(canvas[:, :, 0] if channels == 1 else canvas).save(temporary, format="PNG")
-    temporary.replace(path)
+    atomic.write_bytes(path, content.getvalue())
+    return grid_digest(grid)
+
+
+def grid_digest(grid: Image.Image) -> str:
+    """SHA-256 (hex) over mode, size and pixels, so that no version of the PNG encoder matters."""
+    return hashlib.sha256(f"{grid.mode}|{grid.size}|".encode() + grid.tobytes()).hexdigest()

@@ -28,10 +28,22 @@ if TYPE_CHECKING:
 
 CHUNK = 100
 """Most G-iterations between two looks at the losses. Changes no number."""
-CHECKPOINT_EVERY_S = 60.0
-"""Seconds of wall time between two checkpoints; one is also written at the end and when stopped."""
 FIRST_LOSSES = 10
 """Iterations whose losses are kept bit for bit, to find where two runs part."""
+
+
+@dataclass(frozen=True)
+class Cadence:
+    """When to write checkpoints; one is also written at the end and when stopped. Changes no number.
+
+    Attributes:
+        wall_s: seconds of wall time between two; infinity for none.
+        gen_iters: also after so many G-iterations; 0 for none.
+
+    """
+
+    wall_s: float = 60.0
+    gen_iters: int = 0
 
 
 Row = dict[str, float | None]
@@ -56,7 +68,7 @@ class State:
     images_seen: int = 0
     diverged_at: int | None = None
     curve: list[dict[str, Any]] = field(default_factory=list)
-    samples: list[str] = field(default_factory=list)
+    samples: dict[str, str] = field(default_factory=dict)
     first_losses: list[Row] = field(default_factory=list)
     last_losses: Row | None = None
     seconds: dict[str, float] = field(
@@ -66,9 +78,12 @@ class State:
             "train_s": 0.0,
             "evaluate_s": 0.0,
             "checkpoint_s": 0.0,
+            "cpu_s": 0.0,
         }
     )
     sessions: int = 0
+    checkpoints: int = 0
+    checkpoint_bytes: int = 0
 
 
 class Trainer:
@@ -84,6 +99,7 @@ class Trainer:
         evaluator: scores the images; None trains without scores.
         directory: where checkpoints and samples go.
         watcher: told of progress and events.
+        cadence: when to write checkpoints.
         started: `time.perf_counter()` at the start of the process, from which wall time counts.
 
     """
@@ -100,30 +116,34 @@ class Trainer:
         evaluator: Evaluator | None,
         directory: Path,
         watcher: Watcher,
+        cadence: Cadence = Cadence(),
         started: float,
     ) -> None:
         self.experiment, self.seed, self.budget = experiment, seed, budget
         self.evaluate_at, self.evaluator = evaluate_at, evaluator
-        self.directory, self.watcher = directory, watcher
+        self.directory, self.watcher, self.cadence = directory, watcher, cadence
         self.draws = SeededDraws(experiment, seed, images, labels)
         self.state, self.players = self._resume(images)
         self._wall_before = self.state.seconds["wall_s"] - started
+        self._cpu_before = self.state.seconds["cpu_s"]
+        self._last_checkpoint = (time.perf_counter(), self.state.gen_iters)
         self.state.sessions += 1
         self.state.seconds["startup_s"] += time.perf_counter() - started
 
     def run(self, stop: Callable[[], bool]) -> Literal["done", "diverged", "stopped"]:
         """Train and evaluate up to the budget, until divergence, or until `stop` says so."""
-        state, last_checkpoint = self.state, time.perf_counter()
+        state = self.state
         while True:
             if state.diverged_at is None and state.gen_iters in self.evaluate_at and not self._evaluated():
                 self._evaluate()
             if state.diverged_at is not None or state.gen_iters == self.budget:
                 break
             self._train(min(self._next_evaluation(), state.gen_iters + CHUNK), stop)
-            stopped = stop() and state.diverged_at is None
-            if stopped or time.perf_counter() - last_checkpoint > CHECKPOINT_EVERY_S:
+            if state.diverged_at is not None:
+                continue
+            stopped = stop()
+            if stopped or self._checkpoint_is_due():
                 self._write_checkpoint()
-                last_checkpoint = time.perf_counter()
             if stopped:
                 return "stopped"
         self._write_checkpoint()
@@ -145,7 +165,7 @@ class Trainer:
         return State(), build(self.experiment, self.seed, images)
 
     def _train(self, until: int, stop: Callable[[], bool]) -> None:
-        """G-iterations up to `until`, or until `stop`; leaves `diverged_at` set when a loss is not finite."""
+        """G-iterations up to `until`, a stop or a checkpoint; sets `diverged_at` if a loss is not finite."""
         state, begin = self.state, time.perf_counter()
         start, losses = state.gen_iters, _LossBuffer(until - state.gen_iters)
         for k in range(start, until):
@@ -154,7 +174,7 @@ class Trainer:
             )
             state.gen_iters = k + 1
             self.watcher.progress("train", state.gen_iters)
-            if stop():
+            if stop() or self._checkpoint_is_due():
                 break
         rows = losses.read()
         state.images_seen = self.draws.images_seen
@@ -180,9 +200,9 @@ class Trainer:
             self.watcher.event("diverged", gen_iters=state.gen_iters, reason=str(error))
             return
         name = f"samples/{state.gen_iters:09d}.png"
-        sampling.save_grid(images, self.directory / name)
+        digest = sampling.save_grid(images, self.directory / name)
         scores = self.evaluator.scores(images) if self.evaluator else {}
-        state.samples.append(name)
+        state.samples[name] = digest
         state.seconds["evaluate_s"] += time.perf_counter() - begin
         state.seconds["wall_s"] = self._wall()
         state.curve.append(
@@ -201,10 +221,27 @@ class Trainer:
         state, begin = self.state, time.perf_counter()
         self.watcher.progress("checkpoint", state.gen_iters)
         state.seconds["wall_s"] = self._wall()
+        state.seconds["cpu_s"] = self._cpu_before + time.process_time()
+        state.checkpoints += 1
         path = checkpoint.write(self.directory / "checkpoints", self.players, asdict(state))
-        state.seconds["checkpoint_s"] += time.perf_counter() - begin
+        write_s = time.perf_counter() - begin
+        state.checkpoint_bytes = path.stat().st_size
+        state.seconds["checkpoint_s"] += write_s
         state.seconds["wall_s"] = self._wall()
-        self.watcher.event("checkpoint", gen_iters=state.gen_iters, file=path.name, bytes=path.stat().st_size)
+        self._last_checkpoint = (time.perf_counter(), state.gen_iters)
+        self.watcher.event(
+            "checkpoint",
+            gen_iters=state.gen_iters,
+            file=path.name,
+            bytes=state.checkpoint_bytes,
+            write_s=round(write_s, 4),
+        )
+
+    def _checkpoint_is_due(self) -> bool:
+        written_at, gen_iters = self._last_checkpoint
+        if self.cadence.gen_iters and self.state.gen_iters - gen_iters >= self.cadence.gen_iters:
+            return True
+        return time.perf_counter() - written_at >= self.cadence.wall_s
 
     def _wall(self) -> float:
         return self._wall_before + time.perf_counter()

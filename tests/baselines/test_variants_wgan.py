@@ -14,6 +14,7 @@ from torch import nn
 from baselines import wgan
 from baselines.spec import LOW, SUITE
 from baselines.variants import wgan as variants
+from baselines.variants.wgan_nobn import NormFreeGenerator
 
 BY_NAME = {e.name.partition("/")[2]: e for e in variants.EXPERIMENTS}
 BASELINES = [e for name, e in BY_NAME.items() if name.startswith("lsun64-gan-")]
@@ -184,7 +185,7 @@ def test_norm_free_generators(experiment, widths):
 
 def test_norm_free_generator_is_dcgans_without_its_norms():
     whole = wgan.Generator(100, 8, (3, 64, 64))
-    bare = variants.NormFreeGenerator(100, [64, 32, 16, 8], (3, 64, 64))
+    bare = NormFreeGenerator(100, [64, 32, 16, 8], (3, 64, 64))
     for norm in modules(whole, NORMS):
         norm.eval()
         norm.eps = 0.0

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from benchmark import data, identity, plan, store
+from benchmark import data, identity, plan, record, store
 from benchmark.errors import UserError
 from benchmark.suites import Suite
 
@@ -17,7 +17,7 @@ def planned(out, suite=SUITE):
 
 def record_of(run, **changes):
     content = {
-        "schema_version": store.SCHEMA_VERSION,
+        "schema_version": record.SCHEMA_VERSION,
         "status": "done",
         "gen_iters": run.gen_iters,
         "diverged_at": None,
@@ -26,13 +26,13 @@ def record_of(run, **changes):
         "spec": run.spec,
         "timing": {"wall_s": 45.0, "startup_s": 5.0},
     }
-    return content | changes
+    return record.sealed(content | changes)
 
 
-def leave(directory, record):
+def leave(directory, content):
     directory.mkdir(parents=True)
-    (directory / "spec.json").write_text(json.dumps(record["spec"]))
-    (directory / "record.json").write_text(json.dumps(record))
+    (directory / "spec.json").write_text(json.dumps(content["spec"]))
+    (directory / "record.json").write_text(json.dumps(content))
 
 
 def test_every_experiment_has_its_first_seed_early(tmp_path):

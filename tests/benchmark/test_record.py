@@ -21,7 +21,7 @@ def state(**changes):
         "images_seen": 2000,
         "diverged_at": None,
         "curve": [{"gen_iters": 0, **point}, {"gen_iters": 20, **point}],
-        "samples": ["samples/000000000.png", "samples/000000020.png"],
+        "samples": {"samples/000000000.png": "0", "samples/000000020.png": "2"},
         "first_losses": [{"critic": 1.25}],
         "last_losses": {"critic": 0.5},
         "seconds": {
@@ -30,8 +30,11 @@ def state(**changes):
             "train_s": 1.0,
             "evaluate_s": 0.5,
             "checkpoint_s": 0,
+            "cpu_s": 2.0,
         },
         "sessions": 2,
+        "checkpoints": 3,
+        "checkpoint_bytes": 1000,
     }
     return content | changes
 
@@ -56,6 +59,7 @@ def test_a_finished_run_has_its_last_scores_as_the_result():
         "generator_weights": "g",
         "critic_weights": "c",
         "first_losses": identity.digest([{"critic": 1.25}]),
+        "samples": {"samples/000000000.png": "0", "samples/000000020.png": "2"},
     }
     assert r["timing"]["wall_s"] == 3.22
     assert (r["run_id"], r["cell_id"]) == (identity.run_id(spec()), identity.cell_id(spec()))

@@ -1,6 +1,7 @@
 """The results folder: every state a run directory can tell, whatever a crash left in it."""
 
 import json
+import math
 import os
 import re
 import shutil
@@ -12,12 +13,14 @@ from pathlib import Path
 
 import pytest
 
-from benchmark import store
+from benchmark import record, store
 from benchmark.errors import UserError
 from benchmark.store import RunState
 from benchmark.worker import Log
 
-RECORD = {"schema_version": store.SCHEMA_VERSION, "status": "done", "gen_iters": 20, "diverged_at": None}
+RECORD = record.sealed(
+    {"schema_version": record.SCHEMA_VERSION, "status": "done", "gen_iters": 20, "diverged_at": None}
+)
 
 
 @pytest.fixture
@@ -51,7 +54,7 @@ def test_nothing_there_is_not_run(tmp_path):
     ],
 )
 def test_a_record_finishes_a_run(changes, expected, run):
-    write(run, "record.json", {**RECORD, **changes})
+    write(run, "record.json", record.sealed({**RECORD, **changes}))
     events(run, '{"event": "failed", "reason": "an earlier attempt"}')
     assert store.state(run) == expected
     assert store.state(run).finished
@@ -59,12 +62,24 @@ def test_a_record_finishes_a_run(changes, expected, run):
 
 @pytest.mark.parametrize(
     "content",
-    ["", "{", '{"schema_version": 1, "status": "do', "[]", "null", '{"schema_version": 999}', "\x00" * 40],
+    [
+        "",
+        "{",
+        '{"schema_version": 2, "status": "do',
+        "[]",
+        "null",
+        "\x00" * 40,
+        record.sealed({"schema_version": 999}),
+        {"schema_version": record.SCHEMA_VERSION},
+        {**RECORD, "gen_iters": 21},
+        {**RECORD, "extra": None},
+        {**RECORD, "gen_iters": math.nan},
+    ],
 )
 def test_a_damaged_or_foreign_record_does_not(content, run):
     write(run, "record.json", content)
     assert store.read_record(run) is None
-    assert store.state(run) == RunState("interrupted", 0)
+    assert store.state(run) == RunState("interrupted", 0, "record.json is damaged or was altered")
     assert not store.state(run).finished
 
 

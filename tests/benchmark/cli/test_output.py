@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 import baselines
-from benchmark import identity, plan, store, suites
+from benchmark import identity, plan, suites
+from benchmark import record as records
 from benchmark.cli import cli
 
 ALL = tuple(cli.commands)
@@ -85,15 +86,15 @@ def test_status_counts_the_states(ganbench):
     for run in (done, failed):
         run.directory.mkdir(parents=True)
         (run.directory / "spec.json").write_text(json.dumps(run.spec))
-    record = {
-        "schema_version": store.SCHEMA_VERSION,
+    content = {
+        "schema_version": records.SCHEMA_VERSION,
         "status": "done",
         "gen_iters": done.gen_iters,
         "diverged_at": None,
         "cell_id": identity.cell_id(done.spec),
         "seed": done.seed,
     }
-    (done.directory / "record.json").write_text(json.dumps(record))
+    (done.directory / "record.json").write_text(json.dumps(records.sealed(content)))
     (failed.directory / "events.jsonl").write_text('{"event": "failed", "reason": "[bold]no memory"}\n')
     arguments = ("status", "--experiment", "gan/*", "--seeds", "0-2", "--device", "cpu")
     code, out, err = ganbench(*arguments, "--json")

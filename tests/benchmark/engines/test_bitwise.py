@@ -102,14 +102,15 @@ def test_a_run_directory_holds_what_the_documentation_says(uninterrupted):
 
 KEYS = {
     "": "schema_version status run_id cell_id env_id suite experiment baseline seed gen_iters spec curve "
-    "final real_data diverged_at digests samples timing peak_memory_mib provenance",
+    "final real_data diverged_at digests first_losses samples timing peak_memory_mib provenance "
+    "record_sha256",
     "spec": "spec_version suite experiment dataset gen_iters evaluate_at protocols numerics device sources "
     "seed",
-    "digests": "generator_weights critic_weights first_losses",
-    "timing": "wall_s startup_s train_s evaluate_s checkpoint_s sessions",
+    "digests": "generator_weights critic_weights first_losses samples",
+    "timing": "wall_s startup_s train_s evaluate_s checkpoint_s cpu_s sessions checkpoints checkpoint_bytes",
     "final": "gen_iters scores",
-    "provenance": "argv git ci python implementation os libc packages cpu threads gpu cuda cudnn environment "
-    "determinism started_utc finished_utc",
+    "provenance": "argv git ci python implementation os libc packages cpu threads gpu gpu_driver cuda cudnn "
+    "environment determinism started_utc finished_utc",
 }
 POINT = "gen_iters critic_updates images_seen wall_s scores losses"
 
@@ -137,7 +138,7 @@ def test_a_record_says_what_was_computed(uninterrupted, records):
         assert content["provenance"]["determinism"]["deterministic_algorithms"] is True
         assert content["provenance"]["determinism"]["num_threads"] == 1
         timing = content["timing"]
-        parts = [timing[key] for key in timing if key.endswith("_s") and key != "wall_s"]
+        parts = [timing[key] for key in timing if key.endswith("_s") and key not in ("wall_s", "cpu_s")]
         assert sum(parts) == pytest.approx(timing["wall_s"], abs=1.5)
 
 

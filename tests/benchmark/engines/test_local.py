@@ -1,5 +1,6 @@
 """The local engine with children that do as a script says: order, slots, environment, failures, stopping."""
 
+import fcntl
 import json
 import os
 import signal
@@ -9,12 +10,16 @@ import time
 
 import pytest
 
-from benchmark import plan, store, worker
+from benchmark import plan, record, store, worker
 from benchmark.engines import local
 from benchmark.suites import Suite
 
 SUITE = Suite("mine", "", ("gan/digits",), (0, 1, 2, 3), 20, 10, ("digits-2k",))
-RECORD = '{"schema_version": 1, "status": "done", "gen_iters": 20, "diverged_at": null}'
+RECORD = json.dumps(
+    record.sealed(
+        {"schema_version": record.SCHEMA_VERSION, "status": "done", "gen_iters": 20, "diverged_at": None}
+    )
+)
 FINISH = f"""echo '{RECORD}' >"$3/record.json"\n"""
 
 
@@ -32,6 +37,13 @@ class Screen:
     def progressed(self, run, progress):
         if progress:
             self.told.append(("progressed", run.seed))
+
+    def postponed(self, run):
+        self.running.discard(run.seed)
+        self.told.append(("postponed", run.seed))
+
+    def remarked(self, run, remark):
+        self.told.append(("remarked", run.seed, remark))
 
     def ended(self, run, state):
         self.running.discard(run.seed)
@@ -81,7 +93,7 @@ def test_a_child_finds_its_spec_and_environment(execute, monkeypatch):
     assert lines["OMP_NUM_THREADS"] == lines["MKL_NUM_THREADS"] == lines["OPENBLAS_NUM_THREADS"] == "1"
     assert json.loads(lines[worker.LAUNCH_VARIABLE]) == {"argv": ["ganbench"]}
     assert json.loads((directory / "spec.json").read_text())["seed"] == 0
-    assert (directory / "worker.log").read_text() == f"said\n-m benchmark.worker {directory}\n"
+    assert (directory / "worker.log").read_text() == f"said\n-m benchmark.worker {directory} {{}}\n"
 
 
 def test_progress_is_passed_on_and_half_of_it_ignored(execute):
@@ -98,7 +110,6 @@ def test_progress_is_passed_on_and_half_of_it_ignored(execute):
         ("kill -SEGV $$", "failed: killed by SIGSEGV"),
         ("exit 3", "failed: exit code 3, see worker.log"),
         (f"exit {worker.STOPPED}", "interrupted at 0"),
-        (f"exit {worker.BUSY}", "running: another process is working on it"),
         (
             """echo '{"event": "failed", "reason": "no"}' >"$3/events.jsonl"; exit 1""",
             "failed: no",
@@ -157,3 +168,61 @@ def test_a_child_that_does_not_stop_is_killed_after_the_grace_period(execute, mo
 def test_default_is_one_run_per_core_and_one_on_a_gpu():
     assert local.default_jobs("cpu") == len(os.sched_getaffinity(0))
     assert local.default_jobs("cuda") == 1
+
+
+@pytest.fixture
+def other_command(tmp_path):
+    """Take the lock of a run directory, as the worker of another command would; released by `.close()`."""
+    held = []
+
+    def take(directory):
+        directory.mkdir(parents=True)
+        (directory / "spec.json").write_text("{}")
+        held.append((directory / ".lock").open("ab"))
+        fcntl.flock(held[-1], fcntl.LOCK_EX)
+        return held[-1]
+
+    yield take
+    for file in held:
+        file.close()
+
+
+def test_a_run_of_another_command_is_waited_for_and_the_others_go_on(execute, other_command, tmp_path):
+    (theirs, _) = plan.plan(SUITE, tmp_path / "out", "cpu")[:2]
+    lock = other_command(theirs.directory)
+
+    def finish():
+        (theirs.directory / "record.json").write_text(RECORD)
+        lock.close()
+
+    threading.Timer(0.6, finish).start()
+    screen, _ = execute("exit 1", FINISH, out=tmp_path / "out")
+    assert screen.ends == {0: "done", 1: "done"}
+    assert screen.told.index(("ended", 1, "done")) < screen.told.index(("started", 0))
+    assert ("remarked", 0, "another process works on it; waiting for that") in screen.told
+    assert len([told for told in screen.told if told[0] == "remarked"]) == 1
+
+
+def test_a_run_that_another_command_gave_up_is_taken_over(execute, other_command, tmp_path):
+    (theirs,) = plan.plan(SUITE, tmp_path / "out", "cpu")[:1]
+    threading.Timer(0.3, other_command(theirs.directory).close).start()
+    screen, _ = execute(FINISH, out=tmp_path / "out")
+    assert screen.ends == {0: "done"}
+
+
+def test_a_child_that_came_second_is_tried_again(execute):
+    script = f"""test -f "$3/came" || {{ touch "$3/came"; exit {worker.BUSY}; }}\n{FINISH}"""
+    screen, _ = execute(script)
+    assert ("postponed", 0) in screen.told
+    assert screen.ends == {0: "done"}
+
+
+def test_what_became_of_damaged_checkpoints_is_told(execute):
+    script = f"""printf '%s\\n' '{{"event": "checkpoint_unusable", "reason": "of yesterday"}}' \\
+    '{{"event": "started"}}' '{{"event": "checkpoint_unusable", "reason": "7 cannot be read"}}' \\
+    '{{"event": "resumed", "gen_iters": 4}}' >"$3/events.jsonl"\n{FINISH}"""
+    screen, _ = execute(script)
+    assert [told[2] for told in screen.told if told[0] == "remarked"] == [
+        "checkpoint 7 cannot be read",
+        "went on from 4",
+    ]

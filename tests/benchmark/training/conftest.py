@@ -64,7 +64,7 @@ def images_of():
 def make_trainer(images_of):
     """A trainer of one digits experiment in a directory, with its watcher beside it."""
 
-    def make(name, directory, *, seed=0, budget=12, evaluate_at=(), evaluator=True):
+    def make(name, directory, *, seed=0, budget=12, evaluate_at=(), evaluator=True, **options):
         directory.mkdir(parents=True, exist_ok=True)
         experiment = baselines.get(name)
         return Trainer(
@@ -77,6 +77,7 @@ def make_trainer(images_of):
             directory=directory,
             watcher=Watcher(),
             started=time.perf_counter(),
+            **options,
         )
 
     return make

@@ -1,5 +1,6 @@
 """The training loop: evaluations, interruptions and chunks change no bit; divergence is dated exactly."""
 
+import math
 import random
 
 import pytest
@@ -8,6 +9,7 @@ import torch
 from benchmark import identity, plan, record
 from benchmark.suites import Suite
 from benchmark.training import checkpoint, sampling, trainer
+from benchmark.training.trainer import Cadence
 
 BUDGET = 12
 
@@ -78,14 +80,24 @@ def test_the_size_of_a_chunk_changes_nothing(
     assert bits_of(run) == uninterrupted("gan/digits")
 
 
+@pytest.mark.parametrize(
+    ("cadence", "expected"),
+    [
+        (Cadence(wall_s=0.0), [*range(1, 13), 12]),
+        (Cadence(gen_iters=4), [4, 8, 12, 12]),
+        (Cadence(wall_s=math.inf), [12]),
+    ],
+)
 def test_checkpoints_in_between_change_nothing(
-    make_trainer, bits_of, never, uninterrupted, tmp_path, monkeypatch
+    cadence, expected, make_trainer, bits_of, never, uninterrupted, tmp_path, monkeypatch
 ):
-    monkeypatch.setattr(trainer, "CHUNK", 3)
-    monkeypatch.setattr(trainer, "CHECKPOINT_EVERY_S", 0.0)
-    run = make_trainer("gan/digits", tmp_path, evaluate_at=[0, BUDGET])
+    monkeypatch.setattr(trainer, "CHUNK", 5)
+    run = make_trainer("gan/digits", tmp_path, evaluate_at=[0, BUDGET], cadence=cadence)
     run.run(never)
-    assert [e["gen_iters"] for e in run.watcher.of("checkpoint")] == [3, 6, 9, 12, 12]
+    written = [e["gen_iters"] for e in run.watcher.of("checkpoint")]
+    assert written == expected
+    assert run.state.checkpoints == len(written)
+    assert run.state.checkpoint_bytes == max(p.stat().st_size for p in (tmp_path / "checkpoints").iterdir())
     assert bits_of(run) == uninterrupted("gan/digits")
 
 
@@ -235,7 +247,7 @@ def test_a_generator_with_nan_diverges_at_the_evaluation(make_trainer, never, tm
     assert run.state.diverged_at == 0
     assert run.watcher.trained == []
     assert run.state.curve == []
-    assert run.state.samples == []
+    assert run.state.samples == {}
 
 
 @pytest.mark.parametrize("stop_at", [3, 4, 5])
