@@ -29,6 +29,12 @@ def write_bytes(path: Path, content: bytes) -> None:
         os.close(directory)
 
 
+def remove_litter(folder: Path) -> None:
+    """Remove temporary files that a killed process left below a folder that nobody else writes to."""
+    for path in folder.rglob(".*.tmp"):
+        path.unlink()
+
+
 def write_json(path: Path, value: Any) -> None:
     """Write a value as indented JSON; `ValueError` for NaN or infinity, which JSON does not have."""
     text = json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False)

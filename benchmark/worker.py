@@ -87,6 +87,7 @@ def execute(directory: Path, cadence: dict[str, Any]) -> int:
     if spec is None:
         print(f"{directory}: no readable spec.json", file=sys.stderr)  # noqa: T201
         return 1
+    atomic.remove_litter(directory)
     log = Log(directory, spec["gen_iters"])
     try:
         return _train(directory, spec, cadence, log)
@@ -102,7 +103,7 @@ def _reason(error: Exception) -> str:
     """What to tell of an unexpected error; torch has its own ways to say that memory is short."""
     if type(error).__name__ == "OutOfMemoryError":
         return "out of GPU memory"
-    if isinstance(error, MemoryError) or "not enough memory" in str(error):
+    if isinstance(error, MemoryError) or "not enough memory" in str(error) or "allocate memory" in str(error):
         return "out of memory"
     if isinstance(error, OSError) and error.errno:
         return f"{error.strerror}: {Path(error.filename).name}" if error.filename else str(error.strerror)

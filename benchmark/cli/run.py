@@ -123,7 +123,7 @@ def run(
     for r in bad:
         note(f"{r.label}: {r.state.text()}" + (f", see {r.directory}" if r.state.name == "failed" else ""))
     note(f"Report: {written}")
-    unexpected = {"failed", "diverged", "running"} | ({"interrupted"} if to_do else set())
+    unexpected = {"failed", "diverged", "running"} | ({"interrupted", "not run"} if to_do else set())
     return 3 if isinstance(written, str) or any(r.state.name in unexpected for r in bad) else 0
 
 

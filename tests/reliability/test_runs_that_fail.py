@@ -1,0 +1,44 @@
+"""A run goes wrong by itself: the others go on, and the record or the log says what it was."""
+
+import json
+
+from benchmark import store
+
+SUITE = """\
+title = "Faulty"
+experiments = ["faulty/*", "gan/digits"]
+seeds = [0]
+gen_iters = 8
+evaluate_every = 4
+protocols = ["digits-2k"]
+"""
+
+
+def test_divergence_and_lack_of_memory_stop_no_other_run(ganbench, tmp_path, row):
+    (tmp_path / "faulty.toml").write_text(SUITE)
+    ended = ganbench("run", "faulty.toml", "--device", "cpu", "--json", plugin=True)
+    assert ended.code == 3
+    states = {run["experiment"]: (run["state"], run["reason"]) for run in json.loads(ended.stdout)["runs"]}
+    assert states == {
+        "faulty/nan-loss": ("diverged", ""),
+        "faulty/infinite-images": ("diverged", ""),
+        "faulty/out-of-memory": ("failed", "out of memory"),
+        "gan/digits": ("done", ""),
+    }
+    records = {
+        content["experiment"]: content
+        for content in map(store.read_record, store.records_below(tmp_path / "results"))
+    }
+    assert records["faulty/nan-loss"]["diverged_at"] == 3
+    assert records["faulty/infinite-images"]["diverged_at"] == 4
+    assert "faulty/out-of-memory" not in records
+    for experiment, fault, survives in (
+        ("nan-loss", "NaN in a loss", "a record with the iteration; never retried; other runs go on"),
+        ("infinite-images", "infinite images", "a record with the evaluation point; other runs go on"),
+        ("out-of-memory", "a run asks for too much memory", "its last checkpoint; other runs go on"),
+    ):
+        row(fault, 3, ended.line(rf"^faulty/{experiment} seed 0: ").split(", see")[0], survives)
+
+    again = ganbench("run", "faulty.toml", "--device", "cpu", "--reuse", "only", plugin=True)
+    assert again.code == 3
+    assert "0 to do" in again.stderr
