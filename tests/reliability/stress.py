@@ -1,9 +1,9 @@
 """Kill runs of the five baselines at random, let them go on, and compare every bit with a run left alone.
 
 ``python tests/reliability/stress.py --kills 100 --write`` puts the result into docs/reliability.md. A trial
-is a new run that dies one to three times and is then left to finish. It may die of SIGKILL, SIGTERM or SIGINT at
-a random line of ganbench's own code, of SIGKILL at a random time (inside torch, mostly), or of a power cut
-at a random line or disk access: SIGKILL, and what had not been synced to the disk is lost in part.
+is a new run that dies one to three times and is then left to finish. It may die of SIGKILL, SIGTERM or SIGINT
+at a random line of ganbench's own code, of SIGKILL at a random time (inside torch, mostly), or of a power
+cut at a random line or disk access: SIGKILL, and what had not been synced to the disk is lost in part.
 """
 
 from __future__ import annotations
@@ -194,8 +194,8 @@ def main():
     ]
     rows.append(("all", *(sum(row[i] for row in rows) for i in range(1, len(rows[0])))))
     text = (
-        f"{died.total()} deaths in {trials.total()} runs, {trials.total() - len(unequal)} of which ended with "
-        f"the bits of a run left alone. ({BUDGET} G-iterations, evaluated every {SUITE.evaluate_every}, a "
+        f"{died.total()} deaths in {trials.total()} runs; {trials.total() - len(unequal)} of the runs ended "
+        f"with the bits of one left alone. ({BUDGET} G-iterations, evaluated every {SUITE.evaluate_every}, a "
         f"checkpoint every {CADENCE['gen_iters']}; "
         f"{time.strftime('%Y-%m-%d', time.gmtime())}, {_revision()}, torch {provenance.packages()['torch']}, "
         f"`python tests/reliability/stress.py --kills {arguments.kills} --seed {arguments.seed}`)\n\n"
