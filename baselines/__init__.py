@@ -24,8 +24,12 @@ class UnknownExperiment(LookupError):
     """No registered experiment has this name."""
 
 
+class BrokenPlugin(Exception):
+    """A third party's entry point does not give usable experiments."""
+
+
 def names() -> tuple[str, ...]:
-    """All experiment names, in the order of the papers."""
+    """All experiment names, in the order of the papers; `BrokenPlugin` if a third party's cannot be had."""
     return tuple(_described())
 
 
@@ -51,5 +55,12 @@ def get(name: str) -> Experiment[Any]:
 @cache
 def _described() -> dict[str, dict[str, Any]]:
     own = catalogue.read() or catalogue.compute(catalogue.MODULES)
-    foreign = tuple(point.value for point in entry_points(group=ENTRY_POINT_GROUP))
-    return {**own, **(catalogue.compute(foreign) if foreign else {})}
+    for point in entry_points(group=ENTRY_POINT_GROUP):
+        try:
+            foreign = catalogue.compute([point.value])
+        except Exception as error:
+            raise BrokenPlugin(f"'{point.name}' ({point.value}) cannot be loaded: {error!r}") from error
+        if taken := sorted(own.keys() & foreign.keys()):
+            raise BrokenPlugin(f"'{point.name}' ({point.value}) has a name that is taken, '{taken[0]}'")
+        own |= foreign
+    return own

@@ -37,12 +37,19 @@ def read(path: Path = PATH) -> dict[str, dict[str, Any]] | None:
 
 
 def compute(modules: Iterable[str]) -> dict[str, dict[str, Any]]:
-    """Experiments by name from the modules themselves; imports torch."""
-    return {
-        experiment.name: describe(experiment, module)
-        for module in modules
-        for experiment in importlib.import_module(module).EXPERIMENTS
-    }
+    """Experiments by name from the modules themselves; imports torch.
+
+    Raises:
+        ValueError: a name that is not ``baseline/experiment``, or that two experiments have.
+
+    """
+    found: dict[str, dict[str, Any]] = {}
+    for module in modules:
+        for experiment in importlib.import_module(module).EXPERIMENTS:
+            if experiment.name.count("/") != 1 or experiment.name in found:
+                raise ValueError(f"'{experiment.name}' is no name, or two experiments have it")
+            found[experiment.name] = describe(experiment, module)
+    return found
 
 
 def describe(experiment: Experiment[Any], module: str) -> dict[str, Any]:

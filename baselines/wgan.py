@@ -2,7 +2,7 @@
 
 Faithful to the released code (martinarjovsky/WassersteinGAN f7a01e8), tested against its own numbers
 (tests/golden/wgan_dcgan64, wgan_mlp64, wgan_schedule). Algorithm 1 as printed: `baselines.variants.wgan`;
-MLPs, generators without batch norm, the −log D baselines: `wgan_mlp`, `wgan_nobn`, `wgan_gan_baselines` there.
+MLPs, generators without batch norm, −log D baselines: `wgan_mlp`, `wgan_nobn`, `wgan_gan_baselines` there.
 
 Where paper and code differ the code is followed:
   * every critic parameter is clamped *before* a critic step (Algorithm 1 clips after it), norm gains too;

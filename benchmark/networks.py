@@ -1,7 +1,9 @@
-"""Layers, shapes and parameter counts of an experiment's networks, read off the modules themselves."""
+"""Networks and optimisers of an experiment as an appendix lists them, read off the objects themselves."""
 
 from __future__ import annotations
 
+import inspect
+import re
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -12,11 +14,13 @@ if TYPE_CHECKING:
 
 
 def layer_table(experiment: Experiment[Any]) -> dict[str, list[dict[str, Any]]]:
-    """For ``generator`` and ``critic``, per layer in order of use: name, kind, output shape, parameters.
+    """For ``generator`` and ``critic``, per layer in order of use: kind, details, output shape, parameters.
 
-    The networks are built and run on the meta device, which computes shapes only. Shapes are without the
-    batch dimension.
+    `initial_sd` is the standard deviation of the layer's weights at G-iteration 0 of a seed, None without
+    weights. Shapes are without the batch dimension; they come from a pass on the meta device, which computes
+    nothing else.
     """
+    initial = _initial_sd(experiment)
     with torch.device("meta"):
         players = experiment.build(
             experiment.settings, experiment.image_shape, torch.zeros(experiment.image_shape)
@@ -25,12 +29,56 @@ def layer_table(experiment: Experiment[Any]) -> dict[str, list[dict[str, Any]]]:
         x = torch.zeros(2, *experiment.image_shape)
         classes = (torch.zeros(2, dtype=torch.int64),) if experiment.classes else ()
     return {
-        "generator": _layers(players.generator, z, *classes),
-        "critic": _layers(players.critic, x, *classes),
+        "generator": _layers(players.generator, initial["generator"], z, *classes),
+        "critic": _layers(players.critic, initial["critic"], x, *classes),
     }
 
 
-def _layers(network: nn.Module, *inputs: Tensor) -> list[dict[str, Any]]:
+def parts(experiment: Experiment[Any]) -> dict[str, dict[str, str]]:
+    """For both networks and their optimisers: class, what its docstring says, values of the update rule."""
+    with torch.device("meta"):
+        players = experiment.build(
+            experiment.settings, experiment.image_shape, torch.zeros(experiment.image_shape)
+        )
+    described = {}
+    for name, part in vars(players).items():
+        values = part.defaults if isinstance(part, torch.optim.Optimizer) else {}
+        own = type(part).__module__.split(".", 1)[0] != "torch"
+        described[name] = {
+            "class": type(part).__name__,
+            "description": (inspect.getdoc(type(part)) or "").split("\n\n", 1)[0] if own else "As in torch.",
+            "values": ", ".join(f"{key} {_plain(x)}" for key, x in values.items() if key in _RULE),
+        }
+    return described
+
+
+_UNSAID = re.compile(r", (momentum=[^,]*|affine=True|bias=True|track_running_stats=True)")
+"""What torch repeats of every norm layer; running averages are named by the setting `sampling_statistics`."""
+_RULE = ("lr", "betas", "eps", "alpha", "decay", "momentum", "weight_decay")
+"""Options of optimisers that belong to the update rule; the others choose an implementation."""
+
+
+def _plain(value: object) -> str:
+    return str(tuple(value)) if isinstance(value, list | tuple) else f"{value:g}"
+
+
+def _initial_sd(experiment: Experiment[Any]) -> dict[str, dict[str, float]]:
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        players = experiment.build(
+            experiment.settings, experiment.image_shape, torch.full(experiment.image_shape, 0.5)
+        )
+    return {
+        part: {
+            name: module.weight.detach().std(correction=0).item()
+            for name, module in network.named_modules()
+            if isinstance(getattr(module, "weight", None), Tensor)
+        }
+        for part, network in (("generator", players.generator), ("critic", players.critic))
+    }
+
+
+def _layers(network: nn.Module, initial: dict[str, float], *inputs: Tensor) -> list[dict[str, Any]]:
     rows: list[dict[str, Any]] = []
 
     def note(name: str, module: nn.Module) -> Any:
@@ -39,8 +87,10 @@ def _layers(network: nn.Module, *inputs: Tensor) -> list[dict[str, Any]]:
                 {
                     "layer": name,
                     "kind": type(module).__name__,
+                    "details": _UNSAID.sub("", module.extra_repr()),
                     "output": list(output.shape[1:]),
                     "parameters": sum(p.numel() for p in module.parameters(recurse=False)),
+                    "initial_sd": initial.get(name),
                 }
             )
 

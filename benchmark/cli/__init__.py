@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from baselines import BrokenPlugin
 from benchmark import __version__
 from benchmark.cli.budgets import budgets
 from benchmark.cli.cite import cite
@@ -63,6 +64,9 @@ def main(argv: list[str] | None = None) -> None:
     except UserError as error:
         click.echo(f"ganbench: {error}", err=True)
         sys.exit(error.exit_code)
+    except BrokenPlugin as error:
+        click.echo(f"ganbench: the plugin {error}. Fix or uninstall it", err=True)
+        sys.exit(2)
     except click.exceptions.NoArgsIsHelpError as error:
         click.echo(error.format_message(), err=True)
         sys.exit(error.exit_code)

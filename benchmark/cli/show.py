@@ -53,14 +53,25 @@ def _show_experiment(name: str, json_: bool) -> None:
     import baselines
     from baselines import claims
     from benchmark import experiments
-    from benchmark.networks import layer_table
+    from benchmark.listing import listing
+    from benchmark.networks import layer_table, parts
 
-    e = baselines.described(name)
-    networks = layer_table(baselines.get(name))
+    e, experiment = baselines.described(name), baselines.get(name)
+    networks, players = layer_table(experiment), parts(experiment)
+    iteration = listing(experiment.iterate)
     bibtex = experiments.bibtex([e["paper"]["key"]])
     about = [claim.as_dict() for claim in claims.of(name)]
     if json_:
-        print_json({**e, "networks": networks, "claims": about, "bibtex": bibtex})
+        print_json(
+            {
+                **e,
+                "networks": networks,
+                "players": players,
+                "iteration": iteration,
+                "claims": about,
+                "bibtex": bibtex,
+            }
+        )
         return
     from benchmark.cli.text import claim_text, print_table, print_text, spread_text
     from benchmark.report.content import paper_budget
@@ -73,16 +84,36 @@ def _show_experiment(name: str, json_: bool) -> None:
     )
     print_text(paper_budget(e["budget"]) + "\n")
     for part, rows in networks.items():
+        print_text(
+            f"{part}: {players[part]['class']}, {_count(e['parameters'][part])} parameters", style="bold"
+        )
+        print_text(players[part]["description"])
         print_table(
-            ("layer", "kind", "output", "parameters"),
+            ("layer", "kind", "", "output", "parameters", "initial sd"),
             [
-                (r["layer"], r["kind"], _shape(r["output"]), f"{r['parameters']:,}".replace(",", " "))
+                (
+                    r["layer"],
+                    r["kind"],
+                    r["details"],
+                    _shape(r["output"]),
+                    _count(r["parameters"]),
+                    "" if r["initial_sd"] is None else f"{r['initial_sd']:.3g}",
+                )
                 for r in rows
             ],
-            title=f"{part}: {e['parameters'][part]:,} parameters".replace(",", " "),
-            right=(3,),
+            right=(4, 5),
         )
         print_text("")
+    print_table(
+        ("optimiser of", "class", "values", "rule"),
+        [
+            (part, o["class"], o["values"], o["description"])
+            for part, o in ((part, players[f"{part}_optimiser"]) for part in networks)
+        ],
+    )
+    print_text("")
+    print_text("one generator iteration", style="bold")
+    print_text(iteration + "\n")
     print_table(
         ("setting", "value", "source", "confidence"),
         [(k, _text(v["value"]), v["source"], v["confidence"]) for k, v in e["settings"].items()],
@@ -112,6 +143,10 @@ def _show_experiment(name: str, json_: bool) -> None:
         title="what papers print about it" if about else "no claims about it are recorded",
     )
     print_text("\n" + bibtex)
+
+
+def _count(n: int) -> str:
+    return f"{n:,}".replace(",", " ")
 
 
 def _shape(shape: list[int]) -> str:

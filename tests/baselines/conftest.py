@@ -41,6 +41,9 @@ class Golden:
         meta = json.loads(bytes(self.arrays["meta_json"]))
         self.case = meta["case"]
         self.spec = {name: recipe for name, *recipe in meta["spec"]}
+        self.unread = {name.removeprefix("stat/").removeprefix("samp/") for name in self.arrays} - {
+            "meta_json"
+        }
 
     def input(self, name):
         """A weight or an input, rebuilt; float64."""
@@ -56,6 +59,7 @@ class Golden:
 
     def result(self, name):
         """A result that is stored whole; float64."""
+        self.unread.discard(name)
         return torch.from_numpy(np.asarray(self.arrays[name], np.float64))
 
     def load(self, network, names):
@@ -70,7 +74,7 @@ class Golden:
         """`actual` is off by at most `tolerance`·`scale`, the array's largest magnitude unless given."""
         found, expected = self.elements(name, actual, axes)
         if name not in self.arrays:
-            actual = AXES[axes][1](actual.detach())
+            actual = AXES[axes][1](actual.detach()).double()  # lest the summary itself be rounded
             size, mean, std, norm, low, high = self.arrays[f"stat/{name}"]
             scale = max(abs(low), abs(high)) if scale is None else scale
             summary = [actual.mean(), actual.std(correction=0), actual.norm() / size**0.5, *actual.aminmax()]
@@ -81,6 +85,7 @@ class Golden:
 
     def elements(self, name, tensor, axes="same"):
         """The elements of `tensor` that the file keeps of the array `name`, and their recorded values."""
+        self.unread.discard(name)
         flat = AXES[axes][1](tensor.detach()).numpy().ravel()
         if name in self.arrays:
             expected = self.arrays[name].ravel()

@@ -1,11 +1,13 @@
 """WGAN-GP, and DCGAN on CIFAR-10, against improved_wgan_training's own numbers (float32 files)."""
 
+import copy
+
 import numpy as np
 import pytest
 import torch
 from torch import nn
 
-from baselines import dcgan, layers, wgan_gp
+from baselines import dcgan, layers, losses, wgan_gp
 from baselines.optimisers import EpsHatAdam, TensorFlowRMSprop
 from baselines.variants import wgan_gp as variants
 
@@ -86,10 +88,35 @@ def check_weights(vectors, prefix, step, names, learning_rate):
     assert compared > 300
 
 
+def check_penalised(vectors, s, critic, real, fake, mix):
+    """The critic's values, slopes and costs, evaluated apart from any update."""
+    real_value, fake_value = critic(real), critic(fake)
+    each = torch.stack(
+        [
+            losses.gradient_penalty(critic, *(x[i : i + 1] for x in (real, fake, mix))).detach()
+            for i in range(len(real))
+        ]
+    )
+    slopes = vectors.result(f"{s}/slopes")
+    atol = GRADIENTS * slopes.max().item()
+    np.testing.assert_allclose(each.sqrt(), (slopes - 1).abs(), rtol=0, atol=atol, err_msg=f"{s}/slopes")
+    penalty = losses.gradient_penalty(critic, real, fake, mix)
+    cost = losses.wasserstein_critic_loss(real_value, fake_value) + 10 * penalty
+    vectors.check(f"{s}/disc_real", real_value, VALUES)
+    vectors.check(f"{s}/disc_cost", cost, VALUES)
+    return fake_value, penalty, cost
+
+
+def critic_states(before, recorded):
+    """The critic as it was in each of the file's steps s1, s2 and s3."""
+    return [("s1", before), *zip(("s2", "s3"), (step.state for step in recorded.critic_steps), strict=True)]
+
+
 def test_cifar_wgan_gp(golden, double_players, replay, trace, revise):
     vectors = golden("wgangp_cifar_wgangp_f32")
     settings = revise(wgan_gp.CIFAR10_CNN.settings, batch=6, critic_steps=2)
     players = double_players(wgan_gp.build_cnn, settings, SHAPE, vectors, CIFAR_GENERATOR, PENALISED_CRITIC)
+    still = copy.deepcopy(players)
     recorded = trace(players)
     z, mix = vectors.input("normal0"), vectors.input("uniform0").flatten()
     draws = replay(
@@ -97,7 +124,7 @@ def test_cifar_wgan_gp(golden, double_players, replay, trace, revise):
         latents=[z, z, z],
         penalty=[mix, mix],
     )
-    losses = wgan_gp.iterate(settings, players, 0, draws)
+    reported = wgan_gp.iterate(settings, players, 0, draws)
     assert draws.exhausted
     assert [step.player for step in recorded.steps] == ["critic", "critic", "generator"]
 
@@ -110,13 +137,26 @@ def test_cifar_wgan_gp(golden, double_players, replay, trace, revise):
         vectors.check(f"{s}/interpolates", recorded.critic_inputs[3 * i + 2], VALUES)
         vectors.check_all(f"{s}/grad/", step.gradients, PENALISED_CRITIC, GRADIENTS, common_scale=True)
         check_weights(vectors, f"{s}/after/", step, PENALISED_CRITIC, settings.learning_rate)
-    vectors.check("s2/gradient_penalty", losses["gradient_penalty"], VALUES)
-    vectors.check("s2/disc_cost", losses["critic"] + 10 * losses["gradient_penalty"], VALUES)
+    vectors.check("s2/gradient_penalty", reported["gradient_penalty"], VALUES)
+    vectors.check("s2/disc_cost", reported["critic"] + 10 * reported["gradient_penalty"], VALUES)
 
-    vectors.check("s3/gen_cost", losses["generator"], VALUES)
+    vectors.check("s3/gen_cost", reported["generator"], VALUES)
     (step,) = recorded.generator_steps
     vectors.check_all("s3/grad/", step.gradients, CIFAR_GENERATOR, VALUES, common_scale=True)
     check_weights(vectors, "s3/after/", step, CIFAR_GENERATOR, settings.learning_rate)
+
+    real, fake = images(vectors, "real_int0"), still.generator(z).detach()
+    for s, state in critic_states(copy.deepcopy(still.critic.state_dict()), recorded):
+        still.critic.load_state_dict(state)
+        scaled = wgan_gp.scaled(settings, real, draws)
+        fake_value, penalty, _ = check_penalised(vectors, s, still.critic, scaled, fake, mix)
+        vectors.check(f"{s}/fake_data", fake, VALUES)
+        vectors.check(f"{s}/interpolates", torch.lerp(scaled, fake, mix[:, None, None, None]), VALUES)
+        vectors.check(f"{s}/disc_fake", fake_value, VALUES)
+        vectors.check(f"{s}/gradient_penalty", penalty, VALUES)
+        vectors.check(f"{s}/gen_cost", losses.wasserstein_generator_loss(fake_value), VALUES)
+        real = images(vectors, "real_int1")
+    assert not vectors.unread
 
 
 def test_cifar_wgan_gp_with_rmsprop(golden, double_players, replay, trace, revise):
@@ -132,8 +172,8 @@ def test_cifar_wgan_gp_with_rmsprop(golden, double_players, replay, trace, revis
         latents=[vectors.input("normal0")] * 2,
         penalty=[vectors.input("uniform0").flatten()],
     )
-    losses = experiment.iterate(settings, players, 0, draws)
-    vectors.check("s1/disc_cost", losses["critic"] + 10 * losses["gradient_penalty"], VALUES)
+    reported = experiment.iterate(settings, players, 0, draws)
+    vectors.check("s1/disc_cost", reported["critic"] + 10 * reported["gradient_penalty"], VALUES)
     (step,) = recorded.critic_steps
     vectors.check_all("s1/grad/", step.gradients, PENALISED_CRITIC, VALUES, common_scale=True)
     for name, gradient in step.gradients.items():
@@ -145,6 +185,7 @@ def test_cifar_dcgan(golden, double_players, replay, trace, revise):
     vectors = golden("wgangp_cifar_dcgan_f32")
     settings = revise(dcgan.CIFAR10.settings, batch=6)
     players = double_players(dcgan.build_cifar, settings, SHAPE, vectors, CIFAR_GENERATOR, NORMALISED_CRITIC)
+    still = copy.deepcopy(players)
     recorded = trace(players)
     z = vectors.input("normal0")
     first = dcgan.critic_step(settings, players, replay(images=[images(vectors, "real_int0")], latents=[z]))
@@ -167,11 +208,25 @@ def test_cifar_dcgan(golden, double_players, replay, trace, revise):
     vectors.check_all("s3/grad/", step.gradients, CIFAR_GENERATOR, VALUES, common_scale=True)
     check_weights(vectors, "s3/after/", step, CIFAR_GENERATOR, settings.learning_rate)
 
+    real, fake = images(vectors, "real_int0"), still.generator(z).detach()
+    for s, state in critic_states(copy.deepcopy(still.critic.state_dict()), recorded):
+        still.critic.load_state_dict(state)
+        real_value, fake_value = still.critic(real / 127.5 - 1), still.critic(fake)
+        cost = settings.critic_loss_scale * losses.standard_critic_loss(real_value, fake_value)
+        vectors.check(f"{s}/fake_data", fake, VALUES)
+        vectors.check(f"{s}/disc_real", real_value, VALUES)
+        vectors.check(f"{s}/disc_fake", fake_value, VALUES)
+        vectors.check(f"{s}/disc_cost", cost, VALUES)
+        vectors.check(f"{s}/gen_cost", losses.non_saturating_generator_loss(fake_value), VALUES)
+        real = images(vectors, "real_int1")
+    assert not vectors.unread
+
 
 def test_cifar_resnet(golden, double_players, replay, trace, revise):
     vectors = golden("wgangp_resnet_uncond_f32")
     settings = revise(wgan_gp.CIFAR10_RESNET.settings, batch=8, critic_steps=1)
     players = double_players(wgan_gp.build_resnet, settings, SHAPE, vectors, RESNET_GENERATOR, RESNET_CRITIC)
+    still = copy.deepcopy(players)
     recorded = trace(players)
     halves = torch.cat([vectors.input("normal0"), vectors.input("normal1")])
     draws = replay(
@@ -185,21 +240,39 @@ def test_cifar_resnet(golden, double_players, replay, trace, revise):
     second = wgan_gp.iterate(settings, players, 25_000, draws)
     assert draws.exhausted
 
-    for i, (step, losses) in enumerate(zip(recorded.critic_steps, (first, second), strict=True)):
+    for i, (step, reported) in enumerate(zip(recorded.critic_steps, (first, second), strict=True)):
         s = f"s{i + 1}"
         real, fake, _ = recorded.critic_outputs[3 * i : 3 * i + 3]
         vectors.check(f"{s}/real_data", recorded.critic_inputs[3 * i], VALUES)
         vectors.check(f"{s}/fake_data", torch.cat(recorded.generated[2 * i : 2 * i + 2]), VALUES)
         vectors.check(f"{s}/disc_real", real, VALUES)
         vectors.check(f"{s}/disc_wgan_fake", fake, VALUES)
-        vectors.check(f"{s}/gradient_penalty_times10", 10 * losses["gradient_penalty"], VALUES)
-        vectors.check(f"{s}/disc_cost", losses["critic"] + 10 * losses["gradient_penalty"], VALUES)
+        vectors.check(f"{s}/gradient_penalty_times10", 10 * reported["gradient_penalty"], VALUES)
+        vectors.check(f"{s}/disc_cost", reported["critic"] + 10 * reported["gradient_penalty"], VALUES)
         vectors.check_all(f"{s}/grad/", step.gradients, RESNET_CRITIC, GRADIENTS, common_scale=True)
         check_weights(vectors, f"{s}/after/", step, RESNET_CRITIC, settings.learning_rate)
     vectors.check("s3/gen_cost", second["generator"], VALUES)
     (step,) = recorded.generator_steps
     vectors.check_all("s3/grad/", step.gradients, RESNET_GENERATOR, GRADIENTS, common_scale=True)
     check_weights(vectors, "s3/after/", step, RESNET_GENERATOR, settings.learning_rate)
+
+    mix, noise = vectors.input("uniform1").flatten(), images(vectors, "uniform0") * 128
+    normals = [vectors.input(f"normal{i}") for i in range(4)]
+    parts = [still.generator(z).detach() for z in normals]
+    fake, others = torch.cat(parts[:2]), torch.cat(parts[2:])
+    real = images(vectors, "real_int0")
+    for s, state in critic_states(copy.deepcopy(still.critic.state_dict()), recorded):
+        still.critic.load_state_dict(state)
+        scaled = wgan_gp.scaled(settings, real, replay(dequantise=[noise]))
+        fake_value, penalty, cost = check_penalised(vectors, s, still.critic, scaled, fake, mix)
+        vectors.check(f"{s}/real_data", scaled, VALUES)
+        vectors.check(f"{s}/fake_data", fake, VALUES)
+        vectors.check(f"{s}/disc_wgan_fake", fake_value, VALUES)
+        vectors.check(f"{s}/disc_wgan", cost, VALUES)
+        vectors.check(f"{s}/gradient_penalty_times10", 10 * penalty, VALUES)
+        vectors.check(f"{s}/gen_cost", losses.wasserstein_generator_loss(still.critic(others)), VALUES)
+        real = images(vectors, "real_int1")
+    assert vectors.unread == {f"s{i}/fake_labels_last" for i in (1, 2, 3)}  # this critic has no labels
 
 
 def batch_norm(vectors, name, kind):

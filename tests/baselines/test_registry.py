@@ -1,30 +1,20 @@
 """The registry: the catalogue is never wrong, and an experiment of a third party is one like any other."""
 
+import importlib
 import json
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
 import baselines
 from baselines import catalogue
 
-PLUGIN = """
-from dataclasses import replace
-from baselines import gan
-
-EXPERIMENTS = (
-    replace(
-        gan.DIGITS,
-        name="tiny/digits",
-        title="A third party's GAN",
-        settings=gan.DIGITS.settings.revised(
-            generator_units=(8, "its README", "suite"), maxout_units=(4, "its README", "suite")
-        ),
-    ),
-)
-"""
+BASELINES = ("gan", "dcgan", "wgan", "wgan_gp", "sngan")
+PLUGIN = Path(__file__).with_name("plugin")
+"""A third party's installed distribution."""
 SUITE = """
 title = "Third party"
 experiments = ["tiny/digits"]
@@ -36,14 +26,9 @@ protocols = ["digits-2k"]
 
 
 @pytest.fixture
-def plugin(tmp_path):
-    """A distribution with a module under the entry-point group, on the path of child processes."""
-    (tmp_path / "tiny_gan.py").write_text(PLUGIN)
-    info = tmp_path / "tiny_gan-1.0.dist-info"
-    info.mkdir()
-    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: tiny-gan\nVersion: 1.0\n")
-    (info / "entry_points.txt").write_text("[ganbench.baselines]\ntiny = tiny_gan\n")
-    return {**os.environ, "PYTHONPATH": os.pathsep.join([str(tmp_path), os.environ.get("PYTHONPATH", "")])}
+def with_plugin():
+    """Environment of a child process on whose path the third party's distribution is."""
+    return {**os.environ, "PYTHONPATH": os.pathsep.join([str(PLUGIN), os.environ.get("PYTHONPATH", "")])}
 
 
 def ganbench(*arguments, env, cwd):
@@ -88,8 +73,18 @@ def test_sources_follow_the_imports():
 def test_names_are_unique_and_belong_to_their_baseline():
     experiments = list(map(baselines.get, baselines.names()))
     assert [e.name for e in experiments] == list(baselines.names())
-    assert {e.baseline for e in experiments} == {"gan", "dcgan", "wgan", "wgan_gp", "sngan"}
-    assert len(set(baselines.names())) == len(baselines.names())
+    assert {e.baseline for e in experiments} == set(BASELINES)
+    declared = [e.name for module in catalogue.MODULES for e in importlib.import_module(module).EXPERIMENTS]
+    assert declared == list(baselines.names())
+    for experiment in experiments:
+        assert baselines.described(experiment.name)["module"].rsplit(".", 1)[-1] == experiment.baseline
+
+
+@pytest.mark.parametrize("baseline", BASELINES)
+def test_each_baseline_has_a_headline_and_a_run_without_download(baseline):
+    experiments = importlib.import_module(f"baselines.{baseline}").EXPERIMENTS
+    assert any(e.headline for e in experiments)
+    assert any(e.dataset == "digits" for e in experiments)
 
 
 def test_unknown_name_is_an_error_of_its_own():
@@ -97,18 +92,49 @@ def test_unknown_name_is_an_error_of_its_own():
         baselines.get("gan/mnits")
 
 
-def test_third_party_experiment_is_listed_and_run(plugin, tmp_path):
-    listed = ganbench("list", "experiments", "--json", env=plugin, cwd=tmp_path)
+def test_third_party_experiment_is_listed_and_run(with_plugin, tmp_path):
+    listed = ganbench("list", "experiments", "--json", env=with_plugin, cwd=tmp_path)
     names = [entry["experiment"] for entry in json.loads(listed.stdout)]
     assert names[-1] == "tiny/digits"
     assert names[:-1] == list(baselines.names())
 
     (tmp_path / "third.toml").write_text(SUITE)
-    done = ganbench("run", "third.toml", "--device", "cpu", env=plugin, cwd=tmp_path)
+    done = ganbench("run", "third.toml", "--device", "cpu", env=with_plugin, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     (path,) = (tmp_path / "results" / "runs" / "tiny" / "digits").glob("*/record.json")
     record = json.loads(path.read_text())
     assert record["experiment"] == "tiny/digits"
     assert record["final"]["gen_iters"] == 3
     assert "tiny_gan" in record["spec"]["sources"]
-    assert record["spec"]["experiment"]["settings"]["maxout_units"]["source"] == "its README"
+    assert record["spec"]["experiment"]["settings"]["width"]["source"] == "tiny-gan's README"
+
+
+@pytest.mark.parametrize(
+    ("source", "says"),
+    [
+        ("import nothing_like_it", "cannot be loaded: ModuleNotFoundError"),
+        ("", "cannot be loaded: AttributeError"),
+        ("from baselines.gan import EXPERIMENTS", "has a name that is taken, 'gan/digits'"),
+        (
+            "from dataclasses import replace\nfrom baselines import gan\n"
+            "EXPERIMENTS = (replace(gan.DIGITS, name='nameless'),)",
+            "'nameless' is no name, or two experiments have it",
+        ),
+        (
+            "from dataclasses import replace\nfrom baselines import gan\n"
+            "EXPERIMENTS = (replace(gan.DIGITS, name='a/b'), replace(gan.DIGITS, name='a/b'))",
+            "'a/b' is no name, or two experiments have it",
+        ),
+    ],
+)
+def test_a_broken_plugin_is_named(source, says, tmp_path):
+    (tmp_path / "broken.py").write_text(source)
+    info = tmp_path / "broken-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: broken\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text("[ganbench.baselines]\nbad = broken\n")
+    done = ganbench("list", "experiments", env={**os.environ, "PYTHONPATH": str(tmp_path)}, cwd=tmp_path)
+    assert done.returncode == 2
+    assert done.stderr.startswith("ganbench: the plugin 'bad' (broken) ")
+    assert says in done.stderr
+    assert "Traceback" not in done.stderr
