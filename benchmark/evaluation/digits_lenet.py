@@ -13,9 +13,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load as load_safetensors
 from torch import Tensor, nn
 
+from benchmark.errors import UserError
 from benchmark.evaluation import weights
 
 if TYPE_CHECKING:
@@ -58,12 +60,18 @@ def load(file: Path = WEIGHTS_PATH) -> DigitsLeNet:
     """Load the trained extractor on the CPU, in eval mode, without gradients; draws no random numbers.
 
     Raises:
-        UserError: the weights are missing, or their SHA-256 is not the one in the record beside them.
+        UserError: the weights are missing, are no safetensors file of this network, or their SHA-256 is not
+            the one in the record beside them.
 
     """
     content = weights.read_verified(file)
     # On the meta device the layers' initialisation costs nothing and leaves the global generator alone.
     with torch.device("meta"):
         net = DigitsLeNet()
-    net.load_state_dict(load_safetensors(content), assign=True)
+    try:
+        net.load_state_dict(load_safetensors(content), assign=True)
+    except (SafetensorError, RuntimeError) as error:
+        raise UserError(
+            f"not the weights of this network ({error})", where=str(file), do="Restore the file"
+        ) from error
     return net.eval().requires_grad_(False)

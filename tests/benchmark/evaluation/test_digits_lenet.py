@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import pickle
 import shutil
 
 import pytest
@@ -57,6 +58,28 @@ def test_one_flipped_bit_is_refused(copied_weights):
 def test_untouched_copy_is_accepted(copied_weights):
     copy, committed = digits_lenet.load(copied_weights), digits_lenet.load()
     assert all(torch.equal(a, b) for a, b in zip(copy.parameters(), committed.parameters(), strict=True))
+
+
+class Bomb:
+    """Creates a file when unpickled."""
+
+    def __init__(self, path):
+        self.path = path
+
+    def __reduce__(self):
+        return (open, (str(self.path), "w"))
+
+
+@pytest.mark.parametrize("forged", [False, True], ids=["record as it was", "record forged too"])
+def test_a_pickle_is_refused_and_not_run(copied_weights, forged, tmp_path):
+    content = pickle.dumps(Bomb(tmp_path / "executed"))
+    copied_weights.write_bytes(content)
+    if forged:
+        record = {**weights.record(copied_weights), "weights_sha256": hashlib.sha256(content).hexdigest()}
+        copied_weights.with_suffix(".json").write_text(json.dumps(record))
+    with pytest.raises(UserError, match="Restore the file"):
+        digits_lenet.load(copied_weights)
+    assert not (tmp_path / "executed").exists()
 
 
 @pytest.mark.parametrize("record", [None, "not JSON", "[]", json.dumps({"seed": 0})])
