@@ -73,8 +73,9 @@ def cell_id(spec: dict[str, Any]) -> str:
 
 
 def run_id(spec: dict[str, Any]) -> str:
-    """The cell, the seed and the code: equal runs in equal environments give equal bits."""
-    return digest({"cell": cell_id(spec), "seed": spec["seed"], "sources": spec["sources"]})
+    """The cell, seed, code and the run it starts from: equal in equal environments means equal bits."""
+    before = {"starts_from": spec["starts_from"]["run_id"]} if "starts_from" in spec else {}
+    return digest({"cell": cell_id(spec), "seed": spec["seed"], "sources": spec["sources"], **before})
 
 
 def env_id(environment: dict[str, Any]) -> str:

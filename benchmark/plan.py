@@ -27,6 +27,8 @@ class PlannedRun:
     env_id: str
     directory: Path
     state: store.RunState
+    after: Path | None = None
+    """Directory of the run whose generator this one starts from."""
 
     @property
     def experiment(self) -> str:
@@ -53,23 +55,45 @@ def plan(suite: Suite, out: Path, device: str) -> list[PlannedRun]:
     """All runs of a suite, seed by seed, so that every experiment has its first seed early. Writes nothing.
 
     Raises:
-        UserError: a data set that this version does not have, a budget that the paper does not print, or a
-            device that is not there.
+        UserError: a data set that this version does not have, a budget that the paper does not print, a
+            device that is not there, or an experiment without the one it starts from.
 
     """
     env_id = identity.env_id(environment.describe(device))
-    parts = {name: spec_without_seed(suite, name, device) for name in suite.experiments}
+    parts: dict[str, dict[str, Any]] = {}
     runs = []
     for seed in suite.seeds:
         for name in suite.experiments:
-            spec = {**parts[name], "seed": seed}
+            spec = _spec(suite, name, seed, device, parts)
             run_id = identity.run_id(spec)
             directory = store.run_directory(out, name, run_id, env_id)
             state = store.state(directory)
             if state.name == "not run" and (old := _older_run(out, spec, directory)):
                 state = store.RunState("stale", reason=old)
-            runs.append(PlannedRun(spec, run_id, env_id, directory, state))
+            after = None
+            if before := spec.get("starts_from"):
+                after = store.run_directory(out, before["experiment"], before["run_id"], env_id)
+                if before["experiment"] not in suite.experiments and store.state(after).name != "done":
+                    raise UserError(
+                        f"starts from '{before['experiment']}', which the suite does not have",
+                        where=f"experiment '{name}'",
+                        do="Choose both",
+                    )
+            runs.append(PlannedRun(spec, run_id, env_id, directory, state, after))
     return runs
+
+
+def _spec(
+    suite: Suite, name: str, seed: int, device: str, parts: dict[str, dict[str, Any]]
+) -> dict[str, Any]:
+    """A run's spec; `parts` keeps what does not depend on the seed. With the run it starts from, if any."""
+    if name not in parts:
+        parts[name] = spec_without_seed(suite, name, device)
+    spec = {**parts[name], "seed": seed}
+    if before := spec["experiment"]["starts_from"]:
+        run_id = identity.run_id(_spec(suite, before, seed, device, parts))
+        spec["starts_from"] = {"experiment": before, "run_id": run_id}
+    return spec
 
 
 def spec_without_seed(suite: Suite, name: str, device: str) -> dict[str, Any]:

@@ -89,7 +89,7 @@ def checks(directory: Path, *, rerun: bool = True) -> Iterator[Check]:
         yield Check(
             "environment", False, f"made in another environment, so bits cannot be compared ({changed})"
         )
-        yield _first_again(content, "cuda" if here["cuda"] else "cpu")
+        yield _first_again(directory, content, "cuda" if here["cuda"] else "cpu")
 
 
 def _raw_record(directory: Path) -> dict[str, Any]:
@@ -193,17 +193,17 @@ def _again_to_the_end(directory: Path, content: dict[str, Any]) -> Check:
 
     last, *earlier = checkpoint.available(directory / "checkpoints")
     start = int(earlier[0].stem) if earlier else 0
-    again = _work(content["spec"], earlier[:1])
+    again = _work(content["spec"], earlier[:1], directory)
     span = f"G-iterations {start} to {int(last.stem)}"
     if record.comparable_part(again) == record.comparable_part(content):
         return Check("bits", True, f"{span} computed again: equal bit for bit")
     return Check("bits", False, f"{span} computed again differ: {_first_difference(content, again)}")
 
 
-def _first_again(content: dict[str, Any], device: str) -> Check:
+def _first_again(directory: Path, content: dict[str, Any], device: str) -> Check:
     n = min(FIRST_GEN_ITERS, content["gen_iters"])
     spec = {**content["spec"], "gen_iters": n, "evaluate_at": sorted({0, n}), "device": device}
-    again = _work(spec, [])
+    again = _work(spec, [], directory)
     then, now = (_numbers(r) for r in (content, again))
     off = [name for name, x in then.items() if name not in now or not _close(x, now[name])]
     if off:
@@ -241,10 +241,19 @@ def _first_difference(then: dict[str, Any], now: dict[str, Any]) -> str:
     return ", ".join(key for key in old if old[key] != new.get(key))
 
 
-def _work(spec: dict[str, Any], checkpoints: list[Path]) -> dict[str, Any]:
-    """The record that a worker makes of `spec` in an empty folder, from a checkpoint if one is given."""
+def _work(spec: dict[str, Any], checkpoints: list[Path], directory: Path) -> dict[str, Any]:
+    """The record that a worker makes of `spec` in an empty folder, from a checkpoint if one is given.
+
+    If the run starts from another one, that lies where it should: in the same place beside it.
+    """
     with tempfile.TemporaryDirectory(prefix="ganbench-verify-") as temporary:
-        folder = Path(temporary)
+        out, own = directory.absolute().parents[3], Path(temporary)
+        folder = own / directory.absolute().relative_to(out)
+        folder.mkdir(parents=True)
+        if before := spec.get("starts_from"):
+            first = (own / "runs").joinpath(*before["experiment"].split("/"))
+            first.parent.mkdir(parents=True, exist_ok=True)
+            first.symlink_to(out / "runs" / before["experiment"], target_is_directory=True)
         atomic.write_json(folder / "spec.json", spec)
         (folder / "checkpoints").mkdir()
         for path in checkpoints:

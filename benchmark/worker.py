@@ -135,6 +135,7 @@ def _train(directory: Path, spec: dict[str, Any], cadence: dict[str, Any], log: 
     labels = data.load_labels(dataset, "train").to(device) if experiment.classes else None
     chosen = [protocols.get(protocol["name"]) for protocol in spec["protocols"]]
     evaluator = Evaluator(chosen, dataset, device)
+    env_id = identity.env_id(described)
     real_data = evaluator.real_data_floor()
     trainer = Trainer(
         experiment,
@@ -143,6 +144,7 @@ def _train(directory: Path, spec: dict[str, Any], cadence: dict[str, Any], log: 
         evaluate_at=spec["evaluate_at"],
         images=images,
         labels=labels,
+        pretrained=_first_stage(directory, spec, env_id),
         evaluator=evaluator,
         directory=directory,
         watcher=log,
@@ -156,7 +158,7 @@ def _train(directory: Path, spec: dict[str, Any], cadence: dict[str, Any], log: 
     players = trainer.players
     content = record.build(
         spec,
-        env_id=identity.env_id(described),
+        env_id=env_id,
         state=vars(trainer.state),
         real_data=real_data,
         weights={
@@ -182,6 +184,27 @@ def _train(directory: Path, spec: dict[str, Any], cadence: dict[str, Any], log: 
     log.event("finished", status=content["status"])
     (directory / "progress.json").unlink(missing_ok=True)
     return 0
+
+
+def _first_stage(directory: Path, spec: dict[str, Any], env_id: str) -> dict[str, Any] | None:
+    """The trained generator of the run that this one starts from, beside it in the results folder."""
+    if "starts_from" not in spec:
+        return None
+    from benchmark.training import checkpoint
+
+    before = spec["starts_from"]
+    first = store.run_directory(directory.parents[3], before["experiment"], before["run_id"], env_id)
+    finished = store.read_record(first)
+    if finished is None or finished["status"] != "done":
+        raise UserError("the run it starts from is not done", where=str(first), do="Run both experiments")
+    try:
+        _, tensors = checkpoint.read(checkpoint.available(first / "checkpoints")[0])
+    except (IndexError, checkpoint.DamagedCheckpoint) as error:
+        raise UserError(f"the generator it starts from is lost ({error})", where=str(first)) from error
+    generator = checkpoint.part(tensors, "generator")
+    if checkpoint.digest(generator) != finished["digests"]["generator_weights"]:
+        raise UserError("the generator it starts from is not the recorded one", where=str(first))
+    return generator
 
 
 class _Stop:

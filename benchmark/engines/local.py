@@ -99,7 +99,7 @@ def execute(
     previous = signal.signal(signal.SIGTERM, _raise_interrupt)
     try:
         while waiting or children:
-            for run in _free(waiting, jobs - len(children), display, told):
+            for run in _free(waiting, children, jobs, display, told):
                 display.started(run)
                 if child := _start(run, environment, cadence or {}, display):
                     children.append(child)
@@ -129,11 +129,18 @@ def execute(
             child.process.kill()
 
 
-def _free(waiting: deque[PlannedRun], most: int, display: Display, told: set[str]) -> list[PlannedRun]:
-    """Take up to `most` runs that nobody works on from the queue; those that others finished leave it too."""
+def _free(
+    waiting: deque[PlannedRun], children: list[_Child], jobs: int, display: Display, told: set[str]
+) -> list[PlannedRun]:
+    """Take runs that can start now from the queue, as many as there are free slots.
+
+    Those that another command works on, or whose first stage is not finished, stay in it; those that another
+    command finished, or whose first stage will not finish, leave it.
+    """
+    to_come = {run.directory for run in waiting} | {child.run.directory for child in children}
     found: list[PlannedRun] = []
     for _ in range(len(waiting)):
-        if len(found) == most:
+        if len(found) + len(children) >= jobs:
             break
         run = waiting.popleft()
         if store.is_locked(run.directory):
@@ -144,6 +151,13 @@ def _free(waiting: deque[PlannedRun], most: int, display: Display, told: set[str
         elif (state := store.state(run.directory)).finished:
             display.started(run)
             display.ended(run, state)
+        elif run.after is not None and (first := store.state(run.after)).name != "done":
+            if run.after in to_come or first.name == "running":
+                waiting.append(run)
+            else:
+                display.started(run)
+                reason = f"the run it starts from is not done: {first.text()}"
+                display.ended(run, store.RunState("failed", reason=reason))
         else:
             found.append(run)
     return found

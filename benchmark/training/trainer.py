@@ -96,6 +96,7 @@ class Trainer:
         evaluate_at: G-iterations at which to score, increasing.
         images: training images, uint8 [N, C, H, W] as large as the experiment's, on the training device.
         labels: their classes, int64 [N], on the training device; for conditional experiments.
+        pretrained: state dict for the generator's submodule of that name, for experiments with `starts_from`.
         evaluator: scores the images; None trains without scores.
         directory: where checkpoints and samples go.
         watcher: told of progress and events.
@@ -113,6 +114,7 @@ class Trainer:
         evaluate_at: list[int],
         images: Tensor,
         labels: Tensor | None = None,
+        pretrained: dict[str, Tensor] | None = None,
         evaluator: Evaluator | None,
         directory: Path,
         watcher: Watcher,
@@ -123,6 +125,7 @@ class Trainer:
         self.evaluate_at, self.evaluator = evaluate_at, evaluator
         self.directory, self.watcher, self.cadence = directory, watcher, cadence
         self.draws = SeededDraws(experiment, seed, images, labels)
+        self._pretrained = pretrained
         self.state, self.players = self._resume(images)
         self._wall_before = self.state.seconds["wall_s"] - started
         self._cpu_before = self.state.seconds["cpu_s"]
@@ -162,7 +165,14 @@ class Trainer:
             self.draws.images_seen = state.images_seen
             self.watcher.event("resumed", gen_iters=state.gen_iters)
             return state, players
-        return State(), build(self.experiment, self.seed, images)
+        players = build(self.experiment, self.seed, images)
+        if self.experiment.starts_from:
+            if self._pretrained is None:
+                raise ValueError(
+                    f"{self.experiment.name} needs the generator of {self.experiment.starts_from}"
+                )
+            players.generator.get_submodule("pretrained").load_state_dict(self._pretrained)
+        return State(), players
 
     def _train(self, until: int, stop: Callable[[], bool]) -> None:
         """G-iterations up to `until`, a stop or a checkpoint; sets `diverged_at` if a loss is not finite."""
