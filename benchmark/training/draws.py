@@ -59,8 +59,10 @@ class SeededDraws:
     Args:
         experiment: gives the batch, the prior, the end of an epoch and the data position of an iteration.
         seed: the run's seed.
-        images: training images, uint8 [N, C, H, W], on the training device.
-        labels: their classes, int64 [N], on the training device; for conditional experiments.
+        images: training images, uint8 [N, C, H, W], where they fit: on the training device, or on the CPU
+            (perhaps mapped from a file), from where only the minibatches are moved.
+        labels: their classes, int64 [N], beside the images; for conditional experiments.
+        device: the training device; that of the images unless given.
 
     Attributes:
         images_seen: real images handed out so far, over all iterations; a resumed run sets it.
@@ -68,11 +70,16 @@ class SeededDraws:
     """
 
     def __init__(
-        self, experiment: Experiment[Any], seed: int, images: Tensor, labels: Tensor | None = None
+        self,
+        experiment: Experiment[Any],
+        seed: int,
+        images: Tensor,
+        labels: Tensor | None = None,
+        device: torch.device | None = None,
     ) -> None:
         self._experiment, self._settings = experiment, experiment.settings
         self._seed, self._images, self._labels = seed, images, labels
-        self._device = images.device
+        self._device = device or images.device
         self._n = len(images)
         batch, end = self._settings.batch, self._settings.epoch_end
         self._batch: int = batch
@@ -104,14 +111,15 @@ class SeededDraws:
 
     def images(self) -> Tensor:
         """Next real minibatch, uint8 [B, C, H, W]."""
-        return self._images.index_select(0, self._next_batch())
+        return self._moved(self._images.index_select(0, self._next_batch()))
 
     def labelled_images(self) -> tuple[Tensor, Tensor]:
         """Next real minibatch, uint8 [B, C, H, W], and its classes, int64 [B]."""
         if self._labels is None:
             raise ValueError(f"{self._experiment.name} asks for labels, but the run has none")
         chosen = self._next_batch()
-        return self._images.index_select(0, chosen), self._labels.index_select(0, chosen)
+        images = self._images.index_select(0, chosen)
+        return self._moved(images), self._moved(self._labels.index_select(0, chosen))
 
     def skip_images(self) -> None:
         """Pass over one real minibatch."""
@@ -163,9 +171,9 @@ class SeededDraws:
 
     def _epoch_order(self, epoch: int) -> Tensor:
         order = stream(self._seed, "data", epoch).permutation(self._n)
-        return torch.from_numpy(order).to(self._device)
+        return torch.from_numpy(order).to(self._images.device)
 
     def _moved(self, tensor: Tensor) -> Tensor:
-        if self._device.type == "cpu":
+        if tensor.device == self._device or self._device.type == "cpu":
             return tensor
         return tensor.pin_memory().to(self._device, non_blocking=True)

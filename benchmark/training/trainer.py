@@ -94,8 +94,10 @@ class Trainer:
         seed: the run's seed.
         budget: G-iterations to make.
         evaluate_at: G-iterations at which to score, increasing.
-        images: training images, uint8 [N, C, H, W] as large as the experiment's, on the training device.
-        labels: their classes, int64 [N], on the training device; for conditional experiments.
+        images: training images, uint8 [N, C, H, W] as large as the experiment's, on the training device or
+            the CPU.
+        labels: their classes, int64 [N], beside the images; for conditional experiments.
+        device: the training device; that of the images unless given.
         pretrained: state dict for the generator's submodule of that name, for experiments with `starts_from`.
         evaluator: scores the images; None trains without scores.
         directory: where checkpoints and samples go.
@@ -114,6 +116,7 @@ class Trainer:
         evaluate_at: list[int],
         images: Tensor,
         labels: Tensor | None = None,
+        device: torch.device | None = None,
         pretrained: dict[str, Tensor] | None = None,
         evaluator: Evaluator | None,
         directory: Path,
@@ -124,8 +127,8 @@ class Trainer:
         self.experiment, self.seed, self.budget = experiment, seed, budget
         self.evaluate_at, self.evaluator = evaluate_at, evaluator
         self.directory, self.watcher, self.cadence = directory, watcher, cadence
-        self.draws = SeededDraws(experiment, seed, images, labels)
-        self._pretrained = pretrained
+        self.draws = SeededDraws(experiment, seed, images, labels, device)
+        self._pretrained, self._device = pretrained, device
         self.state, self.players = self._resume(images)
         self._wall_before = self.state.seconds["wall_s"] - started
         self._cpu_before = self.state.seconds["cpu_s"]
@@ -156,7 +159,7 @@ class Trainer:
         """Start from the newest intact checkpoint, or from the beginning."""
         folder = self.directory / "checkpoints"
         for path in checkpoint.available(folder):
-            players = build(self.experiment, self.seed, images)
+            players = build(self.experiment, self.seed, images, self._device)
             try:
                 state = State(**checkpoint.restore(path, players))
             except (checkpoint.DamagedCheckpoint, TypeError) as error:
@@ -165,7 +168,7 @@ class Trainer:
             self.draws.images_seen = state.images_seen
             self.watcher.event("resumed", gen_iters=state.gen_iters)
             return state, players
-        players = build(self.experiment, self.seed, images)
+        players = build(self.experiment, self.seed, images, self._device)
         if self.experiment.starts_from:
             if self._pretrained is None:
                 raise ValueError(
@@ -263,22 +266,30 @@ class Trainer:
         return min((k for k in self.evaluate_at if k > self.state.gen_iters), default=self.budget)
 
 
-def build(experiment: Experiment[Any], seed: int, images: Tensor) -> Players:
+def _mean_image(images: Tensor) -> Tensor:
+    """Mean of uint8 images [N, C, H, W] in 0..1, float32 on the CPU; exact sums, a part at a time."""
+    total = sum(part.sum(0, dtype=torch.int64) for part in torch.split(images, 4096))
+    return torch.as_tensor(total).double().div(len(images)).div(255).float().cpu()
+
+
+def build(
+    experiment: Experiment[Any], seed: int, images: Tensor, device: torch.device | None = None
+) -> Players:
     """Networks and optimisers at G-iteration 0, a pure function of experiment, seed and training images.
 
     Built on the CPU and moved, so that the initial weights are the same on every device. Torch's global
     generator, from which layers initialise themselves, is put back afterwards.
     """
-    mean_image = images.double().mean(0).div(255).float().cpu()
+    mean_image = _mean_image(images)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(torch_seed(seed, "init", 0))
         players = experiment.build(experiment.settings, experiment.image_shape, mean_image)
-    on_cpu = images.device.type == "cpu"
+    device = device or images.device
     for network in (players.generator, players.critic):
         network.train()
         # Module.to moves parameters in place, so the optimisers keep pointing at them.
-        network.to(images.device)
-        if on_cpu:
+        network.to(device)
+        if device.type == "cpu":
             network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     return players
 

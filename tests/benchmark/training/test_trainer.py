@@ -293,3 +293,10 @@ def test_initial_weights_depend_on_the_seed_alone(digits_experiment, make_traine
     other = make_trainer(digits_experiment, tmp_path / "c", seed=1)
     digests = [checkpoint.digest(t.players.generator.state_dict()) for t in (first, second, other)]
     assert digests[0] == digests[1] != digests[2]
+
+
+@pytest.mark.parametrize("n", [1, 4096, 5000])
+def test_the_mean_image_is_exact_whatever_the_number_of_images(n):
+    images = torch.randint(256, (n, 1, 2, 3), dtype=torch.uint8, generator=torch.Generator().manual_seed(n))
+    exact = images.to(torch.int64).sum(0).double() / n / 255
+    assert torch.equal(trainer._mean_image(images), exact.float())
