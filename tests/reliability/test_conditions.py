@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+import time
 
 import pytest
 
@@ -52,10 +53,14 @@ def test_seeds_beyond_32_bits_are_other_seeds(expected, whole):
 
 def test_two_commands_at_once_share_the_work(suite, expected, bits_of, tmp_path, row):
     command = [sys.executable, "-m", "benchmark", "run", suite, "--device", "cpu", "--jobs", "1"]
-    both = [
-        subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-        for _ in range(2)
-    ]
+    both = []
+    for _ in range(2):
+        both.append(
+            subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        )
+        deadline = time.monotonic() + 60
+        while not list(tmp_path.rglob("events.jsonl")) and time.monotonic() < deadline:
+            time.sleep(0.02)
     said = [process.communicate(timeout=200)[1] for process in both]
     assert [process.returncode for process in both] == [0, 0]
     assert not any("Traceback" in text for text in said)
@@ -65,10 +70,11 @@ def test_two_commands_at_once_share_the_work(suite, expected, bits_of, tmp_path,
         names = [event["event"] for event in store.events(directory)]
         assert (names.count("started"), names.count("finished")) == (1, 1)
     waited = [line for text in said for line in text.splitlines() if "another process works on it" in line]
-    assert waited
+    assert len(waited) >= 1
     row("two `ganbench run` on one folder", 0, waited[0], "each run is made once; the second waits for it")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("budget", [0, 1])
 def test_the_smallest_budgets_are_runs(budget, ganbench, suite, tmp_path):
     ended = ganbench("run", suite, "--seeds", "0", "--budget", budget, "--device", "cpu", "--json")

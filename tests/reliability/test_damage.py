@@ -49,7 +49,9 @@ class Bomb:
 @pytest.mark.parametrize(
     ("fault", "damage", "files", "went_on"),
     [
-        ("newest checkpoint truncated", truncate, ("000000008",), "from 6"),
+        pytest.param(
+            "newest checkpoint truncated", truncate, ("000000008",), "from 6", marks=pytest.mark.slow
+        ),
         ("newest checkpoint with a flipped bit", flip, ("000000008",), "from 6"),
         ("both checkpoints damaged", flip, ("000000008", "000000006"), "from the beginning"),
     ],
@@ -68,6 +70,7 @@ def test_a_damaged_checkpoint_costs_only_time(
     row(fault, 0, f"{message} … {went_on}", f"the run goes on {went_on}; its record has the same bits")
 
 
+@pytest.mark.slow
 def test_a_missing_checkpoint_is_no_event(first, interrupted, ganbench, suite, expected, bits_of, row):
     (first / "checkpoints" / "000000008.safetensors").unlink()
     ended = ganbench("run", suite, "--device", "cpu")
@@ -77,6 +80,7 @@ def test_a_missing_checkpoint_is_no_event(first, interrupted, ganbench, suite, e
     row("newest checkpoint missing", 0, message, "the run goes on from the one before; same bits")
 
 
+@pytest.mark.slow
 def test_a_pickle_in_place_of_a_checkpoint_is_not_executed(
     first, interrupted, ganbench, suite, expected, bits_of, tmp_path, row
 ):

@@ -15,7 +15,12 @@ from benchmark import store
     ("fault", "where", "reason"),
     [
         ("disk full at a checkpoint", "checkpoints/", r"failed: No space left on device: \.0000"),
-        ("disk full for everything", "events.jsonl", r"its directory cannot be written \(No space left"),
+        pytest.param(
+            "disk full for everything",
+            "events.jsonl",
+            r"its directory cannot be written \(No space left",
+            marks=pytest.mark.slow,
+        ),
     ],
 )
 def test_a_full_disk_fails_the_run_and_costs_nothing_finished(
