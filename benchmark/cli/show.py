@@ -17,7 +17,7 @@ def show(name: str, json_: bool) -> None:
     """Show an experiment, suite, data set or protocol.
 
     For an experiment: paper, networks with shapes and parameter counts, hyper-parameters each with its
-    source, deviations from the paper, what papers print about it, BibTeX.
+    source, deviations from the paper, how it is tested, what papers print about it, BibTeX.
     """
     import baselines
     from benchmark import data, suites
@@ -51,7 +51,7 @@ def _show_fields(fields: dict[str, Any], json_: bool) -> None:
 
 def _show_experiment(name: str, json_: bool) -> None:
     import baselines
-    from baselines import claims
+    from baselines import claims, proofs
     from benchmark import experiments
     from benchmark.listing import listing
     from benchmark.networks import layer_table, parts
@@ -61,6 +61,7 @@ def _show_experiment(name: str, json_: bool) -> None:
     iteration = listing(experiment.iterate)
     bibtex = experiments.bibtex([e["paper"]["key"]])
     about = [claim.as_dict() for claim in claims.of(name)]
+    proof = proofs.of(name)
     if json_:
         print_json(
             {
@@ -68,6 +69,7 @@ def _show_experiment(name: str, json_: bool) -> None:
                 "networks": networks,
                 "players": players,
                 "iteration": iteration,
+                "proof": vars(proof) if proof else None,
                 "claims": about,
                 "bibtex": bibtex,
             }
@@ -125,6 +127,9 @@ def _show_experiment(name: str, json_: bool) -> None:
         [(d["what"], d["why"], d["effect"]) for d in e["deviations"]],
         title="deviations from the paper" if e["deviations"] else "no deviations are declared",
     )
+    print_text("")
+    print_text("how it is tested", style="bold")
+    print_text(proof.text() if proof else "A third party's experiment: ganbench knows of no golden vectors.")
     print_text("")
     print_table(
         ("metric", "claim", "± is over", "where", "stated by", "grade", "note"),
