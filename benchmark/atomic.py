@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -27,6 +28,11 @@ def write_bytes(path: Path, content: bytes) -> None:
         os.fsync(directory)
     finally:
         os.close(directory)
+
+
+def target(path: Path) -> str:
+    """Name of the file that a temporary one is for; other names stay as they are."""
+    return re.sub(r"^\.(.+)\.\d+\.tmp$", r"\1", path.name)
 
 
 def remove_litter(folder: Path) -> None:

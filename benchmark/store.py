@@ -41,7 +41,8 @@ class RunState:
         """`interrupted at 120`, `failed: out of memory`."""
         if self.reason:
             return f"{self.name}: {self.reason}"
-        return f"{self.name} at {self.gen_iters}" if self.name in ("interrupted", "running") else self.name
+        where = self.name in ("interrupted", "running", "diverged")
+        return f"{self.name} at {self.gen_iters}" if where else self.name
 
 
 def open_folder(out: Path) -> None:

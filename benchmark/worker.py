@@ -106,7 +106,11 @@ def _reason(error: Exception) -> str:
     if isinstance(error, MemoryError) or "not enough memory" in str(error) or "allocate memory" in str(error):
         return "out of memory"
     if isinstance(error, OSError) and error.errno:
-        return f"{error.strerror}: {Path(error.filename).name}" if error.filename else str(error.strerror)
+        return (
+            f"{error.strerror}: {atomic.target(Path(error.filename))}"
+            if error.filename
+            else str(error.strerror)
+        )
     return repr(error)
 
 
