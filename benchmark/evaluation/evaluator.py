@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, cast
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from benchmark import data
 from benchmark.data.framing import frame
 from benchmark.errors import UserError
-from benchmark.evaluation import extractors, fidelity
+from benchmark.evaluation import cache, extractors, fidelity, frechet, reference
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -18,38 +19,48 @@ if TYPE_CHECKING:
     from benchmark.evaluation.protocols import Protocol
 
 Scores = dict[str, dict[str, float]]
+_Key = tuple[str, str, int]
 
 
 class Evaluator:
-    """Scores images against one data set; the features of the reference images are computed once, here.
+    """Scores images against one data set; what the real images contribute is computed once, here.
 
     Constructing and scoring draw nothing from torch's global generators and build no graph: a training run is
     the same with and without evaluations.
 
     Args:
-        protocols: what to compute; at least one.
+        protocols: what to compute, `resolved`; at least one.
         dataset_name: a registered data set.
         device: where the feature extractor runs. The scores are always computed on the CPU.
+        image_size: height and width of the images to score, where the networks see the real ones in a frame;
+            the data set's own unless given.
 
     Raises:
-        UserError: a protocol and the data set do not fit (channels, size, number of images), or the weights
-            of an extractor are not the recorded ones.
+        UserError: a protocol and the data set do not fit (channels, size, number of images), a protocol asks for
+            what no number of images can give, or the weights of an extractor are not the expected ones.
 
     """
 
     def __init__(
-        self, protocols: Iterable[Protocol], dataset_name: str, device: torch.device | str = "cpu"
+        self,
+        protocols: Iterable[Protocol],
+        dataset_name: str,
+        device: torch.device | str = "cpu",
+        image_size: int | None = None,
     ) -> None:
         self.protocols = tuple(protocols)
         self.dataset = data.info(dataset_name)
         self.device = torch.device(device)
+        self.image_size = image_size
         if not self.protocols:
             raise UserError("no protocol to evaluate by", where=dataset_name, do="Name at least one")
         for protocol in self.protocols:
             self._check_fit(protocol)
-        names = {protocol.extractor for protocol in self.protocols}
-        self._nets = {name: extractors.load(name).to(self.device) for name in names}
-        self._references = {protocol.name: self._reference_features(protocol) for protocol in self.protocols}
+            _check_numbers(protocol)
+        named = {(protocol.extractor, protocol.weights_digest) for protocol in self.protocols}
+        self._nets = {key: extractors.load(*key).to(self.device) for key in sorted(named)}
+        self._depends_on = reference.circumstances(self.dataset, image_size, self.device)
+        self._references = reference.references(self.protocols, self._real_features, self._depends_on)
 
     @property
     def n_generated(self) -> int:
@@ -59,7 +70,8 @@ class Evaluator:
     def scores(self, images: Tensor) -> Scores:
         """Score `n_generated` images, uint8 [N,C,H,W]: a value per protocol and metric (``is``, ``fid``).
 
-        A protocol with fewer images uses the first ones. Smaller images get a black border.
+        A protocol with fewer images uses the first ones. Smaller images get a black border where the protocol
+        has a size.
 
         Raises:
             ValueError: wrong dtype, shape or number of images.
@@ -68,61 +80,175 @@ class Evaluator:
         """
         if len(images) != self.n_generated:
             raise ValueError(f"the protocols score {self.n_generated} images, not {len(images)}")
-        passes: dict[tuple[str, int], tuple[Tensor, Tensor]] = {}
-        scores: Scores = {}
-        for protocol in self.protocols:
-            key = (protocol.extractor, protocol.image_size)
-            if key not in passes:
-                passes[key] = self._extract(protocol, images)
-            features, logits = (rows[: protocol.n_generated] for rows in passes[key])
-            scores[protocol.name] = self._score(protocol, features, logits)
-        return scores
+        return self.scores_of([images])
+
+    def scores_of(self, batches: Iterable[Tensor]) -> Scores:
+        """`scores` of images that come in batches of any size, none of which is kept."""
+        passes = {key: self._pass(key, self.protocols) for key in map(_key, self.protocols)}
+        n_images = 0
+        for images in batches:
+            n_images += len(images)
+            for (_, _, size), feature_pass in passes.items():
+                feature_pass.add(self._framed(images[: feature_pass.n_missing], size))
+        if n_images != self.n_generated:
+            raise ValueError(f"the protocols score {self.n_generated} images, not {n_images}")
+        rows = {key: feature_pass.rows() for key, feature_pass in passes.items()}
+        return {protocol.name: self._score(protocol, *rows[_key(protocol)]) for protocol in self.protocols}
 
     def real_data_floor(self) -> Scores:
-        """Score real images like generated ones: the first of the split that FID does not compare with."""
-        scores: Scores = {}
-        for protocol in self.protocols:
-            images = self._real(_other_split(protocol), protocol.n_generated)
-            scores[protocol.name] = self._score(protocol, *self._extract(protocol, images))
-        return scores
+        """Score real images like generated ones: the first of the split that nothing is compared with.
+
+        No scores for a protocol whose number of images that split does not have.
+        """
+        return {protocol.name: self._floor(protocol) for protocol in self.protocols}
+
+    def _floor(self, protocol: Protocol) -> dict[str, float]:
+        split = _other_split(protocol)
+        if self._size(split) < protocol.n_generated:
+            return {}
+        if not extractors.get(protocol.extractor).costly:
+            return self._floor_on(protocol, split)
+        key = {**self._depends_on, "protocol": {**protocol.as_dict(), "title": "", "note": ""}}
+        stored = cache.arrays(
+            "floor", key, lambda: {m: np.array([x]) for m, x in self._floor_on(protocol, split).items()}
+        )
+        return {metric: float(value[0]) for metric, value in stored.items()}
+
+    def _floor_on(self, protocol: Protocol, split: str) -> dict[str, float]:
+        feature_pass = self._pass(_key(protocol), [protocol])
+        for images in torch.split(self._real(split, protocol.n_generated), extractors.BATCH_SIZE):
+            feature_pass.add(self._framed(images, protocol.image_size))
+        return self._score(protocol, *feature_pass.rows())
 
     def _score(self, protocol: Protocol, features: Tensor, logits: Tensor) -> dict[str, float]:
-        values = {}
+        features, logits = features[: protocol.n_generated], logits[: protocol.n_generated]
+        values: dict[str, float] = {}
         if "is" in protocol.metrics:
-            values["is"] = fidelity.inception_score(logits, splits=protocol.isc_splits)
+            values |= _inception_score(protocol, logits)
         if "fid" in protocol.metrics:
-            values["fid"] = fidelity.frechet_distance(features, self._references[protocol.name])
+            values["fid"] = frechet.distance(features, self._normal(protocol))
+        if "kid" in protocol.metrics:
+            kid, deviation = fidelity.kernel_distance(
+                features,
+                self._reference_features(protocol),
+                subsets=protocol.kid_subsets or 0,
+                subset_size=protocol.kid_subset_size or 0,
+            )
+            values |= {"kid": kid, "kid_std_over_subsets": deviation}
+        if "precision" in protocol.metrics:
+            precision, recall = fidelity.precision_recall(
+                features, self._reference_features(protocol), neighbours=protocol.prc_neighbours or 0
+            )
+            values |= {"precision": precision, "recall": recall}
         return values
 
-    def _extract(self, protocol: Protocol, images: Tensor) -> tuple[Tensor, Tensor]:
-        framed = frame(images, protocol.image_size)
-        return extractors.extract(self._nets[protocol.extractor], framed, self.device)
+    def _normal(self, protocol: Protocol) -> frechet.Normal:
+        normal = self._references[protocol.name].normal
+        assert normal is not None
+        return normal
 
     def _reference_features(self, protocol: Protocol) -> Tensor:
-        return self._extract(protocol, self._real(protocol.reference_split, protocol.n_reference))[0]
+        features = self._references[protocol.name].features
+        assert features is not None
+        return features
+
+    def _pass(self, key: _Key, protocols: Iterable[Protocol]) -> extractors.Pass:
+        sharing = [protocol for protocol in protocols if _key(protocol) == key]
+        return extractors.Pass(
+            self._nets[key[:2]],
+            self.device,
+            extractors.get(key[0]).batch_size,
+            n_features=max((p.n_generated for p in sharing if set(p.metrics) - {"is"}), default=0),
+            n_logits=max((p.n_generated for p in sharing if "is" in p.metrics), default=0),
+        )
+
+    def _real_features(self, protocol: Protocol, split: str, n_images: int) -> Tensor:
+        key = _key(protocol)
+        feature_pass = extractors.Pass(
+            self._nets[key[:2]], self.device, extractors.get(key[0]).batch_size, n_images, 0
+        )
+        for images in torch.split(self._real(split, n_images), extractors.BATCH_SIZE):
+            feature_pass.add(self._framed(images, protocol.image_size))
+        return feature_pass.rows()[0]
 
     def _real(self, split: str, n_images: int) -> Tensor:
-        return data.load(self.dataset.name, cast("data.Split", split))[:n_images]
+        images = data.load(self.dataset.name, cast("data.Split", split))[:n_images]
+        return frame(images, self.image_size) if self.image_size else images
+
+    def _framed(self, images: Tensor, size: int) -> Tensor:
+        if size:
+            return frame(images, size)
+        height, width = self._height_and_width()
+        if images.dtype != torch.uint8 or images.dim() != 4 or tuple(images.shape[2:]) != (height, width):
+            raise ValueError(
+                f"images to score must be uint8 [N,C,{height},{width}] like the real ones, "
+                f"not {images.dtype} {list(images.shape)}"
+            )
+        # In plain row-major layout, for the reason that `frame` gives.
+        return torch.empty(images.shape, dtype=torch.uint8, device=images.device).copy_(images)
+
+    def _height_and_width(self) -> tuple[int, int]:
+        return (self.image_size, self.image_size) if self.image_size else self.dataset.shape[1:]
+
+    def _size(self, split: str) -> int:
+        return self.dataset.n_train if split == "train" else self.dataset.n_held_out
 
     def _check_fit(self, protocol: Protocol) -> None:
+        where, do = f"protocol '{protocol.name}'", "Choose another protocol or data set"
         channels, height, width = self.dataset.shape
-        needed = extractors.CHANNELS[protocol.extractor]
-        if channels != needed or max(height, width) > protocol.image_size:
+        taken, size = extractors.get(protocol.extractor).channels, protocol.image_size
+        if channels not in taken or (size and max(height, width) > size):
+            shape = f"{size} x {size} images or smaller ones" if size else "images"
             raise UserError(
-                f"takes {needed} x {protocol.image_size} x {protocol.image_size} images or smaller ones, "
+                f"takes {' or '.join(map(str, taken))} x {shape}, "
                 f"but those of '{self.dataset.name}' are {channels} x {height} x {width}",
-                where=f"protocol '{protocol.name}'",
-                do="Choose another protocol or data set",
+                where=where,
+                do=do,
             )
-        sizes = {"train": self.dataset.n_train, "held-out": self.dataset.n_held_out}
-        asked = {protocol.reference_split: protocol.n_reference, _other_split(protocol): protocol.n_generated}
-        for split, n_images in asked.items():
-            if sizes[split] < n_images:
-                raise UserError(
-                    f"needs {n_images} real images, but '{self.dataset.name}' ({split}) has {sizes[split]}",
-                    where=f"protocol '{protocol.name}'",
-                    do="Choose another protocol or data set",
-                )
+        if protocol.n_reference and self._size(protocol.reference_split) < protocol.n_reference:
+            raise UserError(
+                f"needs {protocol.n_reference} real images, but '{self.dataset.name}' "
+                f"({protocol.reference_split}) has {self._size(protocol.reference_split)}",
+                where=where,
+                do=do,
+            )
+
+
+def _inception_score(protocol: Protocol, logits: Tensor) -> dict[str, float]:
+    if protocol.is_sets is None:
+        score, deviation = fidelity.inception_scores(logits, splits=protocol.isc_splits)
+        return {"is": score} | ({"is_std_over_splits": deviation} if protocol.isc_splits > 1 else {})
+    sets = torch.split(logits, len(logits) // protocol.is_sets)
+    scores = [fidelity.inception_score(of_set, splits=protocol.isc_splits) for of_set in sets]
+    return {"is": float(np.mean(scores)), "is_std_over_sets": float(np.std(scores))}
+
+
+def _check_numbers(protocol: Protocol) -> None:
+    """Refuse what would fail, or give a number that means nothing, only after all features were computed."""
+    fewest = min(protocol.n_generated, protocol.n_reference) if protocol.n_reference else 0
+    wrong = ""
+    if not protocol.weights_digest:
+        wrong = "the weights of its extractor are not known"
+    elif "is" in protocol.metrics and (
+        protocol.isc_splits < 1
+        or (protocol.is_sets or 1) < 1
+        or protocol.n_generated % (protocol.is_sets or 1)
+        or protocol.n_generated < protocol.isc_splits * (protocol.is_sets or 1)
+    ):
+        sets = f"{protocol.is_sets} sets of " if protocol.is_sets else ""
+        wrong = f"{protocol.n_generated} images do not make {sets}{protocol.isc_splits} splits"
+    elif "fid" in protocol.metrics and fewest < 2:
+        wrong = "FID needs two images or more on either side"
+    elif "kid" in protocol.metrics and not 2 <= (protocol.kid_subset_size or 0) <= fewest:
+        wrong = f"{fewest} images do not make a subset of {protocol.kid_subset_size}"
+    elif {"precision", "recall"} & set(protocol.metrics) and not 1 <= (protocol.prc_neighbours or 0) < fewest:
+        wrong = f"{fewest} images do not have {protocol.prc_neighbours} neighbours each"
+    if wrong:
+        raise UserError(wrong, where=f"protocol '{protocol.name}'")
+
+
+def _key(protocol: Protocol) -> _Key:
+    return protocol.extractor, protocol.weights_digest, protocol.image_size
 
 
 def _other_split(protocol: Protocol) -> str:

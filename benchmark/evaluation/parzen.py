@@ -6,8 +6,8 @@ A normal density of standard deviation σ around each of n samples s, averaged, 
 
 in nats, for D pixels in the range that paper used, 0..1: in −1..1 every value is D·log 2 smaller. The paper
 takes 10 000 samples, σ from `GRID` by the mean over 1 000 validation images, and reports mean and standard
-error over the test images; `cell` does that, by one of the `PROTOCOLS`. The estimate depends strongly on n, so
-it is comparable at equal n alone. Everything is computed in float64, on the device of the arguments.
+error over the test images; `cell` does that, by one of the `PROTOCOLS`. The estimate depends strongly on n,
+so it is comparable at equal n alone. Everything is computed in float64, on the device of the arguments.
 """
 
 from __future__ import annotations
@@ -40,15 +40,18 @@ class Protocol:
         name: how reports call it; without suffix, the one that the paper's numbers were computed by.
         grid: candidates for σ.
         n_samples: generated images, the centres of the window.
-        validation: which of MNIST's 60 000 training images choose σ: the first 1 000 of train[50000:60000].
-        n_test: all of MNIST's test images.
+        first_validation: the training image from which on `n_validation` choose σ. The defaults are the first
+            1 000 of MNIST's train[50000:60000].
+        n_validation: how many.
+        n_test: test images; all of MNIST's.
 
     """
 
     name: str
     grid: tuple[float, ...]
     n_samples: int = 10_000
-    validation: slice = slice(50_000, 51_000)
+    first_validation: int = 50_000
+    n_validation: int = 1_000
     n_test: int = 10_000
 
 
@@ -81,8 +84,8 @@ class Cell(NamedTuple):
 def cell(samples: Tensor, train: Tensor, test: Tensor, protocol: Protocol, *, chunk: int = _CHUNK) -> Cell:
     """Log-likelihood of MNIST's test images under the samples, by a protocol (Table 1).
 
-    σ = argmax over the grid of the mean over `train[protocol.validation]`; then mean and standard error over
-    all test images.
+    σ = argmax over the grid of the mean over the protocol's validation images; then mean and standard error
+    over all test images.
 
     Args:
         samples: generated images, [n_samples, ...]; uint8 in 0..255 (divided by 255) or floats in 0..1.
@@ -97,8 +100,8 @@ def cell(samples: Tensor, train: Tensor, test: Tensor, protocol: Protocol, *, ch
             fit, or what `log_likelihoods` refuses.
 
     """
-    validation = train[protocol.validation]
-    wanted = (protocol.n_samples, protocol.validation.stop - protocol.validation.start, protocol.n_test)
+    validation = train[protocol.first_validation :][: protocol.n_validation]
+    wanted = (protocol.n_samples, protocol.n_validation, protocol.n_test)
     given = (len(samples), len(validation), len(test))
     if given != wanted:
         raise ValueError(f"{protocol.name} takes {wanted} samples, validation and test images, not {given}")

@@ -1,17 +1,32 @@
 """Weights of the feature extractors: where they lie, what they must hash to. Imports no torch.
 
-Every weights file has a training record beside it (same name, ``.json``) with its SHA-256. A score is only as
-good as the extractor behind it, so bytes that differ from the record are refused, never used.
+A score is only as good as the extractor behind it, so bytes that do not have the expected SHA-256 are
+refused, never used. Committed weights have a training record beside them (same name, ``.json``) with theirs.
+The Inception weights are downloaded once into our cache and must have the published digest; a file of the
+user's own may have any, which is then part of the protocol.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
+import os
+import urllib.request
+from functools import lru_cache
+from http.client import HTTPException
 from pathlib import Path
 from typing import Any
 
+from benchmark import atomic
 from benchmark.errors import UserError
+from benchmark.evaluation import cache
+
+INCEPTION_URL = "https://github.com/toshas/torch-fidelity/releases/download/v0.2.0/weights-inception-2015-12-05-6726825d.pth"
+"""Where torch-fidelity fetches the weights of the 2015 Inception graph from."""
+INCEPTION_SHA256 = "6726825d0af5f729cebd5821db510b11b1cfad8faad88a03f1befd49fb9129b2"
+"""Its first eight digits are in the file's name; the whole is what those who downloaded the file state."""
+VARIABLE = "GANBENCH_WEIGHTS"
+"""Environment variable with a weights file for the Inception network, instead of the downloaded one."""
 
 
 def path(extractor: str) -> Path:
@@ -45,3 +60,111 @@ def read_verified(weights: Path) -> bytes:
             do="Restore the file: scores from other weights cannot be compared",
         )
     return content
+
+
+def inception_path() -> Path:
+    """The file that ``GANBENCH_WEIGHTS`` names, else the place of the download. It may not exist."""
+    if own := os.environ.get(VARIABLE):
+        return Path(own)
+    return cache.directory() / "weights" / INCEPTION_URL.rsplit("/", 1)[1]
+
+
+def inception_digest() -> str:
+    """SHA-256 (hex) of the Inception weights that would be used now.
+
+    Raises:
+        UserError: there is no file, it cannot be read, or the downloaded one is not the published one.
+
+    """
+    path = inception_path()
+    try:
+        stat = path.stat()
+        digest = _digest(path, stat.st_size, stat.st_mtime_ns)
+    except OSError as error:
+        raise _unreadable(path, error) from error
+    _check_download(path, digest)
+    return digest
+
+
+def read_inception(expected: str) -> bytes:
+    """Content of the Inception weights file, once its SHA-256 is the expected one; `UserError` otherwise."""
+    path = inception_path()
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise _unreadable(path, error) from error
+    digest = hashlib.sha256(content).hexdigest()
+    _check_download(path, digest)
+    if digest != expected:
+        raise UserError(
+            f"the weights have SHA-256 {digest[:12]}…, the protocol says {expected[:12]}…",
+            where=str(path),
+            do=f"Give the file that the run was planned with, by --weights FILE or {VARIABLE}",
+        )
+    return content
+
+
+def download_inception(url: str = INCEPTION_URL) -> Path:
+    """Fetch the published weights into our cache, unless a file is there or one is given; returns its path.
+
+    Nothing is kept of a download that is cut short or does not have the published digest.
+
+    Raises:
+        UserError: no connection, or other bytes than the published ones.
+
+    """
+    path = inception_path()
+    if os.environ.get(VARIABLE) or path.is_file():
+        return path
+    try:
+        with urllib.request.urlopen(url, timeout=60) as response:
+            content = response.read()
+    except (OSError, ValueError, HTTPException) as error:
+        reason = getattr(error, "reason", error)
+        raise UserError(
+            f"cannot download the Inception weights ({reason})", where=url, do=_by_hand(path)
+        ) from error
+    digest = hashlib.sha256(content).hexdigest()
+    if digest != INCEPTION_SHA256:
+        raise UserError(
+            f"the download has SHA-256 {digest[:12]}…, the published file {INCEPTION_SHA256[:12]}…",
+            where=url,
+            do="Try again; nothing of it was kept. " + _by_hand(path),
+        )
+    path.parent.mkdir(parents=True, exist_ok=True)
+    atomic.write_bytes(path, content)
+    return path
+
+
+@lru_cache(maxsize=8)
+def _digest(path: Path, _size: int, _mtime_ns: int) -> str:
+    """SHA-256 (hex) of a file, computed again when its size or time changes."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _check_download(path: Path, digest: str) -> None:
+    if not os.environ.get(VARIABLE) and digest != INCEPTION_SHA256:
+        raise UserError(
+            f"the weights have SHA-256 {digest[:12]}…, the published file {INCEPTION_SHA256[:12]}…",
+            where=str(path),
+            do="Delete the file and run `ganbench verify-weights`, which downloads it again",
+        )
+
+
+def _unreadable(path: Path, error: OSError) -> UserError:
+    if os.environ.get(VARIABLE):
+        return UserError(f"cannot read the weights ({error.strerror})", where=f"{VARIABLE}: {path}")
+    do = (
+        "Run `ganbench verify-weights`, which downloads them. "
+        if isinstance(error, FileNotFoundError)
+        else ""
+    )
+    return UserError("the Inception weights are not there", where=str(path), do=do + _by_hand(path))
+
+
+def _by_hand(path: Path) -> str:
+    return (
+        f"Without a connection: fetch {INCEPTION_URL} elsewhere and put it at {path}, "
+        f"or name the file by --weights FILE or {VARIABLE}"
+    )

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from benchmark import data
-from benchmark.data import digits
+from benchmark.data import digits, registry
 from benchmark.errors import UserError
 
 
@@ -86,7 +86,9 @@ def test_callers_cannot_change_each_others_images():
 
 
 def test_other_content_is_refused(monkeypatch):
-    monkeypatch.setitem(data._REGISTRY, "digits", replace(data.info("digits"), digest="0" * 64))
+    known = registry.definition("digits")
+    other = replace(known, info=replace(known.info, digest="0" * 64))
+    monkeypatch.setitem(registry.DEFINITIONS, "digits", other)
     with pytest.raises(UserError, match="expected 000000000000"):
         data.load("digits", "train")
 
