@@ -22,6 +22,14 @@ from benchmark.cli.verify import verify
 from benchmark.errors import UserError, did_you_mean
 
 
+def _with_line_breaks(command: click.Command) -> click.Command:
+    """Turn backslash-b of raw docstrings into what click takes for "keep these lines"; also below groups."""
+    command.help = (command.help or "").replace("\\b\n", "\b\n")
+    for below in getattr(command, "commands", {}).values():
+        _with_line_breaks(below)
+    return command
+
+
 class _Group(click.Group):
     """A group that names the closest verb when a verb is unknown."""
 
@@ -54,6 +62,7 @@ def cli() -> None:
 
 for command in (run, plan, status, report, list_, show, budgets, cite, verify, env):
     cli.add_command(command)
+_with_line_breaks(cli)
 
 
 def main(argv: list[str] | None = None) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -22,9 +23,49 @@ def selection(function: F) -> F:
     return click.argument("suite", default="quick")(narrowing(function))
 
 
-def narrowing(function: F) -> F:
-    """What narrows or changes a suite, where to train, and where results live."""
+def _into_environment(variable: str) -> Callable[[click.Context, click.Parameter, Any], None]:
+    """Hand an option on to everything below, the runs' processes included."""
+
+    def set_variable(_: click.Context, __: click.Parameter, value: Any) -> None:
+        if value:
+            os.environ[variable] = "1" if value is True else str(value)
+
+    return set_variable
+
+
+def data_places(function: F) -> F:
+    """Where data sets and extractor weights are, and whether they may be downloaded."""
     for decorate in (
+        click.option(
+            "--data-dir",
+            type=click.Path(path_type=Path, file_okay=False),
+            help="Where data sets are kept; default: $GANBENCH_DATA_DIR or the user's cache.",
+            expose_value=False,
+            callback=_into_environment("GANBENCH_DATA_DIR"),
+        ),
+        click.option(
+            "--weights",
+            type=click.Path(path_type=Path, dir_okay=False),
+            help="Weights file of the Inception extractor; default: $GANBENCH_WEIGHTS or the user's cache.",
+            expose_value=False,
+            callback=_into_environment("GANBENCH_WEIGHTS"),
+        ),
+        click.option(
+            "--offline",
+            is_flag=True,
+            help="Never open a connection.",
+            expose_value=False,
+            callback=_into_environment("GANBENCH_OFFLINE"),
+        ),
+    ):
+        function = decorate(function)
+    return function
+
+
+def narrowing(function: F) -> F:
+    """What narrows or changes a suite, where to train, and where data and results live."""
+    for decorate in (
+        data_places,
         click.option(
             "--experiment",
             "patterns",

@@ -207,3 +207,13 @@ def test_a_reader_that_goes_away_is_no_error(tmp_path):
     command = f"'{sys.executable}' -m benchmark list | head -n 1"
     done = subprocess.run(["sh", "-c", command], capture_output=True, text=True, cwd=tmp_path, check=False)
     assert done.stderr == ""
+
+
+def test_examples_in_the_help_keep_their_lines(ganbench):
+    verbs = [[], *([verb] for verb in cli.commands)]
+    for verb in verbs:
+        code, text, _ = ganbench(*verb, "--help")
+        assert code == 0
+        assert "\\b" not in text, verb
+    assert "  ganbench plan quick " in ganbench("--help")[1]
+    assert "\n  ganbench run quick --experiment 'wgan*' --seeds 0 " in ganbench("run", "--help")[1]
