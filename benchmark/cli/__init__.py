@@ -16,6 +16,7 @@ from benchmark.cli.list import list_
 from benchmark.cli.plan import plan
 from benchmark.cli.report import report
 from benchmark.cli.run import run
+from benchmark.cli.sample import sample
 from benchmark.cli.show import show
 from benchmark.cli.status import status
 from benchmark.cli.verify import verify
@@ -60,7 +61,7 @@ def cli() -> None:
     """
 
 
-for command in (run, plan, status, report, list_, show, budgets, cite, verify, env):
+for command in (run, plan, status, report, list_, show, budgets, cite, verify, sample, env):
     cli.add_command(command)
 _with_line_breaks(cli)
 
