@@ -66,6 +66,7 @@ def describe(experiment: Experiment[Any], module: str) -> dict[str, Any]:
         "image_shape": list(experiment.image_shape),
         "image_range": list(experiment.image_range),
         "classes": experiment.classes,
+        "train_images": experiment.train_images,
         "starts_from": experiment.starts_from,
         "settings": {
             name: {"value": value, **_source(settings.sources[name])}

@@ -205,6 +205,8 @@ class Experiment(Generic[S]):
         real_batches: real minibatches that G-iterations 0..k-1 consumed; fixes the data position of k.
         critic_updates: critic updates made by G-iterations 0..k-1.
         classes: number of classes of a conditional experiment, whose networks take (input, classes); else 0.
+        train_images: the first so many of the training split are trained on, as the budget's arithmetic says;
+            0 means all.
         starts_from: experiment whose trained generator is part of this one's, if any: its submodule
             `pretrained`, which has the same `state_dict`.
         headline: the experiment its paper is known for.
@@ -227,6 +229,7 @@ class Experiment(Generic[S]):
     deviations: tuple[Deviation, ...] = ()
     headline: bool = False
     classes: int = 0
+    train_images: int = 0
     starts_from: str = ""
 
     @property

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from benchmark import data, environment, experiments, identity, store
@@ -99,14 +99,7 @@ def _spec(
 def spec_without_seed(suite: Suite, name: str, device: str) -> dict[str, Any]:
     """Everything that decides the numbers of a run, but for its seed."""
     experiment = experiments.describe(name)
-    known = data.names()
-    if experiment["dataset"] not in known:
-        raise UserError(
-            f"needs the data set '{experiment['dataset']}', which this version cannot load yet",
-            where=f"experiment '{name}'",
-            do=f"Choose an experiment on: {', '.join(known)}",
-        )
-    dataset = data.info(experiment["dataset"])
+    dataset = _dataset(suite.dataset or experiment["dataset"], experiment)
     return {
         "spec_version": SPEC_VERSION,
         "suite": suite.name,
@@ -119,6 +112,30 @@ def spec_without_seed(suite: Suite, name: str, device: str) -> dict[str, Any]:
         "device": device,
         "sources": identity.sources(experiment),
     }
+
+
+def _dataset(name: str, experiment: dict[str, Any]) -> data.DatasetInfo:
+    """The data set a run is trained on; `UserError` if it is not there or does not fit the networks."""
+    if not name.startswith("folder") and name not in data.names():
+        raise UserError(
+            f"needs the data set '{name}', which ganbench does not have",
+            where=f"experiment '{experiment['name']}'",
+            do=f"Choose an experiment on: {', '.join(data.names())}",
+        )
+    try:
+        data.require(name)
+    except UserError as error:
+        where = f"experiment '{experiment['name']}'" + (f", {error.where}" if error.where else "")
+        raise UserError(error.what, where=where, do=error.do) from None
+    found = replace(data.info(name), name=data.name_in_results(name))
+    channels, height, width = experiment["image_shape"]
+    if found.shape[0] != channels or found.shape[1] > height or found.shape[2] > width:
+        raise UserError(
+            f"its networks see {channels}x{height}x{width}, '{name}' has {'x'.join(map(str, found.shape))}",
+            where=f"experiment '{experiment['name']}'",
+            do="Choose images of this size or smaller; folder:PATH@SIZE converts a folder to a size",
+        )
+    return found
 
 
 def expected_seconds(runs: list[PlannedRun], out: Path) -> dict[str, float]:

@@ -31,6 +31,8 @@ STOPPED, BUSY, UNWRITABLE = 75, 76, 100
 LAUNCH_VARIABLE = "GANBENCH_LAUNCH"
 """Environment variable with the JSON of `provenance.launch`, set by the engine."""
 _PROGRESS_EVERY_S = 0.25
+_MOST_ON_GPU = 0.5
+"""Share of a GPU's memory that training images may take; larger sets stay on the CPU or in their file."""
 
 
 class Log:
@@ -120,8 +122,6 @@ def _train(directory: Path, spec: dict[str, Any], cadence: dict[str, Any], log: 
     import torch
 
     import baselines
-    from benchmark import data
-    from benchmark.data.framing import frame
     from benchmark.evaluation import protocols
     from benchmark.evaluation.evaluator import Evaluator
     from benchmark.training import checkpoint, numerics
@@ -135,8 +135,9 @@ def _train(directory: Path, spec: dict[str, Any], cadence: dict[str, Any], log: 
     log.event("started", pid=os.getpid(), env_id=identity.env_id(described))
     experiment = baselines.get(spec["experiment"]["name"])
     dataset = spec["dataset"]["name"]
-    images = frame(data.load(dataset, "train"), experiment.image_shape[1]).to(device)
-    labels = data.load_labels(dataset, "train").to(device) if experiment.classes else None
+    images, labels = training_data(spec["dataset"], experiment)
+    if device == "cuda" and images.nbytes < _MOST_ON_GPU * torch.cuda.mem_get_info()[1]:
+        images, labels = images.to(device), labels if labels is None else labels.to(device)
     chosen = [protocols.get(protocol["name"]) for protocol in spec["protocols"]]
     evaluator = Evaluator(chosen, dataset, device)
     env_id = identity.env_id(described)
@@ -148,6 +149,7 @@ def _train(directory: Path, spec: dict[str, Any], cadence: dict[str, Any], log: 
         evaluate_at=spec["evaluate_at"],
         images=images,
         labels=labels,
+        device=torch.device(device),
         pretrained=_first_stage(directory, spec, env_id),
         evaluator=evaluator,
         directory=directory,
@@ -188,6 +190,28 @@ def _train(directory: Path, spec: dict[str, Any], cadence: dict[str, Any], log: 
     log.event("finished", status=content["status"])
     (directory / "progress.json").unlink(missing_ok=True)
     return 0
+
+
+def training_data(dataset: dict[str, str], experiment: Any) -> tuple[Any, Any]:
+    """Images uint8 [N, C, H, W] as large as the experiment's, and classes int64 [N] or None; on the CPU.
+
+    Raises:
+        UserError: the data are not there, or are not those of the plan.
+
+    """
+    from benchmark import data
+    from benchmark.data.framing import frame
+
+    name = dataset["name"]
+    if data.info(name).digest != dataset["digest"]:
+        raise UserError("the data changed after this run was planned", where=f"data set '{name}'")
+    images = data.load(name, "train")
+    labels = data.load_labels(name, "train") if experiment.classes else None
+    if n := experiment.train_images:
+        images, labels = images[:n], labels if labels is None else labels[:n]
+    if images.shape[1:] != experiment.image_shape:  # else no copy: a large set stays in its file
+        images = frame(images, experiment.image_shape[1])
+    return images, labels
 
 
 def _first_stage(directory: Path, spec: dict[str, Any], env_id: str) -> dict[str, Any] | None:

@@ -183,6 +183,7 @@ TFD_PRETRAIN = dataclasses.replace(
     title="GAN on Toronto faces, first stage",
     summary="ReLU and sigmoid layers of 8000 units against a maxout MLP; bounded column norms",
     dataset="tfd",
+    train_images=0,
     image_shape=(1, 48, 48),
     settings=of_file(
         TfdSettings,

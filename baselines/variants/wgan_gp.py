@@ -47,16 +47,10 @@ MNIST = dataclasses.replace(
     title="WGAN-GP on MNIST",
     summary="5×5 stride-2 networks of width 64, no norm; Adam, λ = 10, 5 critic steps",
     dataset="mnist",
+    train_images=50_000,
     settings=DIGITS.settings.revised(batch=(50, MNIST_PY, HIGH), width=(64, MNIST_PY, HIGH)),
     budget=Budget(200_000, "ITERS of the script; the paper prints no MNIST score", Source(MNIST_PY, HIGH)),
-    deviations=(
-        Deviation(
-            "all 60 000 training images",
-            "the suite's MNIST; the script's mnist.pkl.gz has 50 000, the others being validation images",
-            "a fifth more images to learn from",
-        ),
-        CIFAR10_CNN.deviations[0],
-    ),
+    deviations=(CIFAR10_CNN.deviations[0],),
 )
 
 CIFAR10_CNN_RMSPROP = dataclasses.replace(

@@ -11,6 +11,7 @@ from baselines import BrokenPlugin
 from benchmark import __version__
 from benchmark.cli.budgets import budgets
 from benchmark.cli.cite import cite
+from benchmark.cli.data import data
 from benchmark.cli.env import env
 from benchmark.cli.list import list_
 from benchmark.cli.plan import plan
@@ -61,7 +62,7 @@ def cli() -> None:
     """
 
 
-for command in (run, plan, status, report, list_, show, budgets, cite, verify, sample, env):
+for command in (run, plan, status, report, list_, show, budgets, cite, verify, sample, data, env):
     cli.add_command(command)
 _with_line_breaks(cli)
 

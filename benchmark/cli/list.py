@@ -45,14 +45,13 @@ def _cell(value: Any) -> str:
 
 def _experiments() -> list[dict[str, Any]]:
     import baselines
-    from benchmark import data
 
     return [
         {
             "experiment": name,
             "title": (e := baselines.described(name))["title"],
             "dataset": e["dataset"],
-            "loadable": "yes" if e["dataset"] in data.names() else "not yet",
+            "data": _readiness(e["dataset"]),
             "G parameters": e["parameters"]["generator"],
             "critic parameters": e["parameters"]["critic"],
             "paper's G-iterations": "not in the paper"
@@ -61,6 +60,14 @@ def _experiments() -> list[dict[str, Any]]:
         }
         for name in baselines.names()
     ]
+
+
+def _readiness(dataset: str) -> str:
+    from benchmark import data
+
+    if dataset not in data.names():
+        return "cannot be had yet"
+    return "ready" if data.is_ready(dataset) else "to be fetched"
 
 
 def _baselines() -> list[dict[str, Any]]:

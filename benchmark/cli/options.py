@@ -78,6 +78,11 @@ def narrowing(function: F) -> F:
             "--budget", type=click.IntRange(min=0), metavar="N", help="Another budget, in G-iterations."
         ),
         click.option(
+            "--dataset",
+            metavar="NAME",
+            help="Train on this instead of the experiments' own data: a data set or folder:PATH@SIZE.",
+        ),
+        click.option(
             "--device",
             default="auto",
             show_default=True,
@@ -106,20 +111,30 @@ def as_json(function: F) -> F:
     return click.option("--json", "json_", is_flag=True, help="Print JSON on stdout.")(function)
 
 
-def selected(suite: str, patterns: tuple[str, ...], seeds: str | None, budget: int | None) -> Suite:
+def selected(
+    suite: str, patterns: tuple[str, ...], seeds: str | None, budget: int | None, dataset: str | None
+) -> Suite:
     """The suite the options describe; raises `UserError` like `suites.load`."""
     from benchmark import suites
 
-    return suites.load(suite).revised(patterns=patterns, seeds=seeds, budget=budget)
+    return suites.load(suite).revised(patterns=patterns, seeds=seeds, budget=budget, dataset=dataset)
 
 
-def commands(suite: str, patterns: tuple[str, ...], seeds: str | None, budget: int | None, out: Path) -> str:
+def commands(
+    suite: str,
+    patterns: tuple[str, ...],
+    seeds: str | None,
+    budget: int | None,
+    dataset: str | None,
+    out: Path,
+) -> str:
     """What to type to make a suite's results again, and its report alone."""
     rest = [suite]
     for pattern in patterns:
         rest += ["--experiment", pattern]
     rest += ["--seeds", seeds] if seeds is not None else []
     rest += ["--budget", str(budget)] if budget is not None else []
+    rest += ["--dataset", dataset] if dataset is not None else []
     rest += ["--out", str(out)] if str(out) != "results" else []
     typed = shlex.join(rest)
     return (

@@ -20,6 +20,7 @@ def plan(
     patterns: tuple[str, ...],
     seeds: str | None,
     budget: int | None,
+    dataset: str | None,
     device: str,
     out: Path,
     json_: bool,
@@ -34,7 +35,7 @@ def plan(
     from benchmark.plan import expected_seconds
     from benchmark.plan import plan as planned_runs
 
-    chosen = selected(suite, patterns, seeds, budget)
+    chosen = selected(suite, patterns, seeds, budget, dataset)
     device = environment.resolve_device(device)
     runs = planned_runs(chosen, out, device)
     seconds = expected_seconds(runs, out)

@@ -27,6 +27,7 @@ def report(
     patterns: tuple[str, ...],
     seeds: str | None,
     budget: int | None,
+    dataset: str | None,
     device: str,
     out: Path,
     json_: bool,
@@ -47,9 +48,9 @@ def report(
     if folders and len(folders) != len(what):
         other = next(item for item in what if Path(item) not in folders)
         raise UserError(f"'{other}' is not a folder", do="Give either one suite or folders with records")
-    if folders and (patterns or seeds is not None or budget is not None):
+    if folders and (patterns or seeds is not None or budget is not None or dataset):
         raise UserError(
-            "--experiment, --seeds and --budget go with a suite, not with folders",
+            "--experiment, --seeds, --budget and --dataset go with a suite, not with folders",
             do="Leave them out, or name the suite",
         )
     if folders:
@@ -70,7 +71,7 @@ def report(
         if len(what) > 1:
             raise UserError("more than one suite", do="Give one suite, or folders with records")
         name = what[0] if what else "quick"
-        suite = selected(name, patterns, seeds, budget)
+        suite = selected(name, patterns, seeds, budget, dataset)
         runs = plan(suite, out, environment.resolve_device(device))
         records = results.records_of(runs)
         if not records:
@@ -80,7 +81,7 @@ def report(
                 do=f"Run it first: ganbench run {name}",
             )
         folder = to or out / "reports" / suite.name
-        command = commands(name, patterns, seeds, budget, out)
+        command = commands(name, patterns, seeds, budget, dataset, out)
         files = results.write(suite, records, results.missing_runs(runs), folder, command, chosen_formats)
     if json_:
         print_json([str(file) for file in files])

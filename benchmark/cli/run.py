@@ -56,6 +56,7 @@ def run(
     patterns: tuple[str, ...],
     seeds: str | None,
     budget: int | None,
+    dataset: str | None,
     device: str,
     out: Path,
     jobs: int | None,
@@ -80,7 +81,7 @@ def run(
     from benchmark.engines import local
     from benchmark.plan import plan
 
-    chosen = selected(suite, patterns, seeds, budget)
+    chosen = selected(suite, patterns, seeds, budget, dataset)
     device = environment.resolve_device(device)
     runs = plan(chosen, out, device)
     if reuse == "only" and not any(r.state.finished for r in runs):
@@ -114,7 +115,7 @@ def run(
         note(f"Stopped. Nothing is lost: '{_command(chosen.name, sys.argv)}' continues.")
         return 130
     runs = plan(chosen, out, device)
-    again = commands(suite, patterns, seeds, budget, out)
+    again = commands(suite, patterns, seeds, budget, dataset, out)
     try:
         written: Path | str = _report(chosen, runs, out, again, json_)
     except OSError as error:

@@ -82,7 +82,8 @@ def _show_experiment(name: str, json_: bool) -> None:
     print_text(f"{e['paper']['citation']} (arXiv:{e['paper']['arxiv']})")
     print_text(e["summary"])
     print_text(
-        f"Data: {e['dataset']}, networks see {'x'.join(map(str, e['image_shape']))} in {e['image_range']}"
+        f"Data: {e['dataset']}{_only(e['train_images'])}, "
+        f"networks see {'x'.join(map(str, e['image_shape']))} in {e['image_range']}"
     )
     print_text(paper_budget(e["budget"]) + "\n")
     for part, rows in networks.items():
@@ -148,6 +149,10 @@ def _show_experiment(name: str, json_: bool) -> None:
         title="what papers print about it" if about else "no claims about it are recorded",
     )
     print_text("\n" + bibtex)
+
+
+def _only(train_images: int) -> str:
+    return f" (the first {_count(train_images)} training images)" if train_images else ""
 
 
 def _count(n: int) -> str:

@@ -20,6 +20,7 @@ def status(
     patterns: tuple[str, ...],
     seeds: str | None,
     budget: int | None,
+    dataset: str | None,
     device: str,
     out: Path,
     json_: bool,
@@ -28,7 +29,7 @@ def status(
     from benchmark import environment
     from benchmark.plan import plan
 
-    chosen = selected(suite, patterns, seeds, budget)
+    chosen = selected(suite, patterns, seeds, budget, dataset)
     runs = plan(chosen, out, environment.resolve_device(device))
     if json_:
         print_json(

@@ -28,7 +28,9 @@ __all__ = [
     "is_ready",
     "load",
     "load_labels",
+    "name_in_results",
     "names",
+    "release",
     "require",
 ]
 
@@ -63,6 +65,13 @@ def info(name: str) -> DatasetInfo:
     )
 
 
+def name_in_results(name: str) -> str:
+    """Name of a data set that is ready, without a path: a folder of images is called by its content."""
+    if name.startswith(places.FOLDER_PREFIX):
+        return places.CONTENT_PREFIX + info(name).digest[:16]
+    return name
+
+
 def folder(name: str) -> Path:
     """Where a data set's arrays are, or will be."""
     return places.converted_folder(name)
@@ -70,18 +79,18 @@ def folder(name: str) -> Path:
 
 def is_ready(name: str) -> bool:
     """Whether a data set can be loaded without fetching it; `UserError` for an unknown name."""
-    return not _problem(name)
+    return name == _EMBEDDED or not _look(name, folder(name))[1]
 
 
 def require(name: str) -> None:
-    """Make sure that a data set can be loaded.
+    """Make sure that a data set can be loaded. Quick: looks at sizes and recorded digests.
 
     Raises:
         UserError: it cannot; the message has the path, the expected digest and how to get it.
 
     """
-    if problem := _problem(name):
-        raise UserError(problem, where=str(folder(name)), do=_how_to_get(name))
+    if name != _EMBEDDED:
+        _found(name)
 
 
 def check(name: str, told: Callable[[int, int], None] = lambda *_: None) -> str:
@@ -97,18 +106,16 @@ def check(name: str, told: Callable[[int, int], None] = lambda *_: None) -> str:
         load(name, "train")
         return info(name).digest
     path = folder(name)
-    if problem := _problem(name):
+    found, problem = _look(name, path)
+    if problem:
         raise NothingToJudge(problem, where=str(path), do=_how_to_get(name))
-    expected = info(name).digest
     try:
-        found = converted.metadata(path)
-        actual = converted.content_digest(path, found, told) if found else ""
+        actual = converted.content_digest(path, found, told)
     except converted.Damaged as error:
         raise NothingToJudge(f"'{name}' is damaged: {error}", where=str(path), do=_repair(name)) from error
-    known = registry.definition(name).info.digest
-    if actual != expected or (known and actual != known):
+    if actual != found["digest"]:
         raise NothingToJudge(
-            f"'{name}' is damaged: its content has SHA-256 {actual}, expected {known or expected}",
+            f"'{name}' is damaged: its content has SHA-256 {actual}, expected {found['digest']}",
             where=str(path),
             do=_repair(name),
         )
@@ -122,7 +129,8 @@ def load(name: str, split: Split) -> torch.Tensor:
     in its memory.
 
     Raises:
-        UserError: unknown data set or split, not ready, or a content that does not have the recorded digest.
+        UserError: unknown data set or split; not ready; or damaged, as far as sizes and recorded digests tell
+            (`check` hashes a converted set again; `digits` is hashed at every load).
 
     """
     _check_split(name, split)
@@ -159,8 +167,17 @@ def load_labels(name: str, split: Split) -> torch.Tensor:
     return torch.from_numpy(labels.astype("int64"))
 
 
+def release(images: torch.Tensor) -> bool:
+    """Give the memory that mapped images occupy back, without closing them; False for images in memory.
+
+    Pages that were used count as this process's memory until the system needs them. Who reads a large set
+    for long calls this now and then. What was written to the images is lost.
+    """
+    return converted.release(images.data_ptr())
+
+
 def _check_split(name: str, split: str) -> None:
-    registry.definition(name)
+    registry.definition(name)  # an unknown one
     if split not in ("train", "held-out"):
         raise UserError(f"unknown split '{split}'", where=name, do="Choose 'train' or 'held-out'")
 
@@ -174,28 +191,26 @@ def _digits(split: Split) -> tuple[Any, Any]:
 def _found(name: str) -> tuple[Path, dict[str, Any]]:
     """Folder and metadata of a converted set; raises like `require`."""
     path = folder(name)
-    require(name)
-    found = converted.metadata(path)
-    if found is None:  # it went away this very moment
-        raise UserError(f"the data set '{name}' is not there", where=str(path), do=_how_to_get(name))
+    found, problem = _look(name, path)
+    if problem:
+        raise UserError(problem, where=str(path), do=_how_to_get(name))
     return path, found
 
 
-def _problem(name: str) -> str:
-    """Why a data set cannot be loaded; empty when it can. Quick."""
-    if name == _EMBEDDED:
-        return ""
+def _look(name: str, path: Path) -> tuple[dict[str, Any], str]:
+    """Metadata of a converted set, and why it cannot be loaded: empty when it can. Quick."""
     known = registry.definition(name).info.digest
     expected = f", expected SHA-256 of the content: {known}" if known else ""
     try:
-        found = converted.metadata(folder(name))
+        found = converted.metadata(path)
     except converted.Damaged as error:
-        return f"the data set '{name}' is damaged: {error}{expected}"
+        return {}, f"the data set '{name}' is damaged: {error}{expected}"
     if found is None:
-        return f"the data set '{name}' is not there{expected or ' (no digest is published; it gets its own)'}"
+        none = " (no digest is published; it gets its own)"
+        return {}, f"the data set '{name}' is not there{expected or none}"
     if known and found["digest"] != known:
-        return f"the data set '{name}' has SHA-256 {found['digest']}{expected}"
-    return ""
+        return {}, f"the data set '{name}' has SHA-256 {found['digest']}{expected}"
+    return found, ""
 
 
 def _how_to_get(name: str) -> str:

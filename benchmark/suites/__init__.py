@@ -9,6 +9,7 @@ A suite file holds::
     evaluate_every = 25                        # in G-iterations; 0 and the budget are always evaluated
     protocols = ["digits-2k"]
     note = "..."                               # optional: what a reader of the numbers must know
+    dataset = "folder:~/pictures@32"           # optional: train on this instead of the experiments' own data
 """
 
 from __future__ import annotations
@@ -40,6 +41,7 @@ class Suite:
     evaluate_every: int
     protocols: tuple[str, ...]
     note: str = ""
+    dataset: str = ""
 
     def budget(self, experiment: str) -> int:
         """G-iterations of one experiment; `UserError` where the suite wants the paper's and it has none."""
@@ -65,8 +67,9 @@ class Suite:
         patterns: tuple[str, ...] = (),
         seeds: str | None = None,
         budget: int | None = None,
+        dataset: str | None = None,
     ) -> Suite:
-        """The suite with what the command line overrides: fewer experiments, other seeds, another budget."""
+        """The suite with what the command line overrides: fewer experiments, other seeds, budget or data."""
         changes: dict[str, Any] = {}
         if patterns:
             changes["experiments"] = experiments.matching(patterns, self.experiments, "--experiment")
@@ -74,6 +77,8 @@ class Suite:
             changes["seeds"] = parse_seeds(seeds, where="--seeds")
         if budget is not None:
             changes["gen_iters"] = budget
+        if dataset is not None:
+            changes["dataset"] = dataset
         return dataclasses.replace(self, **changes)
 
 
@@ -114,7 +119,7 @@ def _checked(content: dict[str, Any], path: Path) -> Suite:
         if key not in known:
             raise UserError(f"unknown key '{key}'", where=where, do=did_you_mean(key, known))
     for key in known:
-        if key not in content and key != "note":
+        if key not in content and key not in ("note", "dataset"):
             raise UserError(f"the key '{key}' is missing", where=where)
     patterns = _strings(content, "experiments", where)
     for pattern in patterns:
@@ -137,6 +142,7 @@ def _checked(content: dict[str, Any], path: Path) -> Suite:
         evaluate_every=_whole(content["evaluate_every"], "evaluate_every", where, at_least=1),
         protocols=_strings(content, "protocols", where),
         note=_string(content.get("note", ""), "note", where),
+        dataset=_string(content.get("dataset", ""), "dataset", where),
     )
 
 

@@ -18,10 +18,17 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from benchmark import data
+
 if TYPE_CHECKING:
     from baselines.spec import Experiment
 
 Purpose = Literal["init", "data", "points", "latent", "label", "penalty", "dropout", "dequantise", "evaluate"]
+
+
+_LARGE = 1 << 30
+_RELEASE_EVERY = 4
+"""Of images mapped from a file of more than `_LARGE` bytes, pages are given back every few minibatches."""
 
 
 def key(seed: int, purpose: Purpose, index: int) -> bytes:
@@ -80,6 +87,7 @@ class SeededDraws:
         self._experiment, self._settings = experiment, experiment.settings
         self._seed, self._images, self._labels = seed, images, labels
         self._device = device or images.device
+        self._is_large = images.nbytes > _LARGE
         self._n = len(images)
         batch, end = self._settings.batch, self._settings.epoch_end
         self._batch: int = batch
@@ -111,15 +119,14 @@ class SeededDraws:
 
     def images(self) -> Tensor:
         """Next real minibatch, uint8 [B, C, H, W]."""
-        return self._moved(self._images.index_select(0, self._next_batch()))
+        return self._moved(self._chosen(self._next_batch()))
 
     def labelled_images(self) -> tuple[Tensor, Tensor]:
         """Next real minibatch, uint8 [B, C, H, W], and its classes, int64 [B]."""
         if self._labels is None:
             raise ValueError(f"{self._experiment.name} asks for labels, but the run has none")
         chosen = self._next_batch()
-        images = self._images.index_select(0, chosen)
-        return self._moved(images), self._moved(self._labels.index_select(0, chosen))
+        return self._moved(self._chosen(chosen)), self._moved(self._labels.index_select(0, chosen))
 
     def skip_images(self) -> None:
         """Pass over one real minibatch."""
@@ -149,6 +156,12 @@ class SeededDraws:
             self._dropout.manual_seed(torch_seed(self._seed, "dropout", self._k))
             self._dropout_is_at = self._k
         return torch.empty(shape, device=self._device).bernoulli_(probability, generator=self._dropout)
+
+    def _chosen(self, indices: Tensor) -> Tensor:
+        images = self._images.index_select(0, indices)
+        if self._is_large and self._batch_index % _RELEASE_EVERY == 0:
+            data.release(self._images)
+        return images
 
     def _next_batch(self) -> Tensor:
         batch = self._batch

@@ -379,3 +379,19 @@ def test_critic_steps_are_those_of_the_settings(name):
     constant = [getattr(settings, "critic_steps", 1)] * 601
     released = getattr(settings, "critic_schedule", "constant") == "100/5"
     assert critic_steps_to_600(experiment) == (RELEASED_WGAN if released else constant)
+
+
+@pytest.mark.parametrize(
+    ("name", "images"),
+    [
+        ("gan/mnist", 50_000),
+        ("gan/tfd", 0),
+        ("gan/cifar10-fc", 40_000),
+        ("gan/cifar10-conv", 40_000),
+        ("dcgan/mnist-conditional", 50_000),
+        ("wgan_gp/mnist", 50_000),
+        ("wgan_gp/cifar10-cnn", 0),
+    ],
+)
+def test_images_kept_for_validation_are_not_trained_on(name, images):
+    assert baselines.get(name).train_images == images

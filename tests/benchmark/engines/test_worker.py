@@ -1,5 +1,6 @@
 """The worker on its own: exit codes, and that it stops when nobody waits for it any more."""
 
+import dataclasses
 import json
 import os
 import signal
@@ -7,8 +8,11 @@ import subprocess
 import sys
 
 import pytest
+import torch
 
-from benchmark import plan, store, worker
+from baselines import gan, sngan
+from benchmark import data, plan, store, worker
+from benchmark.errors import UserError
 from benchmark.suites import Suite
 
 SUITE = Suite("mine", "", ("gan/digits",), (0,), 5000, 5000, ("digits-2k",))
@@ -63,3 +67,33 @@ def test_a_run_stops_with_a_checkpoint_when_its_parent_is_gone(planned, wait):
     assert state.name == "interrupted"
     assert state.gen_iters > 2
     assert store.last_event(planned.directory)["event"] == "interrupted"
+
+
+# --- Training data ------------------------------------------------------------------------------------
+
+
+def digits():
+    return {"name": "digits", "digest": data.info("digits").digest}
+
+
+@pytest.mark.parametrize("n", [0, 7])
+def test_an_experiment_gets_the_images_it_is_trained_on(n):
+    everything = data.load("digits", "train")
+    experiment = dataclasses.replace(sngan.DIGITS, train_images=n, classes=10)
+    images, labels = worker.training_data(digits(), experiment)
+    assert images.shape[1:] == experiment.image_shape
+    assert torch.equal(images[:, :, 2:-2, 2:-2], everything[: n or None])
+    assert torch.equal(labels, data.load_labels("digits", "train")[: n or None])
+
+
+def test_images_of_the_right_size_are_not_copied(monkeypatch):
+    known = data.load("digits", "train")
+    monkeypatch.setattr(data, "load", lambda name, split: known)
+    images, labels = worker.training_data(digits(), gan.DIGITS)
+    assert images.data_ptr() == known.data_ptr()
+    assert labels is None
+
+
+def test_data_that_are_not_those_of_the_plan_are_refused():
+    with pytest.raises(UserError, match="the data changed after this run was planned"):
+        worker.training_data({"name": "digits", "digest": "0" * 64}, gan.DIGITS)

@@ -1,0 +1,155 @@
+"""Opens converted data sets: memory-mapped uint8 arrays beside a `dataset.json` that was written last.
+
+`<folder>/<split>.npy` is uint8 [N,C,H,W], `<split>.labels.npy` uint8 or little-endian uint16 [N] where the
+split has labels. `dataset.json` holds shapes, sizes and digests, and a digest of itself. Imports no torch.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import mmap
+from typing import TYPE_CHECKING, Any
+from weakref import WeakValueDictionary
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    import numpy as np
+
+METADATA = "dataset.json"
+FORMAT = 1
+SPLITS = ("train", "held-out")
+_CHUNK = 1 << 22
+
+
+class Damaged(Exception):
+    """A converted set that is not as it was written; the text says how."""
+
+
+def images_file(split: str) -> str:
+    """Name of a split's array of images."""
+    return f"{split}.npy"
+
+
+def labels_file(split: str) -> str:
+    """Name of a split's array of labels."""
+    return f"{split}.labels.npy"
+
+
+def metadata_digest(metadata: dict[str, Any]) -> str:
+    """SHA-256 (hex) of the metadata's canonical JSON without the digest itself."""
+    rest = {key: value for key, value in metadata.items() if key != "metadata_digest"}
+    return hashlib.sha256(json.dumps(rest, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+
+
+def metadata(folder: Path) -> dict[str, Any] | None:
+    """Read what was converted; None when nothing is there. Looks at sizes only, so it is quick.
+
+    Raises:
+        Damaged: the metadata is unreadable or changed, or an array is missing or of another size.
+
+    """
+    try:
+        found = json.loads((folder / METADATA).read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError) as error:
+        raise Damaged(f"cannot read {METADATA} ({error})") from error
+    if not isinstance(found, dict) or found.get("format") != FORMAT:
+        raise Damaged(f"{METADATA} is of another version of ganbench")
+    if found.get("metadata_digest") != metadata_digest(found):
+        raise Damaged(f"{METADATA} was changed")
+    for name, size in found["files"].items():
+        try:
+            actual = (folder / name).stat().st_size
+        except OSError:
+            raise Damaged(f"{name} is missing") from None
+        if actual != size:
+            raise Damaged(f"{name} has {actual} bytes, expected {size}")
+    return found
+
+
+def open_images(folder: Path, found: dict[str, Any], split: str) -> np.ndarray:
+    """Map a split's images uint8 [N,C,H,W]; writing to them changes only the caller's own pages.
+
+    Raises:
+        Damaged: the array does not have the recorded shape.
+
+    """
+    expected = (found["splits"][split]["images"], *found["shape"])
+    return _open(folder / images_file(split), expected, ("uint8",), mapped=expected[0] > 0)
+
+
+def open_labels(folder: Path, found: dict[str, Any], split: str) -> np.ndarray | None:
+    """Labels of a split, uint8 or uint16 [N], or None when it has none. Raises the same error."""
+    if not found["splits"][split]["labelled"]:
+        return None
+    expected = (found["splits"][split]["images"],)
+    return _open(folder / labels_file(split), expected, ("uint8", "uint16"), mapped=False)
+
+
+def content_digest(folder: Path, found: dict[str, Any], told: Callable[[int, int], None]) -> str:
+    """SHA-256 (hex) of the content, as `DatasetInfo.digest` defines it, of what is on disk now.
+
+    `told` gets (bytes hashed, bytes in all). Raises `Damaged` like the functions that open the arrays.
+    """
+    digest = hashlib.sha256()
+    total, done = sum(found["files"].values()), 0
+    for split in SPLITS:
+        flat = open_images(folder, found, split).reshape(-1)
+        for start in range(0, len(flat), _CHUNK):
+            digest.update(flat[start : start + _CHUNK].data)
+            done += min(_CHUNK, len(flat) - start)
+            told(done, total)
+    for split in SPLITS:
+        labels = open_labels(folder, found, split)
+        if labels is not None:
+            digest.update(labels.tobytes())
+    return digest.hexdigest()
+
+
+def release(address: int) -> bool:
+    """Give the pages of a mapped array, found by its address, back to the system; False if there is none.
+
+    What was written to them is lost; the others are read again when they are used. The system would take
+    them back by itself when memory gets short, but until then they count as this process's own.
+    """
+    mapped = _mapped.get(address)
+    if mapped is not None:
+        mapped.madvise(mmap.MADV_DONTNEED)
+    return mapped is not None
+
+
+_mapped: WeakValueDictionary[int, mmap.mmap] = WeakValueDictionary()
+"""Live maps by the address of the array in them."""
+
+
+def _map(path: Path) -> np.ndarray:
+    """The array of an NPY file in a private map."""
+    import numpy as np
+
+    with path.open("rb") as file:
+        if np.lib.format.read_magic(file) != (1, 0):
+            raise ValueError("not NPY 1.0")
+        shape, fortran, dtype = np.lib.format.read_array_header_1_0(file)
+        mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_COPY)
+        array = np.frombuffer(mapped, dtype, count=math.prod(shape), offset=file.tell())
+    if fortran:
+        raise ValueError("Fortran order")
+    _mapped[int(array.ctypes.data)] = mapped
+    return array.reshape(shape)
+
+
+def _open(path: Path, shape: tuple[int, ...], dtypes: tuple[str, ...], *, mapped: bool) -> np.ndarray:
+    import numpy as np
+
+    try:
+        array: np.ndarray = _map(path) if mapped else np.load(path, allow_pickle=False)
+    except (OSError, ValueError) as error:
+        raise Damaged(f"cannot open {path.name} ({error})") from error
+    if array.shape != shape or array.dtype.name not in dtypes:
+        raise Damaged(f"{path.name} holds {array.dtype} {list(array.shape)}, expected {list(shape)}")
+    return array

@@ -1,0 +1,105 @@
+"""Where data sets live, and whether the network may be used. Imports no torch."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+from pathlib import Path
+
+from benchmark.errors import UserError
+
+DIRECTORY_VARIABLE = "GANBENCH_DATA_DIR"
+OFFLINE_VARIABLE = "GANBENCH_OFFLINE"
+FOLDER_PREFIX = "folder:"
+CONTENT_PREFIX = "folder#"
+"""Before the start of a converted folder's digest: its name in results, where no path belongs."""
+
+
+def data_dir() -> Path:
+    """The data directory: ``GANBENCH_DATA_DIR``, else ``ganbench/data`` in the user's cache directory."""
+    if chosen := os.environ.get(DIRECTORY_VARIABLE):
+        return Path(chosen).expanduser().absolute()
+    cache = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
+    return Path(cache).expanduser().absolute() / "ganbench" / "data"
+
+
+def offline() -> bool:
+    """Whether ``GANBENCH_OFFLINE`` forbids opening a socket."""
+    return os.environ.get(OFFLINE_VARIABLE, "").lower() not in ("", "0", "false", "no")
+
+
+def split_folder_name(name: str) -> tuple[Path, int | None]:
+    """Absolute path and edge length asked for by ``folder:PATH`` or ``folder:PATH@SIZE``.
+
+    Raises:
+        UserError: no path, or a size outside 1..4096.
+
+    """
+    text = name.removeprefix(FOLDER_PREFIX)
+    if not text:
+        raise UserError(
+            "'folder:' without a path", do="Name a folder of images: folder:PATH or folder:PATH@64"
+        )
+    size = None
+    found = re.fullmatch(r"(.+)@([0-9]+)", text)
+    if found and not Path(text).expanduser().exists():
+        text, size = found[1], int(found[2])
+        if not 1 <= size <= 4096:
+            raise UserError(f"images of {size} pixels", where=name, do="Choose a size from 1 to 4096")
+    return Path(text).expanduser().absolute(), size
+
+
+def converted_folder(name: str) -> Path:
+    """Folder that the converted arrays of a data set are in, or will be.
+
+    A folder of images gets a name made from its path and from the names, sizes and times of its files: when
+    they change, it is another data set, to be converted again.
+    """
+    if name.startswith(CONTENT_PREFIX):
+        return _with_content(name.removeprefix(CONTENT_PREFIX))
+    if not name.startswith(FOLDER_PREFIX):
+        return data_dir() / name
+    path, size = split_folder_name(name)
+    key = hashlib.sha256(f"{path}\0{size}".encode("utf-8", "surrogateescape"))
+    for relative, entry in _entries(path):
+        status = entry.stat()
+        key.update(f"\0{relative}\0{status.st_size}\0{status.st_mtime_ns}".encode("utf-8", "surrogateescape"))
+    return data_dir() / f"folder-{key.hexdigest()[:16]}"
+
+
+def _with_content(start: str) -> Path:
+    """The converted folder whose digest starts so; one that does not exist if there is none."""
+    for metadata in sorted(data_dir().glob("folder-*/dataset.json")):
+        try:
+            digest = json.loads(metadata.read_text(encoding="utf-8"))["digest"]
+        except (OSError, ValueError, KeyError, TypeError):
+            continue
+        if str(digest).startswith(start):
+            return metadata.parent
+    return data_dir() / f"folder-with-content-{start}"
+
+
+def listing(path: Path) -> list[tuple[str, Path]]:
+    """All files below a folder but hidden ones, as (relative name, path) in the order of their names."""
+    return [(relative, Path(entry.path)) for relative, entry in _entries(path)]
+
+
+def _entries(path: Path) -> list[tuple[str, os.DirEntry[str]]]:
+    found: list[tuple[str, os.DirEntry[str]]] = []
+    waiting = [(path, "")]
+    while waiting:
+        folder, prefix = waiting.pop()
+        try:
+            entries = list(os.scandir(folder))
+        except OSError:  # unreadable, or gone: as if it were empty
+            continue
+        for entry in entries:
+            if entry.name.startswith("."):
+                continue
+            if entry.is_dir(follow_symlinks=False):
+                waiting.append((Path(entry.path), f"{prefix}{entry.name}/"))
+            elif entry.is_file():
+                found.append((prefix + entry.name, entry))
+    return sorted(found, key=lambda pair: pair[0])

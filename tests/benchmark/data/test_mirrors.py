@@ -1,0 +1,153 @@
+"""Downloads: the first mirror that delivers the right file counts; what is wrong with the others is said."""
+
+import gzip
+import hashlib
+import socket
+
+import pytest
+
+from benchmark import data
+from benchmark.data import mirrors as downloading
+from benchmark.data.fetch import fetch
+from benchmark.data.mirrors import Patience
+from benchmark.data.registry import SourceFile
+from benchmark.errors import UserError
+
+CONTENT = bytes(range(256)) * 400
+FILE = SourceFile("set.bin", md5=hashlib.md5(CONTENT).hexdigest())
+IMPATIENT = Patience(silence_s=0.5, slow_after_s=0.3, min_bytes_per_s=10_000)
+
+
+def dead():
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return f"http://127.0.0.1:{free.getsockname()[1]}"
+
+
+def get(urls, target, file=FILE, notes=None):
+    return downloading.download(
+        file,
+        [f"{url}/set.bin" for url in urls],
+        target,
+        told=lambda *_: None,
+        note=(notes if notes is not None else []).append,
+        patience=IMPATIENT,
+    )
+
+
+def test_dead_slow_truncated_then_good(mirrors, tmp_path):
+    files, notes = {"set.bin": CONTENT}, []
+    urls = [dead(), mirrors(files, "slow"), mirrors(files, "truncated"), mirrors(files, "good")]
+    assert get(urls, tmp_path / "set.bin", notes=notes) == f"{urls[3]}/set.bin"
+    assert (tmp_path / "set.bin").read_bytes() == CONTENT
+    assert [note.split("/set.bin: ")[0] for note in notes] == urls[:3]
+    assert "refused" in notes[0]
+    assert "too slow" in notes[1]
+    assert f"cut off after {len(CONTENT) // 2} of {len(CONTENT)} bytes" in notes[2]
+    assert [path.name for path in tmp_path.iterdir() if path.is_file()] == ["set.bin"]
+
+
+def test_a_slow_last_mirror_is_better_than_none(mirrors, tmp_path):
+    short = CONTENT[:20]
+    file = SourceFile("set.bin", md5=hashlib.md5(short).hexdigest())
+    get([mirrors({"set.bin": short}, "missing"), mirrors({"set.bin": short}, "slow")], tmp_path / "f", file)
+    assert (tmp_path / "f").read_bytes() == short
+
+
+@pytest.mark.parametrize(
+    ("behaviour", "said"),
+    [
+        ("missing", "Not Found"),
+        ("truncated", "cut off"),
+        ("other", FILE.md5),
+        ("silent", "timed out"),
+    ],
+)
+def test_when_none_delivers_each_reason_is_named(behaviour, said, mirrors, tmp_path):
+    url = mirrors({"set.bin": CONTENT}, behaviour)
+    with pytest.raises(UserError) as caught:
+        get([url], tmp_path / "set.bin")
+    assert caught.value.exit_code == 2
+    for part in (url, said, str(tmp_path / "set.bin"), FILE.md5, "--mirror"):
+        assert part in str(caught.value)
+    assert not list(tmp_path.glob("*set.bin*"))
+
+
+def test_cut_off_without_a_length_is_noticed_by_the_digest(mirrors, tmp_path):
+    url = mirrors({"set.bin": CONTENT[:-1]}, "unframed")
+    with pytest.raises(UserError, match="MD5"):
+        get([url], tmp_path / "set.bin")
+
+
+@pytest.mark.parametrize("url", ["file:///etc/passwd", "ftp://example.org/x", "nonsense"])
+def test_only_web_addresses_are_opened(url, tmp_path):
+    with pytest.raises(UserError, match="not an http or https address"):
+        get([url], tmp_path / "x")
+
+
+def test_how_a_mirror_compresses_does_not_matter(tmp_path):
+    file = SourceFile("x.gz", content_sha256=hashlib.sha256(CONTENT).hexdigest())
+    path = tmp_path / "x.gz"
+    for content in (gzip.compress(CONTENT, 1), gzip.compress(CONTENT, 9), CONTENT):
+        path.write_bytes(content)
+        assert downloading.difference(file, path) == ""
+    path.write_bytes(gzip.compress(CONTENT)[:-3])
+    assert "damaged" in downloading.difference(file, path)
+    path.write_bytes(gzip.compress(CONTENT[:-1]))
+    assert "expected" in downloading.difference(file, path)
+
+
+def test_fetch_downloads_converts_and_does_it_once(mirrors, miniature, tiny_mnist, data_dir):
+    files, arrays = tiny_mnist
+    urls = [mirrors(files, "other"), mirrors(files, "good")]
+    miniature("fashion-mnist", files, urls)
+    fetch("fashion-mnist")
+    assert data.load("fashion-mnist", "train")[:, 0].numpy().tolist() == arrays["train"][0].tolist()
+    asked = len(mirrors.requests)
+    assert asked == 8
+    fetch("fashion-mnist")
+    assert len(mirrors.requests) == asked
+
+
+def test_a_mirror_of_the_users_comes_first(mirrors, miniature, tiny_mnist):
+    files, _ = tiny_mnist
+    miniature("fashion-mnist", files, [mirrors(files, "missing")])
+    fetch("fashion-mnist", mirror=[mirrors(files, "good") + "/"])
+    assert {behaviour for behaviour, _ in mirrors.requests} == {"good"}
+
+
+def test_a_damaged_local_file_is_replaced(mirrors, miniature, tiny_mnist, place):
+    files, _ = tiny_mnist
+    miniature("fashion-mnist", files, [mirrors(files, "good")])
+    name = next(iter(files))
+    folder = place("fashion-mnist", {**files, name: files[name][:-5]})
+    notes = []
+    fetch("fashion-mnist", note=notes.append)
+    assert mirrors.requests == [("good", f"/{name}")]
+    assert (folder / name).read_bytes() == files[name]
+    assert "is damaged" in notes[0]
+
+
+def test_offline_opens_no_socket(monkeypatch, miniature, tiny_mnist, place, data_dir):
+    def refuse(*_, **__):
+        raise AssertionError("a socket was opened")
+
+    monkeypatch.setattr(socket, "socket", refuse)
+    monkeypatch.setattr(socket, "getaddrinfo", refuse)
+    monkeypatch.setenv("GANBENCH_OFFLINE", "1")
+    files, _ = tiny_mnist
+    known = miniature("fashion-mnist", files, ["http://127.0.0.1:9"])
+    with pytest.raises(UserError) as caught:
+        fetch("fashion-mnist")
+    first = known.files[0]
+    for part in (
+        "offline",
+        first.md5,
+        first.urls[0],
+        str(data_dir / "fashion-mnist" / "source" / first.name),
+    ):
+        assert part in str(caught.value)
+    assert caught.value.exit_code == 2
+    place("fashion-mnist", files)
+    fetch("fashion-mnist")
+    assert data.is_ready("fashion-mnist")
