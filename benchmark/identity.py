@@ -27,7 +27,10 @@ _NUMERIC_SOURCES = (
     "evaluation/evaluator.py",
     "evaluation/extractors.py",
     "evaluation/fidelity.py",
+    "evaluation/frechet.py",
+    "evaluation/inception.py",
     "evaluation/quantise.py",
+    "evaluation/reference.py",
 )
 """Files of `benchmark` that decide a number in a record."""
 

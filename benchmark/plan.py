@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from benchmark import data, environment, experiments, identity, store
@@ -107,7 +107,7 @@ def spec_without_seed(suite: Suite, name: str, device: str) -> dict[str, Any]:
         "dataset": {"name": dataset.name, "title": dataset.title, "digest": dataset.digest},
         "gen_iters": suite.budget(name),
         "evaluate_at": suite.evaluate_at(name),
-        "protocols": [protocols.get(protocol).as_dict() for protocol in suite.protocols],
+        "protocols": [protocols.get(protocol).resolved().as_dict() for protocol in suite.protocols],
         "numerics": FAITHFUL,
         "device": device,
         "sources": identity.sources(experiment),
@@ -127,7 +127,7 @@ def _dataset(name: str, experiment: dict[str, Any]) -> data.DatasetInfo:
     except UserError as error:
         where = f"experiment '{experiment['name']}'" + (f", {error.where}" if error.where else "")
         raise UserError(error.what, where=where, do=error.do) from None
-    found = replace(data.info(name), name=data.name_in_results(name))
+    found = data.info(data.name_in_results(name))
     channels, height, width = experiment["image_shape"]
     if found.shape[0] != channels or found.shape[1] > height or found.shape[2] > width:
         raise UserError(

@@ -122,6 +122,7 @@ def _train(directory: Path, spec: dict[str, Any], cadence: dict[str, Any], log: 
     import torch
 
     import baselines
+    from benchmark import data
     from benchmark.evaluation import protocols
     from benchmark.evaluation.evaluator import Evaluator
     from benchmark.training import checkpoint, numerics
@@ -138,8 +139,11 @@ def _train(directory: Path, spec: dict[str, Any], cadence: dict[str, Any], log: 
     images, labels = training_data(spec["dataset"], experiment)
     if device == "cuda" and images.nbytes < _MOST_ON_GPU * torch.cuda.mem_get_info()[1]:
         images, labels = images.to(device), labels if labels is None else labels.to(device)
-    chosen = [protocols.get(protocol["name"]) for protocol in spec["protocols"]]
-    evaluator = Evaluator(chosen, dataset, device)
+    chosen = [protocols.get(protocol["name"]).resolved() for protocol in spec["protocols"]]
+    if [protocol.as_dict() for protocol in chosen] != spec["protocols"]:
+        raise UserError("the protocols or their weights changed after this run was planned")
+    framed = experiment.image_shape[1] if images.shape[2] != data.info(dataset).shape[1] else None
+    evaluator = Evaluator(chosen, dataset, device, framed)
     env_id = identity.env_id(described)
     real_data = evaluator.real_data_floor()
     trainer = Trainer(

@@ -13,6 +13,7 @@ from benchmark.cli.budgets import budgets
 from benchmark.cli.cite import cite
 from benchmark.cli.data import data
 from benchmark.cli.env import env
+from benchmark.cli.evaluate import evaluate
 from benchmark.cli.list import list_
 from benchmark.cli.plan import plan
 from benchmark.cli.report import report
@@ -21,6 +22,7 @@ from benchmark.cli.sample import sample
 from benchmark.cli.show import show
 from benchmark.cli.status import status
 from benchmark.cli.verify import verify
+from benchmark.cli.verify_weights import verify_weights
 from benchmark.errors import UserError, did_you_mean
 
 
@@ -62,7 +64,22 @@ def cli() -> None:
     """
 
 
-for command in (run, plan, status, report, list_, show, budgets, cite, verify, sample, data, env):
+for command in (
+    run,
+    plan,
+    status,
+    report,
+    list_,
+    show,
+    budgets,
+    cite,
+    verify,
+    evaluate,
+    sample,
+    data,
+    verify_weights,
+    env,
+):
     cli.add_command(command)
 _with_line_breaks(cli)
 

@@ -36,8 +36,8 @@ class Evaluator:
             the data set's own unless given.
 
     Raises:
-        UserError: a protocol and the data set do not fit (channels, size, number of images), a protocol asks for
-            what no number of images can give, or the weights of an extractor are not the expected ones.
+        UserError: a protocol and the data set do not fit (channels, size, number of images), a protocol has
+            too few images for what it asks, or the weights of an extractor are not the expected ones.
 
     """
 
@@ -57,6 +57,7 @@ class Evaluator:
         for protocol in self.protocols:
             self._check_fit(protocol)
             _check_numbers(protocol)
+        self._check_known()
         named = {(protocol.extractor, protocol.weights_digest) for protocol in self.protocols}
         self._nets = {key: extractors.load(*key).to(self.device) for key in sorted(named)}
         self._depends_on = reference.circumstances(self.dataset, image_size, self.device)
@@ -192,6 +193,15 @@ class Evaluator:
 
     def _size(self, split: str) -> int:
         return self.dataset.n_train if split == "train" else self.dataset.n_held_out
+
+    def _check_known(self) -> None:
+        """Nothing is kept on disk of images without a digest, which could be others the next time."""
+        if not self.dataset.digest:
+            raise UserError(
+                "the data set is not there yet, or its content has no digest",
+                where=self.dataset.name,
+                do="See `ganbench data --help`",
+            )
 
     def _check_fit(self, protocol: Protocol) -> None:
         where, do = f"protocol '{protocol.name}'", "Choose another protocol or data set"

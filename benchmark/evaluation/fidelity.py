@@ -1,4 +1,4 @@
-"""Scores of feature rows, computed by torch-fidelity; its Inception network is in `inception`. Nothing else imports it.
+"""Scores of feature rows, computed by torch-fidelity, which `inception` alone uses besides.
 
 Features are extracted once per evaluation (`benchmark.evaluation.extractors`); torch-fidelity then sees rows
 instead of images, through an extractor that returns its input. The numbers equal a direct call on the images.
@@ -23,7 +23,7 @@ torchvision_ops.make_importable()
 with warnings.catch_warnings():
     # torchvision warns about its image codecs when its extension does not match torch; none is used here.
     warnings.filterwarnings("ignore", message="Failed to load image Python extension")
-    import torch_fidelity
+    import torch_fidelity as torch_fidelity
     from torch_fidelity.metric_fid import fid_features_to_statistics, fid_statistics_to_metric
     from torch_fidelity.registry import FEATURE_EXTRACTORS_REGISTRY
 
@@ -84,7 +84,7 @@ def inception_score(logits: Tensor, *, splits: int) -> float:
 
 
 def inception_scores(logits: Tensor, *, splits: int) -> tuple[float, float]:
-    """exp(mean KL(p(y|x) || p(y))) over `splits` groups of shuffled rows (Salimans et al. 2016): mean, deviation.
+    """exp(mean KL(p(y|x) || p(y))) of groups of shuffled rows: mean and deviation (Salimans et al. 2016).
 
     Args:
         logits: class scores before the softmax, floating-point [N, classes] on the CPU.
@@ -123,7 +123,7 @@ def frechet_distance(generated: Tensor, reference: Tensor) -> float:
 
 
 def normal(features: Tensor) -> tuple[Vector, Matrix]:
-    """Mean (in the precision of the features) and covariance (float64) of rows, as `frechet_distance` fits them."""
+    """Mean (in the features' precision) and covariance (float64) of rows, as `frechet_distance` fits them."""
     check_rows(features, at_least=2)
     fitted = fid_features_to_statistics(features)
     return fitted["mu"], fitted["sigma"]
@@ -142,7 +142,7 @@ def frechet_between(first: tuple[Vector, Matrix], second: tuple[Vector, Matrix])
 def kernel_distance(
     generated: Tensor, reference: Tensor, *, subsets: int, subset_size: int
 ) -> tuple[float, float]:
-    """Unbiased squared MMD with the kernel (x·y/D + 1)³ (Binkowski et al. 2018), over pairs of random subsets.
+    """Unbiased squared MMD, kernel (x·y/D + 1)³, over pairs of random subsets (Binkowski et al. 2018).
 
     Args:
         generated: features, float32 [N, D] on the CPU.

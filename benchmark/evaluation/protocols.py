@@ -147,7 +147,9 @@ def _of_papers() -> tuple[Protocol, ...]:
         weights_digest="",
     )
     rounding = "Images are rounded to nearest; the code of WGAN-GP and SN-GAN truncates (half a grey level)."
-    sngan_port = "SN-GAN's released code resizes with aligned corners and takes 1 000 classes with the bias; this does not."
+    sngan_port = (
+        "SN-GAN's code resizes with aligned corners and takes 1 000 classes with the bias; not so here."
+    )
     ours = "Not comparable with a number of the five papers, which print none of this metric; "
     fid = replace(common, metrics=("fid",), isc_splits=1)
     train_10k = replace(fid, n_generated=10_000, n_reference=10_000, reference_split="train")
@@ -157,7 +159,7 @@ def _of_papers() -> tuple[Protocol, ...]:
             name="is-50k",
             title="Inception score, 50 000 images in 10 splits",
             note=(
-                "Comparable with the Inception scores of WGAN-GP (gan_cifar_resnet.py) and of Salimans et al. "
+                "Comparable with Inception scores of WGAN-GP (gan_cifar_resnet.py) and Salimans et al. "
                 f"The deviation over splits is not one over seeds. {rounding}"
             ),
         ),
@@ -178,8 +180,8 @@ def _of_papers() -> tuple[Protocol, ...]:
             title="Inception score, 1 000 images in 10 splits",
             n_generated=1_000,
             note=(
-                "Comparable with the curves of WGAN-GP (Figure 3; gan_cifar.py) only: splits of 100 images lower "
-                f"the score by about 15 %. {rounding}"
+                "Comparable only with the curves of WGAN-GP (Figure 3; gan_cifar.py): splits of 100 images "
+                f"lower the score by about 15 %. {rounding}"
             ),
         ),
         replace(
@@ -189,7 +191,7 @@ def _of_papers() -> tuple[Protocol, ...]:
             n_reference=50_000,
             reference_split="train",
             note=(
-                "Comparable with FID in the manner of Heusel et al. (50 000 generated against the training set), "
+                "Comparable with FID as in Heusel et al. (50 000 generated against the training set), "
                 f"not with SN-GAN's. {rounding}"
             ),
         ),
@@ -201,7 +203,7 @@ def _of_papers() -> tuple[Protocol, ...]:
             n_reference=10_000,
             reference_split="held-out",
             note=(
-                "Comparable with the FID of SN-GAN, whose 10 000 real images are of a split that is not printed. "
+                "Comparable with the FID of SN-GAN, which does not print the split of its real images. "
                 f"Higher than FID of 50 000 images by the bias of small samples. {rounding} {sngan_port}"
             ),
         ),
@@ -214,7 +216,7 @@ def _of_papers() -> tuple[Protocol, ...]:
             kid_subsets=100,
             kid_subset_size=1_000,
             note=(
-                f"{ours}cubic kernel, unbiased, 100 subsets of 1 000 as in torch-fidelity (Binkowski et al. 2018). "
+                f"{ours}cubic kernel, unbiased, 100 subsets of 1 000 (Binkowski et al. 2018). "
                 "The deviation over subsets is not one over seeds."
             ),
         ),

@@ -10,7 +10,7 @@ from benchmark.cli.options import commands
 
 
 def test_commands_repeat_what_was_typed():
-    text = commands("my suite.toml", ("wgan*", "gan/digits"), "0-1", 20, Path("/a b"))
+    text = commands("my suite.toml", ("wgan*", "gan/digits"), "0-1", 20, None, Path("/a b"))
     run, report = [shlex.split(line) for line in text.splitlines() if not line.startswith("#")]
     assert run[:2] == ["ganbench", "run"]
     assert report[:2] == ["ganbench", "report"]
@@ -24,7 +24,7 @@ def test_commands_repeat_what_was_typed():
 
 
 def test_commands_leave_out_what_is_the_default():
-    assert commands("quick", (), None, None, Path("results")).splitlines()[1::2] == [
+    assert commands("quick", (), None, None, None, Path("results")).splitlines()[1::2] == [
         "ganbench run quick",
         "ganbench report quick",
     ]

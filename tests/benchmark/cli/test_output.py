@@ -6,11 +6,12 @@ import sys
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 import baselines
-from benchmark import identity, plan, suites
+from benchmark import data, identity, plan, suites
 from benchmark import record as records
-from benchmark.cli import cli
+from benchmark.cli import cli, options
 
 ALL = tuple(cli.commands)
 KINDS = ("baselines", "experiments", "claims", "suites", "datasets", "protocols")
@@ -217,3 +218,35 @@ def test_examples_in_the_help_keep_their_lines(ganbench):
         assert "\\b" not in text, verb
     assert "  ganbench plan quick " in ganbench("--help")[1]
     assert "\n  ganbench run quick --experiment 'wgan*' --seeds 0 " in ganbench("run", "--help")[1]
+
+
+def test_another_data_set_is_part_of_the_commands_that_make_a_result_again(ganbench):
+    assert "--dataset digits" in options.commands("quick", (), None, None, "digits", Path("results"))
+    arguments = ("--experiment", "gan/*", "--seeds", "0", "--device", "cpu", "--json")
+    ids = [
+        json.loads(ganbench("plan", "quick", *arguments, *rest)[1])["runs"][0]["run_id"]
+        for rest in ((), ("--dataset", "digits"))
+    ]
+    assert ids[0] == ids[1]  # it is the experiment's own
+
+
+def test_a_folder_of_images_is_called_by_its_content(ganbench, tmp_path, monkeypatch):
+    monkeypatch.setenv("GANBENCH_DATA_DIR", str(tmp_path / "data"))
+    for split, grey in (("train", 10), ("test", 20)):
+        for i in range(3):
+            path = tmp_path / "pictures of me" / split / f"{i}.png"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            Image.new("L", (28, 28), grey + i).save(path)
+    name = f"folder:{tmp_path / 'pictures of me'}"
+    arguments = ("plan", "--experiment", "gan/*", "--seeds", "0", "--device", "cpu", "--dataset", name)
+    code, _, err = ganbench(*arguments)
+    assert code == 2
+    assert f"Run 'ganbench data fetch {name}'" in err
+    assert ganbench("data", "fetch", name)[0] == 0
+    (run,) = plan.plan(
+        suites.load("quick").revised(patterns=("gan/*",), seeds="0", dataset=name), tmp_path, "cpu"
+    )
+    digest = run.spec["dataset"]["digest"]
+    assert run.spec["dataset"]["name"] == f"folder#{digest[:16]}"
+    assert "pictures of me" not in json.dumps(run.spec)
+    assert data.load(run.spec["dataset"]["name"], "train")[:, 0, 0, 0].tolist() == [10, 11, 12]

@@ -1,19 +1,42 @@
 """Protocols are plain data that identify a score."""
 
+import hashlib
 import json
+import tomllib
 from dataclasses import fields, replace
+from importlib.resources import files
 
 import pytest
 
 from benchmark.errors import UserError
-from benchmark.evaluation import protocols
+from benchmark.evaluation import protocols, weights
+
+# What identifies every run made so far: never to change.
+DIGITS_2K = {
+    "name": "digits-2k",
+    "extractor": "digits-lenet",
+    "metrics": ["is", "fid"],
+    "n_generated": 2000,
+    "n_reference": 1000,
+    "reference_split": "held-out",
+    "isc_splits": 1,
+    "image_size": 32,
+    "quantisation": "clamp, round to nearest",
+    "comparable_with_papers": False,
+    "weights_digest": "1f9cf947c71f6cfed413b6ec16969eed9893d894b8860325b017fcc7db444c52",
+}
 
 
-def test_as_dict_has_every_field_and_survives_json():
+def test_digits_2k_is_what_it_was():
+    document = protocols.get("digits-2k").as_dict()
+    assert {key: value for key, value in document.items() if key not in ("title", "note")} == DIGITS_2K
+
+
+def test_as_dict_has_every_field_that_applies_and_survives_json():
     for name in protocols.names():
         protocol = protocols.get(name)
         document = protocol.as_dict()
-        assert set(document) == {field.name for field in fields(protocol)}
+        assert set(document) == {f.name for f in fields(protocol) if getattr(protocol, f.name) is not None}
         assert json.loads(json.dumps(document)) == document
         assert document["name"] == name
 
@@ -34,3 +57,66 @@ def test_lenet_scores_are_never_called_comparable():
 def test_unknown_protocol_gets_a_suggestion():
     with pytest.raises(UserError, match="Did you mean 'digits-2k'"):
         protocols.get("digits-2")
+
+
+@pytest.fixture
+def weights_file(tmp_path, monkeypatch):
+    file = tmp_path / "own.pth"
+    file.write_bytes(b"some weights")
+    monkeypatch.setenv("GANBENCH_WEIGHTS", str(file))
+    return file
+
+
+def test_other_weights_make_another_protocol_comparable_with_no_paper(weights_file):
+    resolved = protocols.get("fid-50k").resolved()
+    assert resolved.weights_digest == hashlib.sha256(b"some weights").hexdigest()
+    assert not resolved.comparable_with_papers
+    assert "Not comparable with any paper: the weights are not the published" in resolved.note
+    weights_file.write_bytes(b"other weights")
+    assert protocols.get("fid-50k").resolved().as_dict() != resolved.as_dict()
+    assert resolved.resolved() == resolved
+
+
+def test_the_published_weights_keep_it_comparable(weights_file, monkeypatch):
+    digest = hashlib.sha256(b"some weights").hexdigest()
+    monkeypatch.setattr(weights, "INCEPTION_SHA256", digest)
+    resolved = protocols.get("fid-50k").resolved()
+    assert resolved == replace(protocols.get("fid-50k"), weights_digest=digest)
+    assert resolved.comparable_with_papers
+
+
+def test_without_weights_planning_says_how_to_get_them_and_listing_works(tmp_path, monkeypatch):
+    monkeypatch.delenv("GANBENCH_WEIGHTS", raising=False)
+    monkeypatch.setenv("GANBENCH_CACHE_DIR", str(tmp_path))
+    for name in ("is-50k", "is-5k", "is-1k", "fid-50k", "fid-5k", "kid-10k", "prc-10k"):
+        assert protocols.get(name).as_dict()["weights_digest"] == ""
+        with pytest.raises(UserError, match=r"ganbench verify-weights.*--weights FILE") as caught:
+            protocols.get(name).resolved()
+        assert str(tmp_path) in str(caught.value)
+        assert caught.value.where == f"protocol '{name}'"
+    assert protocols.get("digits-2k").resolved() == protocols.get("digits-2k")
+
+
+def test_the_papers_protocols_are_those_of_the_claims():
+    """Numbers of images and splits as `baselines/claims.toml` has them from the papers."""
+    claims = tomllib.loads(files("baselines").joinpath("claims.toml").read_text(encoding="utf-8"))[
+        "protocols"
+    ]
+    for name in ("is-50k", "is-1k"):
+        assert protocols.get(name).n_generated == claims[name]["n_generated"]
+        assert protocols.get(name).isc_splits == claims[name]["splits"]
+    sets = protocols.get("is-5k")
+    assert sets.n_generated == sets.is_sets * claims["is-5k"]["n_generated"]
+    small = protocols.get("fid-5k")
+    assert small.n_generated == claims["fid-5k"]["n_generated"]
+    assert small.n_reference == claims["fid-5k"]["n_reference"]
+    large = protocols.get("fid-50k")
+    assert large.n_generated == claims["fid-ttur"]["n_generated"]
+    assert large.reference_split == claims["fid-ttur"]["reference_split"]
+
+
+def test_quantisation_is_named_and_its_difference_to_the_papers_noted():
+    for name in protocols.names():
+        protocol = protocols.get(name)
+        assert protocol.quantisation == "clamp, round to nearest"
+        assert not protocol.comparable_with_papers or "truncates" in protocol.note

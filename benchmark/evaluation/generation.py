@@ -1,0 +1,193 @@
+"""Images to score, in batches as they are made or read: of a run, a checkpoint, a TorchScript file, a folder.
+
+Nothing here holds all images at once. A TorchScript file is a program; the others are data, read without
+executing anything.
+"""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from PIL import Image, UnidentifiedImageError
+from torch import Tensor
+
+from benchmark.errors import UserError
+from benchmark.evaluation.quantise import to_uint8
+from benchmark.training import checkpoint, sampling, trainer
+from benchmark.training.draws import latents, random_classes, stream
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from torch import nn
+
+    from baselines.spec import Experiment
+
+SUFFIXES = (".png", ".jpg", ".jpeg")
+_BATCH = 500
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where images to score come from.
+
+    Attributes:
+        batches: gives the first n images, uint8 [B,C,H,W] at a time.
+        image_size: their height and width, where they are square.
+        described: what a reader must know about them, as JSON data.
+
+    """
+
+    batches: Callable[[int], Iterator[Tensor]]
+    image_size: int | None
+    described: dict[str, Any] = field(default_factory=dict)
+
+
+def image_batches(experiment: Experiment[Any], generator: nn.Module, seed: int, n: int) -> Iterator[Tensor]:
+    """The images of `sampling.evaluation_images`, uint8 on the CPU, a batch at a time.
+
+    Raises:
+        NonFiniteImages: the generator's output holds NaN or Inf.
+
+    """
+    settings = experiment.settings
+    with_batch_statistics = settings.sampling_statistics == "batch"
+    size = settings.batch if with_batch_statistics else sampling._BATCH
+    sampler = copy.deepcopy(generator).train(with_batch_statistics)
+    device = next(sampler.parameters()).device
+    n_drawn = -(-n // size) * size
+    drawn = [latents(settings.prior, stream(seed, "evaluate", 0), n_drawn, settings.latent)]
+    if experiment.classes:
+        drawn.append(random_classes(stream(seed, "evaluate", 1), n_drawn, experiment.classes))
+    n_missing = n
+    for parts in zip(*(torch.split(tensor, size) for tensor in drawn), strict=True):
+        with torch.no_grad():  # not around the yield, where it would reach into the caller
+            outputs = sampler(*(part.to(device) for part in parts))
+        images = to_uint8(outputs, *experiment.image_range).cpu()[:n_missing]
+        n_missing -= len(images)
+        yield images.contiguous()
+
+
+def of_checkpoint(
+    file: Path, experiment: Experiment[Any], real: Tensor, seed: int, device: torch.device
+) -> Source:
+    """Images of the generator in a checkpoint of ours.
+
+    Args:
+        file: the safetensors file.
+        experiment: what it is a checkpoint of.
+        real: the training images in the experiment's frame, from which networks are built.
+        seed: of the latents.
+        device: where the generator runs.
+
+    Raises:
+        UserError: the file is damaged or belongs to another experiment.
+
+    """
+    try:
+        state, tensors = checkpoint.read(file)
+        players = trainer.build(experiment, seed, real, device)
+        players.generator.load_state_dict(checkpoint.part(tensors, "generator"))
+    except checkpoint.DamagedCheckpoint as error:
+        raise UserError("the checkpoint is damaged", where=str(file), do=str(error)) from error
+    except RuntimeError as error:
+        reason = " ".join(str(error).split())[:200]
+        raise UserError(f"not a checkpoint of '{experiment.name}' ({reason})", where=str(file)) from error
+    return Source(
+        lambda n: image_batches(experiment, players.generator, seed, n),
+        experiment.image_shape[1],
+        {"experiment": experiment.name, "gen_iters": state.get("gen_iters"), "seed": seed},
+    )
+
+
+def of_torchscript(
+    file: Path, prior: str, latent: int, value_range: tuple[float, float], seed: int, device: torch.device
+) -> Source:
+    """Images of a TorchScript module that maps latents [N, latent] to images [N,C,H,W]. Executes its code.
+
+    Raises:
+        UserError: no TorchScript file, or one whose outputs are not images.
+
+    """
+    try:
+        generator = torch.jit.load(str(file), map_location=device)  # type: ignore[no-untyped-call]
+    except (RuntimeError, ValueError) as error:
+        reason = str(error).partition("\n")[0]
+        raise UserError(f"not a TorchScript file ({reason})", where=str(file)) from error
+    generator.eval()
+
+    def batches(n: int) -> Iterator[Tensor]:
+        for z in torch.split(latents(prior, stream(seed, "evaluate", 0), n, latent), _BATCH):
+            try:
+                with torch.no_grad():
+                    outputs = generator(z.to(device))
+            except RuntimeError as error:
+                reason = str(error).strip().splitlines()[-1]
+                raise UserError(
+                    f"cannot generate from {latent} values ({reason})", where=str(file)
+                ) from error
+            if not isinstance(outputs, Tensor) or outputs.dim() != 4 or not outputs.is_floating_point():
+                raise UserError("its output is no floating-point tensor [N,C,H,W]", where=str(file))
+            yield to_uint8(outputs, *value_range).cpu()
+
+    return Source(batches, None, {"torchscript": file.name, "prior": prior, "latent": latent, "seed": seed})
+
+
+def of_folder(folder: Path) -> Source:
+    """The PNG and JPEG files of a folder in the order of their names, all of one size; grey or coloured.
+
+    Raises:
+        UserError: too few images, one that cannot be read, or images of different sizes or kinds.
+
+    """
+    files = sorted(path for path in folder.iterdir() if path.suffix.lower() in SUFFIXES)
+    if not files:
+        raise UserError(f"no image ({', '.join(SUFFIXES)})", where=str(folder))
+    first = _read(files[0])
+
+    def batches(n: int) -> Iterator[Tensor]:
+        if len(files) < n:
+            raise UserError(
+                f"holds {len(files)} images, but {n} are needed",
+                where=str(folder),
+                do="Add images or choose a protocol with fewer",
+            )
+        for start in range(0, n, _BATCH):
+            images = []
+            for file in files[start : min(start + _BATCH, n)]:
+                image = _read(file)
+                if image.shape != first.shape:
+                    raise UserError(
+                        f"is {_size(image)}, but {files[0].name} is {_size(first)}",
+                        where=str(file),
+                        do="Give images of one size and kind",
+                    )
+                images.append(image)
+            yield torch.from_numpy(np.stack(images)).permute(0, 3, 1, 2).contiguous()
+
+    height, width, _ = first.shape
+    return Source(batches, height if height == width else None, {"folder_images": len(files)})
+
+
+def _read(file: Path) -> np.ndarray[Any, np.dtype[np.uint8]]:
+    """Pixels [H,W,C] with C = 1 for grey images and 3 for all others of 8 bits without transparency."""
+    try:
+        with Image.open(file, formats=("PNG", "JPEG")) as image:
+            if image.mode not in ("L", "RGB", "P", "1"):
+                raise UserError(
+                    f"has pixels of kind {image.mode}, not grey or RGB of 8 bits", where=str(file)
+                )
+            pixels = np.asarray(image.convert("L" if image.mode in ("L", "1") else "RGB"))
+    except (OSError, UnidentifiedImageError, SyntaxError, ValueError) as error:
+        raise UserError(f"cannot be read as an image ({error})", where=str(file)) from error
+    return pixels if pixels.ndim == 3 else pixels[:, :, None]
+
+
+def _size(pixels: np.ndarray[Any, np.dtype[np.uint8]]) -> str:
+    height, width, channels = pixels.shape
+    return f"{height} x {width} and {'grey' if channels == 1 else 'coloured'}"

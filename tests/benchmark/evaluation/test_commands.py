@@ -1,0 +1,175 @@
+"""`ganbench evaluate` and `ganbench verify-weights`: scores with their protocol, and refusals in words."""
+
+import importlib
+import json
+
+import pytest
+import torch
+from click.testing import CliRunner
+from PIL import Image
+
+import baselines
+from benchmark import atomic, data
+
+from benchmark.cli.evaluate import evaluate
+from benchmark.data.framing import frame
+from benchmark.errors import NothingToJudge, UserError
+from benchmark.evaluation import protocols, weights
+from benchmark.evaluation.evaluator import Evaluator
+from benchmark.evaluation.protocols import replace
+from benchmark.training import checkpoint, sampling, trainer
+
+verify = importlib.import_module("benchmark.cli.verify_weights")  # the package has the command by that name
+
+
+@pytest.fixture(autouse=True)
+def _own_surroundings(monkeypatch, tmp_path):
+    monkeypatch.setenv("GANBENCH_WEIGHTS", "")  # so that what a command sets is undone
+    monkeypatch.setenv("GANBENCH_CACHE_DIR", str(tmp_path / "cache"))
+
+
+def call(command, *arguments):
+    """Exit code and JSON; raises what the command raises."""
+    result = CliRunner().invoke(command, [*map(str, arguments), "--json"], standalone_mode=False)
+    if result.exception:
+        raise result.exception
+    return result.return_value or 0, json.loads(result.stdout)
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    """A run directory with an untrained generator, the scores of its images, and the images."""
+    directory = tmp_path_factory.mktemp("run")
+    experiment = baselines.get("gan/digits")
+    real = frame(data.load("digits", "train"), experiment.image_shape[1])
+    players = trainer.build(experiment, 2, real)
+    checkpoint.write(directory / "checkpoints", players, {"gen_iters": 0})
+    atomic.write_json(directory / "spec.json", {"experiment": {"name": experiment.name}, "seed": 2})
+    images = sampling.evaluation_images(experiment, players.generator, 2, 2000)
+    return directory, Evaluator([protocols.get("digits-2k")], "digits").scores(images), images
+
+
+def test_a_run_scores_as_it_did_and_says_by_what(run):
+    directory, scores, _ = run
+    code, said = call(evaluate, directory, "--protocol", "digits-2k", "--device", "cpu")
+    assert code == 0
+    assert said["results"] == [
+        {"protocol": protocols.get("digits-2k").as_dict(), "scores": scores["digits-2k"]}
+    ]
+    assert said["images"] == {"experiment": "gan/digits", "gen_iters": 0, "seed": 2}
+    assert said["dataset"] == "digits"
+
+
+def test_a_checkpoint_elsewhere_needs_its_experiment(run, tmp_path):
+    directory, scores, _ = run
+    file = tmp_path / "generator.safetensors"
+    file.write_bytes((directory / "checkpoints" / "000000000.safetensors").read_bytes())
+    with pytest.raises(UserError, match="Add --experiment NAME"):
+        call(evaluate, file, "--protocol", "digits-2k")
+    _, said = call(
+        evaluate,
+        file,
+        "--protocol",
+        "digits-2k",
+        "--experiment",
+        "gan/digits",
+        "--seed",
+        2,
+        "--device",
+        "cpu",
+    )
+    assert said["results"][0]["scores"] == scores["digits-2k"]
+
+
+def test_a_folder_scores_like_its_images(run, tmp_path):
+    _, scores, images = run
+    for i, image in enumerate(images[:, 0].numpy()):
+        Image.fromarray(image).save(tmp_path / f"{i:05d}.png", compress_level=0)
+    with pytest.raises(UserError, match="Add --data NAME"):
+        call(evaluate, tmp_path, "--protocol", "digits-2k")
+    _, said = call(evaluate, tmp_path, "--protocol", "digits-2k", "--data", "digits", "--device", "cpu")
+    assert said["results"][0]["scores"] == scores["digits-2k"]
+
+
+def test_a_torchscript_file_is_executed_only_when_trusted(tmp_path):
+    class Script(torch.nn.Module):
+        def forward(self, z):
+            return z.reshape(-1, 1, 28, 28)
+
+    file = tmp_path / "generator.pt"
+    torch.jit.save(torch.jit.script(Script()), str(file))
+    arguments = (file, "--protocol", "digits-2k", "--data", "digits", "--latent", 784, "--device", "cpu")
+    with pytest.raises(UserError, match="--trust-torchscript"):
+        call(evaluate, *arguments)
+    _, said = call(evaluate, *arguments, "--trust-torchscript", "--prior", "uniform")
+    assert said["results"][0]["scores"]["fid"] > 1
+    assert said["images"]["prior"] == "uniform"
+
+
+def test_what_is_not_there_is_named(tmp_path):
+    with pytest.raises(NothingToJudge, match="no such file"):
+        call(evaluate, tmp_path / "x", "--protocol", "digits-2k")
+    with pytest.raises(UserError, match="Did you mean 'digits-2k'"):
+        call(evaluate, tmp_path, "--protocol", "digits-2")
+    with pytest.raises(UserError, match="ganbench verify-weights"):
+        call(evaluate, tmp_path, "--protocol", "fid-5k", "--data", "digits")
+
+
+def test_other_weights_show_in_the_output(random_weights, tmp_path, monkeypatch):
+    for i in range(6):
+        Image.fromarray(data.load("digits", "train")[i * 300, 0].numpy()).save(tmp_path / f"{i}.png")
+    small = replace(
+        protocols.get("fid-5k"), name="small", n_generated=6, n_reference=5, metrics=("is", "fid")
+    )
+    monkeypatch.setattr(protocols, "get", lambda _: small)
+    _, said = call(evaluate, tmp_path, "--protocol", "small", "--data", "digits", "--weights", random_weights)
+    (result,) = said["results"]
+    assert result["protocol"]["weights_digest"] == weights._digest(random_weights, 0, 0)
+    assert result["protocol"]["comparable_with_papers"] is False
+    assert set(result["scores"]) == {"is", "fid"}
+
+
+def test_verify_says_what_is_missing(random_weights):
+    with pytest.raises(NothingToJudge, match=r"verify-weights.*GANBENCH_WEIGHTS"):
+        call(verify.verify_weights, "--no-download")
+    with pytest.raises(NothingToJudge, match="cannot read the weights"):
+        call(verify.verify_weights, "--weights", "nowhere.pth", "--no-download")
+    code, said = call(verify.verify_weights, "--weights", random_weights, "--no-scores")
+    assert (code, said["published"], said["anchors"]) == (0, False, [])
+
+
+def test_verify_refuses_a_damaged_file(tmp_path):
+    file = tmp_path / "cut.pth"
+    file.write_bytes(b"PK")
+    with pytest.raises(UserError, match="not the weights of the Inception network"):
+        call(verify.verify_weights, "--weights", file, "--no-scores")
+
+
+def test_verify_without_the_images_says_so(random_weights, monkeypatch):
+    def missing(name, split):
+        raise UserError("not here", where=name, do="Fetch it")
+
+    monkeypatch.setattr(data, "load", missing)
+    with pytest.raises(NothingToJudge, match=r"images of cifar10 are not there: not here\. Fetch it"):
+        call(verify.verify_weights, "--weights", random_weights)
+
+
+@pytest.mark.parametrize("tolerance", [0.0, 1e9])
+def test_verify_compares_the_scores_of_real_images(random_weights, monkeypatch, tolerance):
+    small = {
+        name: replace(
+            protocols.get(name),
+            isc_splits=2 if name == "is-50k" else 1,
+            n_reference=5 if "fid" in name else 0,
+        )
+        for name in ("is-50k", "fid-50k")
+    }
+    monkeypatch.setattr(protocols, "get", small.__getitem__)
+    monkeypatch.setattr(verify, "DATASET", "digits")
+    load = data.load
+    monkeypatch.setattr(data, "load", lambda name, split: load(name, split)[::160][:5])
+    for anchor in ("IS_TRAIN", "IS_SPREAD", "FID_TEST"):
+        monkeypatch.setattr(verify, anchor, replace(getattr(verify, anchor), tolerance=tolerance))
+    code, said = call(verify.verify_weights, "--weights", random_weights)
+    assert code == (0 if tolerance else 1)
+    assert [anchor["ok"] for anchor in said["anchors"]] == [bool(tolerance)] * 3

@@ -1,0 +1,138 @@
+"""Images from runs, files and folders: the ones they say, in batches, and errors in words."""
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+import baselines
+from benchmark import data
+from benchmark.data.framing import frame
+from benchmark.errors import UserError
+from benchmark.evaluation import generation
+from benchmark.evaluation.quantise import NonFiniteImages
+from benchmark.training import checkpoint, sampling, trainer
+
+CPU = torch.device("cpu")
+
+
+@pytest.fixture(scope="module", params=["gan/digits", "dcgan/digits", "sngan/digits"])
+def trained(request):
+    """An experiment, its training images and its untrained players."""
+    experiment = baselines.get(request.param)
+    real = frame(data.load("digits", "train"), experiment.image_shape[1])
+    return experiment, real, trainer.build(experiment, 3, real)
+
+
+@pytest.mark.parametrize("n", [1, 130])
+def test_batches_are_the_images_of_the_trainer(trained, n):
+    experiment, _, players = trained
+    batches = list(generation.image_batches(experiment, players.generator, 5, n))
+    expected = sampling.evaluation_images(experiment, players.generator, 5, n)
+    assert torch.equal(torch.cat(batches), expected)
+    assert players.generator.training
+    assert torch.is_grad_enabled()
+
+
+def test_batches_come_one_at_a_time(trained):
+    experiment, _, players = trained
+    calls = []
+    handle = players.generator.register_forward_hook(lambda *_: calls.append(1))
+    batches = generation.image_batches(experiment, players.generator, 0, 3000)
+    next(batches)
+    handle.remove()
+    assert calls == [1]
+
+
+def test_a_checkpoint_gives_the_images_of_its_generator(trained, tmp_path):
+    experiment, real, players = trained
+    file = checkpoint.write(tmp_path / "checkpoints", players, {"gen_iters": 7})
+    source = generation.of_checkpoint(file, experiment, real, 11, CPU)
+    expected = sampling.evaluation_images(experiment, players.generator, 11, 40)
+    assert torch.equal(torch.cat(list(source.batches(40))), expected)
+    assert source.described == {"experiment": experiment.name, "gen_iters": 7, "seed": 11}
+    content = bytearray(file.read_bytes())
+    content[-5] ^= 1
+    file.write_bytes(content)
+    with pytest.raises(UserError, match="the checkpoint is damaged"):
+        generation.of_checkpoint(file, experiment, real, 11, CPU)
+
+
+def test_a_checkpoint_of_another_experiment_is_refused(trained, tmp_path):
+    _, _, players = trained
+    file = checkpoint.write(tmp_path / "checkpoints", players, {"gen_iters": 7})
+    other = baselines.get("wgan_gp/digits")
+    real = frame(data.load("digits", "train")[:9], other.image_shape[1])
+    with pytest.raises(UserError, match="not a checkpoint of 'wgan_gp/digits'"):
+        generation.of_checkpoint(file, other, real, 0, CPU)
+
+
+class Script(torch.nn.Module):
+    def __init__(self, factor=1.0):
+        super().__init__()
+        self.factor = factor
+
+    def forward(self, z):
+        return (z[:, :12] * self.factor).reshape(-1, 3, 2, 2)
+
+
+def torchscript(tmp_path, factor=1.0):
+    file = tmp_path / "generator.pt"
+    torch.jit.save(torch.jit.script(Script(factor)), str(file))
+    return file
+
+
+def test_torchscript_generators(tmp_path):
+    source = generation.of_torchscript(torchscript(tmp_path), "normal", 16, (-1.0, 1.0), 0, CPU)
+    batches = list(source.batches(700))
+    assert [tuple(batch.shape) for batch in batches] == [(500, 3, 2, 2), (200, 3, 2, 2)]
+    assert batches[0].dtype == torch.uint8
+    assert all(torch.equal(a, b) for a, b in zip(batches, source.batches(700), strict=True))
+    with pytest.raises(UserError, match="cannot generate from 5 values"):
+        list(generation.of_torchscript(tmp_path / "generator.pt", "normal", 5, (-1, 1), 0, CPU).batches(4))
+    bad = generation.of_torchscript(torchscript(tmp_path, float("nan")), "normal", 16, (-1, 1), 0, CPU)
+    with pytest.raises(NonFiniteImages):
+        list(bad.batches(4))
+    (tmp_path / "other.pt").write_bytes(b"no TorchScript")
+    with pytest.raises(UserError, match="not a TorchScript file"):
+        generation.of_torchscript(tmp_path / "other.pt", "normal", 16, (-1, 1), 0, CPU)
+
+
+def pictures(folder, n, shape=(8, 6, 3)):
+    pixels = np.random.default_rng(0).integers(0, 256, (n, *shape), dtype=np.uint8)
+    folder.mkdir(exist_ok=True)
+    for i, image in enumerate(pixels):
+        Image.fromarray(image).save(folder / f"{i:04d}.png")
+    return torch.from_numpy(pixels)
+
+
+def test_folders_give_their_pixels_in_the_order_of_the_names(tmp_path):
+    coloured = pictures(tmp_path / "coloured", 7)
+    source = generation.of_folder(tmp_path / "coloured")
+    assert torch.equal(torch.cat(list(source.batches(5))), coloured[:5].permute(0, 3, 1, 2))
+    grey = pictures(tmp_path / "grey", 3, (4, 4))
+    source = generation.of_folder(tmp_path / "grey")
+    assert torch.equal(torch.cat(list(source.batches(3))), grey[:, None])
+    assert source.image_size == 4
+
+
+def test_folders_that_cannot_be_scored_are_refused(tmp_path):
+    folder = tmp_path / "images"
+    folder.mkdir()
+    with pytest.raises(UserError, match="no image"):
+        generation.of_folder(folder)
+    pictures(folder, 3)
+    with pytest.raises(UserError, match="holds 3 images, but 4 are needed"):
+        list(generation.of_folder(folder).batches(4))
+    Image.new("RGB", (8, 8)).save(folder / "0001.png")
+    with pytest.raises(UserError, match=r"0001\.png: is 8 x 8 and coloured, but 0000.png is 8 x 6"):
+        list(generation.of_folder(folder).batches(3))
+    Image.new("L", (6, 8)).save(folder / "0001.png")
+    with pytest.raises(UserError, match="is 8 x 6 and grey"):
+        list(generation.of_folder(folder).batches(3))
+    Image.new("RGBA", (6, 8)).save(folder / "0001.png")
+    with pytest.raises(UserError, match="pixels of kind RGBA"):
+        list(generation.of_folder(folder).batches(3))
+    (folder / "0001.png").write_bytes(b"no image")
+    with pytest.raises(UserError, match=r"0001\.png: cannot be read as an image"):
+        list(generation.of_folder(folder).batches(3))
