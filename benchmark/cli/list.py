@@ -152,7 +152,7 @@ def _protocols() -> list[dict[str, Any]]:
             "metrics": list(p.metrics),
             "extractor": p.extractor,
             "generated": p.n_generated,
-            "reference": f"{p.n_reference} {p.reference_split}",
+            "reference": f"{p.n_reference} {p.reference_split}" if p.n_reference else "none",
             "beside papers": "yes" if p.comparable_with_papers else "never",
         }
         for name in protocols.names()

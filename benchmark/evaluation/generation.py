@@ -6,7 +6,6 @@ executing anything.
 
 from __future__ import annotations
 
-import copy
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -18,13 +17,11 @@ from torch import Tensor
 from benchmark.errors import UserError
 from benchmark.evaluation.quantise import to_uint8
 from benchmark.training import checkpoint, sampling, trainer
-from benchmark.training.draws import latents, random_classes, stream
+from benchmark.training.draws import latents, stream
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
-
-    from torch import nn
 
     from baselines.spec import Experiment
 
@@ -46,31 +43,6 @@ class Source:
     batches: Callable[[int], Iterator[Tensor]]
     image_size: int | None
     described: dict[str, Any] = field(default_factory=dict)
-
-
-def image_batches(experiment: Experiment[Any], generator: nn.Module, seed: int, n: int) -> Iterator[Tensor]:
-    """The images of `sampling.evaluation_images`, uint8 on the CPU, a batch at a time.
-
-    Raises:
-        NonFiniteImages: the generator's output holds NaN or Inf.
-
-    """
-    settings = experiment.settings
-    with_batch_statistics = settings.sampling_statistics == "batch"
-    size = settings.batch if with_batch_statistics else sampling._BATCH
-    sampler = copy.deepcopy(generator).train(with_batch_statistics)
-    device = next(sampler.parameters()).device
-    n_drawn = -(-n // size) * size
-    drawn = [latents(settings.prior, stream(seed, "evaluate", 0), n_drawn, settings.latent)]
-    if experiment.classes:
-        drawn.append(random_classes(stream(seed, "evaluate", 1), n_drawn, experiment.classes))
-    n_missing = n
-    for parts in zip(*(torch.split(tensor, size) for tensor in drawn), strict=True):
-        with torch.no_grad():  # not around the yield, where it would reach into the caller
-            outputs = sampler(*(part.to(device) for part in parts))
-        images = to_uint8(outputs, *experiment.image_range).cpu()[:n_missing]
-        n_missing -= len(images)
-        yield images.contiguous()
 
 
 def of_checkpoint(
@@ -99,7 +71,7 @@ def of_checkpoint(
         reason = " ".join(str(error).split())[:200]
         raise UserError(f"not a checkpoint of '{experiment.name}' ({reason})", where=str(file)) from error
     return Source(
-        lambda n: image_batches(experiment, players.generator, seed, n),
+        lambda n: sampling.image_batches(experiment, players.generator, seed, n),
         experiment.image_shape[1],
         {"experiment": experiment.name, "gen_iters": state.get("gen_iters"), "seed": seed},
     )

@@ -17,6 +17,7 @@ from benchmark.evaluation.quantise import to_uint8
 from benchmark.training.draws import latents, random_classes, stream
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from torch import nn
@@ -41,6 +42,16 @@ def evaluation_images(experiment: Experiment[Any], generator: nn.Module, seed: i
         NonFiniteImages: the generator's output holds NaN or Inf.
 
     """
+    return torch.cat(list(image_batches(experiment, generator, seed, n))).contiguous()
+
+
+def image_batches(experiment: Experiment[Any], generator: nn.Module, seed: int, n: int) -> Iterator[Tensor]:
+    """The images of `evaluation_images` as they are made, a batch at a time.
+
+    Raises:
+        NonFiniteImages: the generator's output holds NaN or Inf.
+
+    """
     settings = experiment.settings
     with_batch_statistics = settings.sampling_statistics == "batch"
     size = settings.batch if with_batch_statistics else _BATCH
@@ -50,12 +61,13 @@ def evaluation_images(experiment: Experiment[Any], generator: nn.Module, seed: i
     drawn = [latents(settings.prior, stream(seed, "evaluate", 0), n_drawn, settings.latent)]
     if experiment.classes:
         drawn.append(random_classes(stream(seed, "evaluate", 1), n_drawn, experiment.classes))
-    with torch.no_grad():
-        images = [
-            to_uint8(sampler(*(part.to(device) for part in parts)), *experiment.image_range).cpu()
-            for parts in zip(*(torch.split(tensor, size) for tensor in drawn), strict=True)
-        ]
-    return torch.cat(images)[:n].contiguous()
+    n_missing = n
+    for parts in zip(*(torch.split(tensor, size) for tensor in drawn), strict=True):
+        with torch.no_grad():  # not around the yield, where it would reach into the caller
+            outputs = sampler(*(part.to(device) for part in parts))
+        images = to_uint8(outputs, *experiment.image_range).cpu()[:n_missing]
+        n_missing -= len(images)
+        yield images.contiguous()
 
 
 def save_grid(images: Tensor, path: Path) -> str:

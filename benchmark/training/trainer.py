@@ -20,11 +20,11 @@ from benchmark.training import checkpoint, sampling
 from benchmark.training.draws import SeededDraws, torch_seed
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from baselines.spec import Experiment, Losses, Players
-    from benchmark.evaluation.evaluator import Evaluator
+    from benchmark.evaluation.evaluator import Evaluator, Scores
 
 CHUNK = 100
 """Most G-iterations between two looks at the losses. Changes no number."""
@@ -206,15 +206,22 @@ class Trainer:
         state, begin = self.state, time.perf_counter()
         self.watcher.progress("evaluate", state.gen_iters)
         n = self.evaluator.n_generated if self.evaluator else sampling.GRID**2
+        shown: list[Tensor] = []
+
+        def generated() -> Iterator[Tensor]:
+            for images in sampling.image_batches(self.experiment, self.players.generator, self.seed, n):
+                if sum(map(len, shown)) < sampling.GRID**2:
+                    shown.append(images)
+                yield images
+
         try:
-            images = sampling.evaluation_images(self.experiment, self.players.generator, self.seed, n)
+            scores = self._scores(generated())
         except NonFiniteImages as error:
             state.diverged_at = state.gen_iters
             self.watcher.event("diverged", gen_iters=state.gen_iters, reason=str(error))
             return
         name = f"samples/{state.gen_iters:09d}.png"
-        digest = sampling.save_grid(images, self.directory / name)
-        scores = self.evaluator.scores(images) if self.evaluator else {}
+        digest = sampling.save_grid(torch.cat(shown), self.directory / name)
         state.samples[name] = digest
         state.seconds["evaluate_s"] += time.perf_counter() - begin
         state.seconds["wall_s"] = self._wall()
@@ -229,6 +236,13 @@ class Trainer:
             }
         )
         self.watcher.event("evaluated", **state.curve[-1])
+
+    def _scores(self, batches: Iterator[Tensor]) -> Scores:
+        if self.evaluator:
+            return self.evaluator.scores_of(batches)
+        for _ in batches:
+            pass
+        return {}
 
     def _write_checkpoint(self) -> None:
         state, begin = self.state, time.perf_counter()

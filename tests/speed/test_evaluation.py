@@ -15,10 +15,10 @@ import torch
 import baselines
 from benchmark import data
 from benchmark.data.framing import frame
-from benchmark.evaluation import fidelity, frechet, generation, protocols
+from benchmark.evaluation import fidelity, frechet, protocols
 from benchmark.evaluation.evaluator import Evaluator
 from benchmark.evaluation.protocols import replace
-from benchmark.training import numerics, trainer
+from benchmark.training import numerics, sampling, trainer
 
 pytestmark = pytest.mark.bench
 
@@ -47,7 +47,7 @@ def evaluation(*evaluators):
 
     def run():
         return [
-            e.scores_of(generation.image_batches(experiment, generator, 0, e.n_generated)) for e in evaluators
+            e.scores_of(sampling.image_batches(experiment, generator, 0, e.n_generated)) for e in evaluators
         ]
 
     return run

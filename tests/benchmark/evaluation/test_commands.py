@@ -10,7 +10,6 @@ from PIL import Image
 
 import baselines
 from benchmark import atomic, data
-
 from benchmark.cli.evaluate import evaluate
 from benchmark.data.framing import frame
 from benchmark.errors import NothingToJudge, UserError

@@ -27,7 +27,7 @@ def trained(request):
 @pytest.mark.parametrize("n", [1, 130])
 def test_batches_are_the_images_of_the_trainer(trained, n):
     experiment, _, players = trained
-    batches = list(generation.image_batches(experiment, players.generator, 5, n))
+    batches = list(sampling.image_batches(experiment, players.generator, 5, n))
     expected = sampling.evaluation_images(experiment, players.generator, 5, n)
     assert torch.equal(torch.cat(batches), expected)
     assert players.generator.training
@@ -38,7 +38,7 @@ def test_batches_come_one_at_a_time(trained):
     experiment, _, players = trained
     calls = []
     handle = players.generator.register_forward_hook(lambda *_: calls.append(1))
-    batches = generation.image_batches(experiment, players.generator, 0, 3000)
+    batches = sampling.image_batches(experiment, players.generator, 0, 3000)
     next(batches)
     handle.remove()
     assert calls == [1]
