@@ -1,0 +1,260 @@
+"""The statistics behind verdicts: few seeds, one mean, an interval. Pure functions; imports nothing heavy.
+
+Formulas and constants are those of `benchmark-suites.md` (design notes), sections 2.6 and 2.7, named as §2.6
+below. Student's t is used throughout, since percentile bootstraps of 3 to 5 values cover 75 to 84 % where
+they should cover 95 % (§0.3). Its distribution function is written out below: SciPy is no dependency of
+ganbench, and takes longer to import than a verdict may take. The tests compare the two.
+"""
+
+from __future__ import annotations
+
+import math
+from functools import lru_cache
+from statistics import fmean, stdev
+from typing import TYPE_CHECKING, Literal, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+CONFIDENCE = 0.90
+"""Of intervals: two one-sided tests at 5 % each (§2.6.4)."""
+REFERENCE_PRIOR_CAP = 8
+"""Degrees of freedom that a reference of the same cell may count for (§2.6.2)."""
+BORROWED_PRIOR_DF = 2.0
+"""Those of a coefficient of variation borrowed from the suite: more would be costly if it is wrong (§2.6)."""
+CONTRADICTION = 0.05
+"""A prior is dropped where a spread as large as ours has less than this probability under it (§2.6.2)."""
+MOST_SEEDS = 1000
+"""Numbers of seeds beyond this are called "none": nobody trains so many."""
+
+Equivalence = Literal["equivalent", "worse", "better", "undecided"]
+
+
+class Prior(NamedTuple):
+    """A standard deviation known before looking, and how many degrees of freedom it is worth."""
+
+    sd: float
+    df: float
+    source: str
+
+
+class Moderated(NamedTuple):
+    """A standard deviation, its degrees of freedom, and whether it contradicted the prior."""
+
+    sd: float
+    df: float
+    contradicted: bool = False
+
+
+class Interval(NamedTuple):
+    """Its two ends."""
+
+    low: float
+    high: float
+
+
+class Comparison(NamedTuple):
+    """Difference of two means, its standard error, the degrees of freedom of that."""
+
+    difference: float
+    standard_error: float
+    df: float
+
+
+# --- Variance -----------------------------------------------------------------------------------------
+
+
+def pooled_sd(groups: Sequence[Sequence[float]]) -> float:
+    """√( Σ (nᵢ−1)·sᵢ² / Σ (nᵢ−1) ): the common sd of groups with means of their own.
+
+    Raises:
+        ValueError: no group has two values.
+
+    """
+    groups = [group for group in groups if len(group) > 1]
+    if not groups:
+        raise ValueError("no group has two values")
+    squares = math.fsum((len(group) - 1) * stdev(group) ** 2 for group in groups)
+    return math.sqrt(squares / sum(len(group) - 1 for group in groups))
+
+
+def prior_of_reference(values: Sequence[float]) -> Prior | None:
+    """From earlier, other runs of the same cell: s₀ = their sd, d₀ = n−1, at most 8 (§2.6.2)."""
+    if len(values) < 2:
+        return None
+    return Prior(stdev(values), min(len(values) - 1, REFERENCE_PRIOR_CAP), "reference of the same cell")
+
+
+def prior_of_suite(others: Sequence[Sequence[float]], mean: float) -> Prior | None:
+    """From other cells in the same metric: s₀ = CoV₀·|mean|, d₀ = 2 (§2.6.2).
+
+    CoV₀ is their pooled coefficient of variation. A cell with a single value, or whose values are not all
+    positive, has none.
+    """
+    scaled = [[x / fmean(v) for x in v] for v in others if len(v) > 1 and min(v) > 0]
+    if not scaled:
+        return None
+    return Prior(pooled_sd(scaled) * abs(mean), BORROWED_PRIOR_DF, "other cells of the suite")
+
+
+def moderated(values: Sequence[float], prior: Prior | None = None) -> Moderated | None:
+    """The moderated sd s̃² = (d₀·s₀² + (n−1)·s²) / (d₀+n−1), with ν = d₀+n−1 (§2.6.2).
+
+    At n = 3 alone the 95 % interval of σ/s is (.52, 6.3), so what is known about σ is worth having. Where our
+    spread contradicts the prior, s > s₀·√(χ²_{.95,n−1}/(n−1)) (1.73·s₀ at n = 3), it is dropped: d₀ = 0.
+    None when there is no degree of freedom.
+    """
+    n = len(values)
+    own = stdev(values) if n > 1 else 0.0
+    d0, s0 = (prior.df, prior.sd) if prior else (0.0, 0.0)
+    contradicted = False
+    if d0 and n > 1 and own:
+        contradicted = s0 == 0 or chi_squared_tail((n - 1) * (own / s0) ** 2, n - 1) < CONTRADICTION
+        d0 = 0.0 if contradicted else d0
+    df = d0 + n - 1
+    if df <= 0:
+        return None
+    return Moderated(math.sqrt((d0 * s0**2 + (n - 1) * own**2) / df), df, contradicted)
+
+
+# --- Comparing means ------------------------------------------------------------------------------------
+
+
+def interval(centre: float, standard_error: float, df: float, confidence: float = CONFIDENCE) -> Interval:
+    """The ends centre ∓ t_{(1+confidence)/2, ν}·SE (§2.6.4)."""
+    half = t_quantile((1 + confidence) / 2, df) * standard_error
+    return Interval(centre - half, centre + half)
+
+
+def equivalence(worse_by: float, standard_error: float, df: float, margin: float) -> Equivalence:
+    """Two one-sided 5 % tests of D against ±δ (§2.6.6).
+
+    `equivalent` if the 90 % interval of D lies within (−δ, δ), `worse` if above δ, `better` if below −δ,
+    else `undecided`: absence of evidence is never equivalence.
+    """
+    low, high = interval(worse_by, standard_error, df)
+    if -margin < low and high < margin:
+        return "equivalent"
+    return "worse" if low > margin else "better" if high < -margin else "undecided"
+
+
+def pooled(reference: Sequence[float], current: Sequence[float]) -> Comparison:
+    """The difference current − reference: SE = s_p·√(1/n_r + 1/n_c), ν = n_r+n_c−2 (§2.7).
+
+    Raises:
+        ValueError: neither has two values.
+
+    """
+    sd = pooled_sd([reference, current])
+    error = sd * math.sqrt(1 / len(reference) + 1 / len(current))
+    return Comparison(fmean(current) - fmean(reference), error, len(reference) + len(current) - 2)
+
+
+def welch(first: Sequence[float], second: Sequence[float]) -> Comparison:
+    """The difference second − first with variances of their own, ν after Welch and Satterthwaite.
+
+    SE² = a + b with a = s₁²/n₁, b = s₂²/n₂;  ν = (a+b)² / (a²/(n₁−1) + b²/(n₂−1)). For two methods, whose
+    spreads need not be alike. Without any spread ν = n₁+n₂−2.
+
+    Raises:
+        statistics.StatisticsError: one has fewer than two values.
+
+    """
+    a, b = stdev(first) ** 2 / len(first), stdev(second) ** 2 / len(second)
+    df = float(len(first) + len(second) - 2)
+    if a + b > 0:
+        part = a / (a + b)  # scaled, so that squares of tiny variances do not vanish
+        df = 1 / (part**2 / (len(first) - 1) + (1 - part) ** 2 / (len(second) - 1))
+    return Comparison(fmean(second) - fmean(first), math.sqrt(a + b), df)
+
+
+def p_greater(comparison: Comparison) -> float:
+    """One-sided p of "the difference is not above 0". Without spread: 0 above 0, else 1."""
+    if comparison.standard_error == 0:
+        return 0.0 if comparison.difference > 0 else 1.0
+    return t_tail(comparison.difference / comparison.standard_error, comparison.df)
+
+
+def holm(p_values: Sequence[float]) -> list[float]:
+    """Adjusted p, in the order given: p̃₍ᵢ₎ = max_{j≤i} min(1, (m−j+1)·p₍ⱼ₎).
+
+    Rejecting where p̃ ≤ α keeps the probability of any false alarm among m tests at α (§2.7).
+    """
+    adjusted = [1.0] * len(p_values)
+    largest = 0.0
+    for rank, i in enumerate(sorted(range(len(p_values)), key=p_values.__getitem__)):
+        largest = max(largest, min(1.0, (len(p_values) - rank) * p_values[i]))
+        adjusted[i] = largest
+    return adjusted
+
+
+def fewest(half_width: Callable[[int], float], limit: float) -> int | None:
+    """The smallest n from 2 to `MOST_SEEDS` with half_width(n) < limit; half_width must not rise with n."""
+    if not half_width(MOST_SEEDS) < limit:
+        return None
+    low, high = 1, MOST_SEEDS  # low does not do, high does
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (low, middle) if half_width(middle) < limit else (middle, high)
+    return high
+
+
+def too_many_lost(lost: int, n: int) -> bool:
+    """More than ⌊n/4⌋ of n seeds without a result: any of 3, two of 5 (§2.6.6)."""
+    return lost > n // 4
+
+
+# --- Distributions --------------------------------------------------------------------------------------
+
+
+def t_tail(t: float, df: float) -> float:
+    """P(T > t) of Student's t: ½·I_{ν/(ν+t²)}(ν/2, ½) for t ≥ 0, I as in DLMF 8.17."""
+    if t < 0:
+        return 1 - t_tail(-t, df)
+    return _incomplete_beta(df / (df + t * t), t * t / (df + t * t), df / 2, 0.5) / 2
+
+
+@lru_cache(maxsize=1024)
+def t_quantile(p: float, df: float) -> float:
+    """The t with P(T ≤ t) = p, by bisection; `p` in .5 … 1."""
+    low, high = 0.0, 1.0
+    while t_tail(high, df) > 1 - p:
+        low, high = high, 2 * high
+    while high - low > 1e-12 * high:
+        middle = (low + high) / 2
+        low, high = (middle, high) if t_tail(middle, df) > 1 - p else (low, middle)
+    return (low + high) / 2
+
+
+def chi_squared_tail(x: float, df: int) -> float:
+    """P(χ²_ν > x) for whole ν: Q(ν+2) = Q(ν) + (x/2)^{ν/2}·e^{−x/2}/Γ(ν/2+1) (DLMF 8.8)."""
+    half = x / 2
+    k = df % 2  # Q(1) = erfc √(x/2), and Q(2) = Q(0) + e^{−x/2} with Q(0) = 0
+    tail = math.erfc(math.sqrt(half)) if k else 0.0
+    while k < df and half:
+        tail += math.exp(k / 2 * math.log(half) - half - math.lgamma(k / 2 + 1))
+        k += 2
+    return tail if half else 1.0
+
+
+def _incomplete_beta(x: float, y: float, a: float, b: float) -> float:
+    """I_x(a, b) for y = 1−x, by the continued fraction DLMF 8.17.22, evaluated after Lentz."""
+    if x == 0 or y == 0:
+        return 1.0 if y == 0 else 0.0
+    if x > (a + 1) / (a + b + 2):  # the fraction converges fast on the other side
+        return 1 - _incomplete_beta(y, x, b, a)
+    log_front = a * math.log(x) + b * math.log(y) - math.log(a)
+    log_front += math.lgamma(a + b) - math.lgamma(a) - math.lgamma(b)
+    c, d = 1.0, 1 / (1 - (a + b) * x / (a + 1))
+    fraction = d
+    for m in range(1, 1000):
+        for term in (
+            m * (b - m) * x / ((a + 2 * m - 1) * (a + 2 * m)),
+            -(a + m) * (a + b + m) * x / ((a + 2 * m) * (a + 2 * m + 1)),
+        ):
+            d = 1 / (1 + term * d)
+            c = 1 + term / c
+            fraction *= c * d
+        if abs(c * d - 1) < 1e-15:
+            break
+    return math.exp(log_front) * fraction
