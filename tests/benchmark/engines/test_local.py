@@ -23,6 +23,14 @@ RECORD = json.dumps(
 FINISH = f"""echo '{RECORD}' >"$3/record.json"\n"""
 
 
+@pytest.fixture(autouse=True)
+def _ctrl_c():
+    """Python's own handler, also where the tests run in the background of a shell, which ignores Ctrl-C."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 class Screen:
     """Remembers what it was told, in order."""
 
