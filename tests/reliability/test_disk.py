@@ -50,6 +50,7 @@ def small_disk(tmp_path):
     subprocess.run(["umount", str(folder)], check=True)
 
 
+@pytest.mark.slow
 def test_a_disk_that_is_really_full(small_disk, ganbench, suite):
     out = small_disk / "results"
     ended = ganbench("run", suite, "--seeds", "0", "--device", "cpu", "--out", out)

@@ -150,6 +150,7 @@ def test_without_its_first_stage_an_experiment_is_refused(ganbench, tmp_path):
     assert "experiment 'tiny/second': starts from 'tiny/digits', which the suite does not have" in done.stderr
 
 
+@pytest.mark.slow
 def test_a_first_stage_that_diverges_fails_the_second(ganbench, tmp_path):
     out = tmp_path / "results"
     done = ganbench("run", "--out", out, "--seeds", 0, experiments=["tiny/lost", "tiny/broken"])

@@ -264,6 +264,7 @@ def mnist():
     return tuple(torch.from_numpy(idx.mnist(MNIST, split)[0]) for split in ("train", "test"))
 
 
+@pytest.mark.slow
 def test_real_mnist_images_as_samples(mnist):
     # 241.2 at σ = .167: computed independently of this code, with NumPy. The paper prints no such row.
     train, test = mnist
