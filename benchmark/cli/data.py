@@ -2,55 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any
 
 import click
 
-from benchmark.cli.options import as_json, print_json
+from benchmark.cli.options import as_json, data_dir, offline, print_json
 from benchmark.errors import NothingToJudge
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-F = TypeVar("F", bound="Callable[..., Any]")
-
-
-def data_dir(function: F) -> F:
-    """Where data sets live; sets ``GANBENCH_DATA_DIR`` for this process and its children."""
-
-    def choose(_: click.Context, __: click.Parameter, value: Path | None) -> None:
-        if value is not None:
-            from benchmark.data import places
-
-            os.environ[places.DIRECTORY_VARIABLE] = str(value.absolute())
-
-    return click.option(
-        "--data-dir",
-        type=click.Path(path_type=Path, file_okay=False),
-        expose_value=False,
-        callback=choose,
-        help="Where data sets live; default: $GANBENCH_DATA_DIR, else ~/.cache/ganbench/data.",
-    )(function)
-
-
-def offline(function: F) -> F:
-    """Never open a socket; sets ``GANBENCH_OFFLINE`` for this process and its children."""
-
-    def choose(_: click.Context, __: click.Parameter, value: bool) -> None:
-        if value:
-            from benchmark.data import places
-
-            os.environ[places.OFFLINE_VARIABLE] = "1"
-
-    return click.option(
-        "--offline",
-        is_flag=True,
-        expose_value=False,
-        callback=choose,
-        help="Download nothing; also $GANBENCH_OFFLINE=1.",
-    )(function)
 
 
 @click.group("data")

@@ -28,44 +28,50 @@ def _into_environment(variable: str) -> Callable[[click.Context, click.Parameter
 
     def set_variable(_: click.Context, __: click.Parameter, value: Any) -> None:
         if value:
-            os.environ[variable] = "1" if value is True else str(value)
+            os.environ[variable] = "1" if value is True else str(value.absolute())
 
     return set_variable
 
 
-def data_places(function: F) -> F:
-    """Where data sets and extractor weights are, and whether they may be downloaded."""
-    for decorate in (
-        click.option(
-            "--data-dir",
-            type=click.Path(path_type=Path, file_okay=False),
-            help="Where data sets are kept; default: $GANBENCH_DATA_DIR or the user's cache.",
-            expose_value=False,
-            callback=_into_environment("GANBENCH_DATA_DIR"),
-        ),
-        click.option(
-            "--weights",
-            type=click.Path(path_type=Path, dir_okay=False),
-            help="Weights file of the Inception extractor; default: $GANBENCH_WEIGHTS or the user's cache.",
-            expose_value=False,
-            callback=_into_environment("GANBENCH_WEIGHTS"),
-        ),
-        click.option(
-            "--offline",
-            is_flag=True,
-            help="Never open a connection.",
-            expose_value=False,
-            callback=_into_environment("GANBENCH_OFFLINE"),
-        ),
-    ):
-        function = decorate(function)
-    return function
+def data_dir(function: F) -> F:
+    """Where data sets live; sets ``GANBENCH_DATA_DIR`` for this process and its children."""
+    return click.option(
+        "--data-dir",
+        type=click.Path(path_type=Path, file_okay=False),
+        help="Where data sets are kept; default: $GANBENCH_DATA_DIR or the user's cache.",
+        expose_value=False,
+        callback=_into_environment("GANBENCH_DATA_DIR"),
+    )(function)
+
+
+def offline(function: F) -> F:
+    """Never open a connection; sets ``GANBENCH_OFFLINE`` for this process and its children."""
+    return click.option(
+        "--offline",
+        is_flag=True,
+        help="Never open a connection; also $GANBENCH_OFFLINE=1.",
+        expose_value=False,
+        callback=_into_environment("GANBENCH_OFFLINE"),
+    )(function)
+
+
+def weights(function: F) -> F:
+    """Which Inception weights; sets ``GANBENCH_WEIGHTS`` for this process and its children."""
+    return click.option(
+        "--weights",
+        type=click.Path(path_type=Path, dir_okay=False),
+        help="Weights file of the Inception extractor; default: $GANBENCH_WEIGHTS or the user's cache.",
+        expose_value=False,
+        callback=_into_environment("GANBENCH_WEIGHTS"),
+    )(function)
 
 
 def narrowing(function: F) -> F:
     """What narrows or changes a suite, where to train, and where data and results live."""
     for decorate in (
-        data_places,
+        data_dir,
+        weights,
+        offline,
         click.option(
             "--experiment",
             "patterns",
