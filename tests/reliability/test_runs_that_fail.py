@@ -1,6 +1,13 @@
 """A run goes wrong by itself: the others go on, and the record or the log says what it was."""
 
 import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
 
 from benchmark import store
 
@@ -42,3 +49,27 @@ def test_divergence_and_lack_of_memory_stop_no_other_run(ganbench, tmp_path, row
     again = ganbench("run", "faulty.toml", "--device", "cpu", "--reuse", "only", plugin=True)
     assert again.code == 3
     assert "0 to do" in again.stderr
+
+
+@pytest.mark.slow
+def test_a_run_killed_by_the_system_is_told_and_goes_on(ganbench, suite, expected, bits_of, tmp_path, row):
+    command = [sys.executable, "-m", "benchmark", "run", suite, "--device", "cpu", "--seeds", "0"]
+    process = subprocess.Popen(
+        command, cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+    )
+    deadline = time.monotonic() + 60
+    while not (found := list(tmp_path.rglob("events.jsonl"))) or not found[0].stat().st_size:
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    os.kill(store.last_event(found[0].parent)["pid"], signal.SIGKILL)
+    _, stderr = process.communicate(timeout=60)
+    assert process.returncode == 3
+    line = next(line for line in stderr.splitlines() if "killed by SIGKILL" in line)
+    assert ganbench("run", suite, "--device", "cpu").code == 0
+    assert bits_of(tmp_path / "results") == expected
+    row(
+        "a run's process is killed by the system",
+        3,
+        line.split(", ")[0],
+        "the same command goes on; same bits",
+    )
