@@ -24,8 +24,7 @@ from benchmark import statistics
 from benchmark.record import comparable_part
 from benchmark.report.cells import score
 from benchmark.report.quantities import integers
-from benchmark.waivers import Waiver as Waiver
-from benchmark.waivers import read_waivers as read_waivers
+from benchmark.waivers import Waiver, read_waivers
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping, Sequence

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from benchmark.cli.options import as_json, print_json
+from benchmark.cli.options import as_json, print_json, weights
 from benchmark.errors import NothingToJudge, UserError
 
 if TYPE_CHECKING:
@@ -20,7 +19,7 @@ if TYPE_CHECKING:
 @click.option(
     "--protocol", "names", multiple=True, required=True, metavar="NAME", help="How to score; repeatable."
 )
-@click.option("--weights", type=click.Path(path_type=Path), help="Weights file of the Inception network.")
+@weights
 @click.option("--experiment", metavar="NAME", help="What a checkpoint outside a run directory is of.")
 @click.option("--data", "dataset", metavar="NAME", help="What to compare with; the run's unless given.")
 @click.option("--seed", type=click.IntRange(min=0), help="Of the latents; the run's, else 0.")
@@ -54,13 +53,11 @@ def evaluate(path: Path, names: tuple[str, ...], json_: bool, **options: Any) ->
     ganbench evaluate samples/ --data cifar10 --protocol fid-50k --weights inception.pth
     """
     from benchmark import environment
-    from benchmark.evaluation import protocols, weights
+    from benchmark.evaluation import protocols
     from benchmark.evaluation.evaluator import Evaluator
     from benchmark.evaluation.fidelity import NonFiniteScore
     from benchmark.evaluation.quantise import NonFiniteImages
 
-    if options["weights"] is not None:
-        os.environ[weights.VARIABLE] = str(options["weights"])
     chosen = [protocols.get(name).resolved() for name in dict.fromkeys(names)]
     device = environment.resolve_device(options["device"])
     source, dataset = _source(path, device, options)

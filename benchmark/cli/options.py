@@ -23,47 +23,31 @@ def selection(function: F) -> F:
     return click.argument("suite", default="quick")(narrowing(function))
 
 
-def _into_environment(variable: str) -> Callable[[click.Context, click.Parameter, Any], None]:
-    """Hand an option on to everything below, the runs' processes included."""
+def _handed_on(name: str, variable: str, text: str, **kind: Any) -> Callable[[F], F]:
+    """An option that goes into the environment, for everything below and the runs' processes."""
 
     def set_variable(_: click.Context, __: click.Parameter, value: Any) -> None:
         if value:
             os.environ[variable] = "1" if value is True else str(value.absolute())
 
-    return set_variable
+    return click.option(name, help=text, expose_value=False, callback=set_variable, **kind)
 
 
-def data_dir(function: F) -> F:
-    """Where data sets live; sets ``GANBENCH_DATA_DIR`` for this process and its children."""
-    return click.option(
-        "--data-dir",
-        type=click.Path(path_type=Path, file_okay=False),
-        help="Where data sets are kept; default: $GANBENCH_DATA_DIR or the user's cache.",
-        expose_value=False,
-        callback=_into_environment("GANBENCH_DATA_DIR"),
-    )(function)
-
-
-def offline(function: F) -> F:
-    """Never open a connection; sets ``GANBENCH_OFFLINE`` for this process and its children."""
-    return click.option(
-        "--offline",
-        is_flag=True,
-        help="Never open a connection; also $GANBENCH_OFFLINE=1.",
-        expose_value=False,
-        callback=_into_environment("GANBENCH_OFFLINE"),
-    )(function)
-
-
-def weights(function: F) -> F:
-    """Which Inception weights; sets ``GANBENCH_WEIGHTS`` for this process and its children."""
-    return click.option(
-        "--weights",
-        type=click.Path(path_type=Path, dir_okay=False),
-        help="Weights file of the Inception extractor; default: $GANBENCH_WEIGHTS or the user's cache.",
-        expose_value=False,
-        callback=_into_environment("GANBENCH_WEIGHTS"),
-    )(function)
+data_dir = _handed_on(
+    "--data-dir",
+    "GANBENCH_DATA_DIR",
+    "Where data sets are kept; default: $GANBENCH_DATA_DIR or the user's cache.",
+    type=click.Path(path_type=Path, file_okay=False),
+)
+offline = _handed_on(
+    "--offline", "GANBENCH_OFFLINE", "Never open a connection; also $GANBENCH_OFFLINE=1.", is_flag=True
+)
+weights = _handed_on(
+    "--weights",
+    "GANBENCH_WEIGHTS",
+    "Weights file of the Inception extractor; default: $GANBENCH_WEIGHTS or the user's cache.",
+    type=click.Path(path_type=Path, dir_okay=False),
+)
 
 
 def narrowing(function: F) -> F:

@@ -218,13 +218,22 @@ def _ended(child: _Child, display: Display) -> store.RunState:
 
 
 def _damage(directory: Path) -> list[str]:
-    """What the last session of a run says about checkpoints that it could not use."""
+    """Checkpoints that the last session of a run could not use, or that were gone; and what it did instead."""
     session: list[dict[str, Any]] = []
+    newest: dict[str, Any] = {}
     for event in store.events(directory):
-        session = [event] if event.get("event") == "started" else [*session, event]
-    unusable = [f"checkpoint {e['reason']}" for e in session if e.get("event") == "checkpoint_unusable"]
-    from_where = next((f"went on from {e['gen_iters']}" for e in session if e.get("event") == "resumed"), "")
-    return [*unusable, from_where or "started from the beginning"] if unusable else []
+        if event.get("event") == "started":
+            newest = next((e for e in reversed(session) if e.get("event") == "checkpoint"), newest)
+            session = []
+        session.append(event)
+    lost = {
+        e["file"]: f"checkpoint {e['reason']}" for e in session if e.get("event") == "checkpoint_unusable"
+    }
+    start = next((e["gen_iters"] for e in session if e.get("event") == "resumed"), 0)
+    if newest and newest["gen_iters"] > start and newest["file"] not in lost:
+        lost[newest["file"]] = f"checkpoint {newest['file']} is missing"
+    went_on = f"went on from {start}" if start else "started from the beginning"
+    return [*lost.values(), went_on] if lost else []
 
 
 def _unwritable(reason: str | None) -> str:

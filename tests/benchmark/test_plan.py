@@ -126,3 +126,13 @@ def test_expected_time_scales_with_the_budget_but_not_the_start(tmp_path):
         "gan/digits": 5 + 200 * (45 - 5) / 20
     }
     assert plan.expected_seconds(planned(tmp_path, longer), tmp_path / "none") == {}
+
+
+@pytest.mark.parametrize(
+    "explicit",
+    [{"seeds": "0-1"}, {"seeds": "0,1"}, {"budget": 20}, {"patterns": ("*",)}, {"dataset": "digits"}],
+)
+def test_what_is_said_explicitly_is_what_it_is_by_default(explicit, tmp_path):
+    assert [run.run_id for run in planned(tmp_path, SUITE.revised(**explicit))] == [
+        run.run_id for run in planned(tmp_path)
+    ]

@@ -71,13 +71,15 @@ def test_a_damaged_checkpoint_costs_only_time(
 
 
 @pytest.mark.slow
-def test_a_missing_checkpoint_is_no_event(first, interrupted, ganbench, suite, expected, bits_of, row):
+def test_a_missing_checkpoint_costs_only_time(first, interrupted, ganbench, suite, expected, bits_of, row):
     (first / "checkpoints" / "000000008.safetensors").unlink()
     ended = ganbench("run", suite, "--device", "cpu")
     assert ended.code == 0
-    message = ended.line("2 to do").split("; ", 1)[1]
+    message = ended.line(r"seed 0: checkpoint 000000008\.safetensors is missing")
+    assert ended.line("seed 0: went on from 6")
+    assert ended.stderr.count("is missing") == 1
     assert bits_of(interrupted) == expected
-    row("newest checkpoint missing", 0, message, "the run goes on from the one before; same bits")
+    row("newest checkpoint missing", 0, f"{message} … from 6", "the run goes on from 6; same bits")
 
 
 @pytest.mark.slow
