@@ -218,7 +218,7 @@ def _ended(child: _Child, display: Display) -> store.RunState:
 
 
 def _damage(directory: Path) -> list[str]:
-    """Checkpoints that the last session of a run could not use, or that were gone; and what it did instead."""
+    """Checkpoints that the last session could not use, or that were gone; and what it did instead."""
     session: list[dict[str, Any]] = []
     newest: dict[str, Any] = {}
     for event in store.events(directory):

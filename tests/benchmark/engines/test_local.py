@@ -227,10 +227,10 @@ def test_a_child_that_came_second_is_tried_again(execute):
 
 def test_what_became_of_damaged_checkpoints_is_told(execute):
     script = f"""printf '%s\\n' '{{"event": "checkpoint_unusable", "file": "3", "reason": "of yesterday"}}' \\
-    '{{"event": "started"}}' '{{"event": "checkpoint_unusable", "file": "7", "reason": "7 cannot be read"}}' \\
+    '{{"event": "started"}}' '{{"event": "checkpoint_unusable", "file": "7", "reason": "7 is no file"}}' \\
     '{{"event": "resumed", "gen_iters": 4}}' >"$3/events.jsonl"\n{FINISH}"""
     screen, _ = execute(script)
     assert [told[2] for told in screen.told if told[0] == "remarked"] == [
-        "checkpoint 7 cannot be read",
+        "checkpoint 7 is no file",
         "went on from 4",
     ]
