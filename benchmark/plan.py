@@ -104,7 +104,12 @@ def spec_without_seed(suite: Suite, name: str, device: str) -> dict[str, Any]:
         "spec_version": SPEC_VERSION,
         "suite": suite.name,
         "experiment": experiment,
-        "dataset": {"name": dataset.name, "title": dataset.title, "digest": dataset.digest},
+        "dataset": {
+            "name": dataset.name,
+            "title": dataset.title,
+            "digest": dataset.digest,
+            "official": data.is_official(suite.dataset or experiment["dataset"]),
+        },
         "gen_iters": suite.budget(name),
         "evaluate_at": suite.evaluate_at(name),
         "protocols": [protocols.get(protocol).resolved().as_dict() for protocol in suite.protocols],

@@ -25,6 +25,7 @@ __all__ = [
     "check",
     "folder",
     "info",
+    "is_official",
     "is_ready",
     "load",
     "load_labels",
@@ -80,6 +81,13 @@ def folder(name: str) -> Path:
 def is_ready(name: str) -> bool:
     """Whether a data set can be loaded without fetching it; `UserError` for an unknown name."""
     return name == _EMBEDDED or not _look(name, folder(name))[1]
+
+
+def is_official(name: str) -> bool:
+    """Whether a data set that is ready is the one its authors publish, by a digest of theirs or ours."""
+    if registry.definition(name).info.digest:
+        return is_ready(name)  # the digest was compared
+    return converted.is_official(_found(name)[1])
 
 
 def require(name: str) -> None:

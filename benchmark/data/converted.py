@@ -72,6 +72,13 @@ def metadata(folder: Path) -> dict[str, Any] | None:
     return found
 
 
+def is_official(found: dict[str, Any]) -> bool:
+    """Whether the set was made, without leaving out an image, from files whose digests are published."""
+    sources = found["sources"].values()
+    whole = not found["notes"].get("left out")
+    return whole and bool(sources) and all(source.get("as_published", False) for source in sources)
+
+
 def open_images(folder: Path, found: dict[str, Any], split: str) -> np.ndarray:
     """Map a split's images uint8 [N,C,H,W]; writing to them changes only the caller's own pages.
 

@@ -84,7 +84,7 @@ def _convert(
             content,
             name=name,
             expected_digest=definition.info.digest,
-            sources={file: _described(path) for file, path in files.items()},
+            sources={file.name: _described(file, files[file.name]) for file in definition.files},
             told=meter,
         )
     finally:
@@ -155,11 +155,19 @@ def _candidates(place: Path, file: SourceFile, definition: Definition) -> list[P
     return [folder / name for folder in inside for name in names]
 
 
-def _described(path: Path) -> dict[str, Any]:
-    """A source for the record: SHA-256 and size of a file, the mere path of a folder."""
+def _described(file: SourceFile, path: Path) -> dict[str, Any]:
+    """A source for the record: SHA-256 and size of a file, the mere path of a folder.
+
+    `as_published` says that a digest is published and that this copy has it.
+    """
     if path.is_dir():
-        return {"path": str(path)}
-    return {"path": str(path), "bytes": path.stat().st_size, "sha256": mirrors.file_digest(path)}
+        return {"path": str(path), "as_published": False}
+    return {
+        "path": str(path),
+        "bytes": path.stat().st_size,
+        "sha256": mirrors.file_digest(path),
+        "as_published": bool(file.md5 or file.content_sha256) and not mirrors.difference(file, path),
+    }
 
 
 def _remarks(definition: Definition, found: dict[str, Any]) -> list[str]:

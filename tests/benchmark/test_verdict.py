@@ -255,12 +255,16 @@ def test_every_reason_is_given_and_the_numbers_are_shown_all_the_same():
     assert found.interval is None
 
 
-def test_data_that_cannot_be_checked_are_not_official():
+def test_data_without_a_known_digest_are_official_if_their_files_were():
     unknown = {"cifar10": dataclasses.replace(OFFICIAL["cifar10"], digest="")}
     for official in (unknown, {}):
         found = verdict.judge(FID, records([25.7, 26.0, 26.3]), official=official)
         assert found.outcome == "not-comparable"
-        assert "no digest of the official cifar10 is known" in found.reason
+        assert "not made from files with the digests that its authors publish" in found.reason
+    made_so = records([25.7, 26.0, 26.3], dataset={"official": True})
+    assert verdict.judge(FID, made_so, official=unknown).outcome == "reproduced"
+    other = records([25.7, 26.0, 26.3], dataset={"official": True, "digest": "d" * 64})
+    assert verdict.judge(FID, other, official=OFFICIAL).outcome == "not-comparable"
 
 
 def test_splits_and_reference_split_count():

@@ -40,6 +40,7 @@ def test_images_in_the_order_of_their_names(folder, picture):
     assert (known.shape, known.n_train, known.n_held_out) == ((3, 4, 4), 2, 0)
     assert len(data.load(name, "held-out")) == 0
     assert len(data.check(name)) == 64
+    assert not data.is_official(name)  # nobody publishes a digest of it
 
 
 def test_grey_folders_have_one_channel(folder, picture):

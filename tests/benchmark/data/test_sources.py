@@ -99,6 +99,7 @@ def test_cifar10_binary_version(made, cifar_members, tar_gz, data_dir):
     assert labels.tolist() == [0, 1] * 5
     assert np.array_equal(split("held-out")[0], images["test_batch.bin"])
     assert not list((data_dir / "cifar10").glob(".*.tmp"))
+    assert data.is_official("cifar10")  # made from a file with the published digest
 
 
 def test_a_pickle_is_never_opened(miniature, place, tar_gz, tmp_path):
@@ -261,6 +262,7 @@ def test_celeba_names_what_is_broken(miniature, place, picture):
         fetch("celeba")
     fetch("celeba", skip_broken=True)
     assert data.info("celeba").n_train == 1
+    assert not data.is_official("celeba")  # the files are, but not all of their images
 
 
 @pytest.fixture
@@ -372,6 +374,7 @@ def test_tfd_trains_on_unlabelled_and_holds_out_test_of_fold_0(miniature, tmp_pa
     assert np.array_equal(data.load("tfd", "held-out")[:, 0].numpy(), arrays["images"][5:7])  # 3, not 2
     assert data.load_labels("tfd", "held-out").tolist() == [6, 0]
     assert "9d113650c197719b750ecc6864faf87c" in notes[0]  # not the usual file: said, not hidden
+    assert not data.is_official("tfd")
     assert converted.metadata(data_dir / "tfd")["notes"] == {"fold": 0}
 
 
