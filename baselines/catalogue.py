@@ -60,7 +60,7 @@ def describe(experiment: Experiment[Any], module: str) -> dict[str, Any]:
         "baseline": experiment.baseline,
         "module": module,
         "title": experiment.title,
-        "paper": vars(experiment.paper),
+        "paper": {k: v for k, v in vars(experiment.paper).items() if v or k != "bibtex"},
         "summary": experiment.summary,
         "dataset": experiment.dataset,
         "image_shape": list(experiment.image_shape),

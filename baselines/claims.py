@@ -121,6 +121,13 @@ def load(path: Path = PATH) -> tuple[Claim, ...]:
         raise ClaimError(f"{path}: {error}") from None
 
 
+@cache
+def papers(path: Path = PATH) -> Mapping[str, str]:
+    """Citations of the papers that claims name by key."""
+    content: dict[str, str] = tomllib.loads(path.read_text(encoding="utf-8"))["papers"]
+    return content
+
+
 def of(experiment: str, claims: Iterable[Claim] | None = None) -> tuple[Claim, ...]:
     """The claims about an experiment, those included that say something about such a claim."""
     claims = load() if claims is None else tuple(claims)

@@ -25,11 +25,15 @@ Losses = dict[str, Tensor]
 
 @dataclass(frozen=True)
 class Paper:
-    """A publication: the key of its BibTeX entry in `references.bib` and how to name it in a sentence."""
+    """A publication: the key of its BibTeX entry and how to name it in a sentence.
+
+    `bibtex` is the entry itself, where `references.bib` does not have it: of a third party's paper.
+    """
 
     key: str
     citation: str
     arxiv: str
+    bibtex: str = ""
 
 
 @dataclass(frozen=True)
@@ -207,6 +211,8 @@ class Experiment(Generic[S]):
         classes: number of classes of a conditional experiment, whose networks take (input, classes); else 0.
         train_images: the first so many of the training split are trained on, as the budget's arithmetic says;
             0 means all.
+        points: a minibatch of the data where they are points of the plane that are drawn, not images that are
+            loaded: [batch, 1, 1, 2] in the unit of the generator's outputs; else None.
         starts_from: experiment whose trained generator is part of this one's, if any: its submodule
             `pretrained`, which has the same `state_dict`.
         headline: the experiment its paper is known for.
@@ -231,6 +237,7 @@ class Experiment(Generic[S]):
     classes: int = 0
     train_images: int = 0
     starts_from: str = ""
+    points: Callable[[S, Draws], Tensor] | None = None
 
     @property
     def baseline(self) -> str:

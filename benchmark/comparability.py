@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
+from benchmark.evaluation.protocol import WINDOW, at_edge, sigmas
 from benchmark.report.cells import score
 from benchmark.report.quantities import count, integers
 
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
 METRICS = {"inception_score": "is"}
 """Metrics of claims that records call by another name."""
-_EXTRACTORS = {"inception-2015": "Inception"}
+_EXTRACTORS = {"inception-2015": "Inception", WINDOW: "none"}
 """Extractors of ours, and how the same one's description begins in claims."""
 _SPLITS = {"test": "held-out"}
 """What claims call a split that protocols call otherwise."""
@@ -70,10 +71,25 @@ def side(claim: Claim, records: Sequence[Record], official: Mapping[str, Dataset
     caveats = [f"{name}: no result of seeds {integers(lost)}, not part of the mean"] if lost else []
     if len({record["env_id"] for record in records}) > 1:
         caveats.append(f"{name}: the seeds were run in different environments")
+    caveats += _sigmas_at_the_edge(records, protocol, name)
     values = tuple(x for _, x in sorted(scores.items()) if x is not None)
     return Side(
         name, records, protocol, (*reasons, *differs), (*caveats, *unstated), values, tuple(sorted(lost))
     )
+
+
+def _sigmas_at_the_edge(records: Sequence[Record], protocol: Mapping[str, Any], name: str) -> Iterator[str]:
+    """A Parzen window's σ that is the first or last candidate: the score is lower than it need be."""
+    if "sigma_grid" not in protocol:
+        return
+    edge = [
+        record["seed"]
+        for record in records
+        if record["final"]
+        and any(at_edge(protocol, x) for x in sigmas(record["final"]["scores"].get(protocol["name"], {})))
+    ]
+    if edge:
+        yield f"{name}: σ is at the edge of its grid for seeds {integers(edge)}; the best one may lie outside"
 
 
 def _other_experiment(record: Record, name: str) -> Iterator[str]:
@@ -128,7 +144,7 @@ def _other_protocol(claim: Claim, ours: Mapping[str, Any], info: DatasetInfo | N
         yield "the paper does not say what the score was computed with"
     elif not theirs.extractor.startswith(_EXTRACTORS.get(ours["extractor"], "\0")):
         yield f"scored with {ours['extractor']}, the paper with: {theirs.extractor}"
-    elif not ours["weights_digest"]:
+    elif ours.get("weights_digest") == "":
         yield f"which weights {ours['extractor']} had is not recorded"
     per_score = ours["n_generated"] // (ours.get("is_sets") or 1)
     yield from _other_count("generated images", per_score, theirs.n_generated)

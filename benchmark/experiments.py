@@ -11,7 +11,7 @@ import baselines
 from benchmark.errors import UserError, did_you_mean
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
 
 def describe(name: str, where: str = "") -> dict[str, Any]:
@@ -39,9 +39,18 @@ def matching(patterns: Sequence[str], among: Sequence[str], where: str) -> tuple
     return tuple(name for name in among if any(fnmatchcase(name, pattern) for pattern in patterns))
 
 
-def bibtex(keys: Iterable[str]) -> str:
-    """The entries of `baselines/references.bib` with these keys, in the order of the file."""
-    wanted = set(keys)
+def bibtex(papers: Iterable[Mapping[str, str]]) -> str:
+    """The entries of papers as experiments describe them, each once.
+
+    Those of `baselines/references.bib` come first, in the order of the file; then what third parties give
+    with their papers, or a comment where one gives none.
+    """
+    wanted = {paper["key"]: paper for paper in papers}
     text = files("baselines").joinpath("references.bib").read_text(encoding="utf-8")
-    entries = re.split(r"\n(?=@)", text)
-    return "\n".join(e.strip() + "\n" for e in entries if re.split(r"[{,]", e, maxsplit=2)[1] in wanted)
+    keyed = [(re.split(r"[{,]", entry, maxsplit=2)[1], entry) for entry in re.split(r"\n(?=@)", text)]
+    found = [entry for key, entry in keyed if key in wanted]
+    for key, paper in wanted.items():
+        if key not in dict(keyed):
+            none = f"% {key}: no BibTeX entry is given for {paper.get('citation', 'it')}"
+            found.append(paper.get("bibtex") or none)
+    return "\n".join(entry.strip() + "\n" for entry in found)

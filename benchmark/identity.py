@@ -16,6 +16,7 @@ from baselines import catalogue
 
 _NUMERIC_SOURCES = (
     "training/draws.py",
+    "training/loss_history.py",
     "training/numerics.py",
     "training/sampling.py",
     "training/trainer.py",
@@ -29,8 +30,10 @@ _NUMERIC_SOURCES = (
     "evaluation/fidelity.py",
     "evaluation/frechet.py",
     "evaluation/inception.py",
+    "evaluation/parzen.py",
     "evaluation/quantise.py",
     "evaluation/reference.py",
+    "evaluation/windows.py",
 )
 """Files of `benchmark` that decide a number in a record."""
 

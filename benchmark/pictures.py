@@ -77,6 +77,9 @@ def trained(directory: Path) -> Trained:
     if not files:
         raise NothingToJudge("there is no checkpoint", where=where, do="Let the run reach its first one")
     experiment = baselines.get(name)
+    if experiment.points:
+        do = "See samples/ in the run's directory"
+        raise UserError("its samples are points of the plane, not images", where=where, do=do)
     device = torch.device("cuda" if spec["device"] == "cuda" and torch.cuda.is_available() else "cpu")
     black = torch.zeros((1, *experiment.image_shape), dtype=torch.uint8, device=device)
     generator = trainer.build(experiment, 0, black).generator

@@ -100,6 +100,9 @@ def spec_without_seed(suite: Suite, name: str, device: str) -> dict[str, Any]:
     """Everything that decides the numbers of a run, but for its seed."""
     experiment = experiments.describe(name)
     dataset = _dataset(suite.dataset or experiment["dataset"], experiment)
+    chosen = [protocols.get(protocol) for protocol in suite.protocols]
+    for protocol in chosen:
+        protocol.check_data(dataset, tuple(experiment["image_shape"]))
     return {
         "spec_version": SPEC_VERSION,
         "suite": suite.name,
@@ -112,7 +115,7 @@ def spec_without_seed(suite: Suite, name: str, device: str) -> dict[str, Any]:
         },
         "gen_iters": suite.budget(name),
         "evaluate_at": suite.evaluate_at(name),
-        "protocols": [protocols.get(protocol).resolved().as_dict() for protocol in suite.protocols],
+        "protocols": [protocol.resolved().as_dict() for protocol in chosen],
         "numerics": FAITHFUL,
         "device": device,
         "sources": identity.sources(experiment),
@@ -133,6 +136,11 @@ def _dataset(name: str, experiment: dict[str, Any]) -> data.DatasetInfo:
         where = f"experiment '{experiment['name']}'" + (f", {error.where}" if error.where else "")
         raise UserError(error.what, where=where, do=error.do) from None
     found = data.info(data.name_in_results(name))
+    if data.is_drawn(name) and name != experiment["dataset"]:
+        raise UserError(
+            f"there are no images of '{name}': its points are drawn by its own experiments",
+            where=f"experiment '{experiment['name']}'",
+        )
     channels, height, width = experiment["image_shape"]
     if found.shape[0] != channels or found.shape[1] > height or found.shape[2] > width:
         raise UserError(

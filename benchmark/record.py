@@ -9,7 +9,7 @@ from benchmark import identity
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 
 TIMING_KEYS = ("timing", "peak_memory_mib", "provenance", "record_sha256")
 """Parts of a record that may differ between two runs with equal `run_id` and `env_id`."""
@@ -22,6 +22,7 @@ def build(
     state: Mapping[str, Any],
     real_data: Mapping[str, Mapping[str, float]],
     weights: Mapping[str, str],
+    losses: str,
     peak_memory_mib: float,
     provenance: Mapping[str, Any],
 ) -> dict[str, Any]:
@@ -34,6 +35,7 @@ def build(
         real_data: scores of real images under the protocols.
         weights: SHA-256 of the networks' tensors, by part; not recorded of a diverged run, whose last chunk
             of G-iterations went on for a while with numbers that mean nothing.
+        losses: `loss_file.digest` of all losses; up to the one that diverged.
         peak_memory_mib: most memory the process held.
         provenance: where the run was made.
 
@@ -58,7 +60,7 @@ def build(
         "diverged_at": state["diverged_at"],
         "digests": {
             **(dict.fromkeys(weights) if diverged else weights),
-            "first_losses": identity.digest(state["first_losses"]),
+            "losses": losses,
             "samples": dict(state["samples"]),
         },
         "first_losses": state["first_losses"],

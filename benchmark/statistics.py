@@ -199,6 +199,17 @@ def fewest(half_width: Callable[[int], float], limit: float) -> int | None:
     return high
 
 
+def spreads_differ(ours: float, theirs: float, k: int) -> bool:
+    """Whether two sd, each over k values of one network, are further apart than chance would have them.
+
+    The larger over the smaller beyond √F_{.995}(k−1, k−1), 2.56 at k = 10: one time in 100 without cause
+    (§2.6.3). Then the two were hardly computed alike. Never of a single value, or of no spread at all.
+    """
+    if k < 2 or not (ours > 0 and theirs > 0):
+        return False
+    return (max(ours, theirs) / min(ours, theirs)) ** 2 > f_quantile(0.995, k - 1, k - 1)
+
+
 def too_many_lost(lost: int, n: int) -> bool:
     """More than ⌊n/4⌋ of n seeds without a result: any of 3, two of 5 (§2.6.6)."""
     return lost > n // 4
@@ -217,13 +228,19 @@ def t_tail(t: float, df: float) -> float:
 @lru_cache(maxsize=1024)
 def t_quantile(p: float, df: float) -> float:
     """The t with P(T ≤ t) = p, by bisection; `p` in .5 … 1."""
-    low, high = 0.0, 1.0
-    while t_tail(high, df) > 1 - p:
-        low, high = high, 2 * high
-    while high - low > 1e-12 * high:
-        middle = (low + high) / 2
-        low, high = (middle, high) if t_tail(middle, df) > 1 - p else (low, middle)
-    return (low + high) / 2
+    return _quantile(lambda t: t_tail(t, df), p)
+
+
+def f_tail(x: float, df1: float, df2: float) -> float:
+    """P(F > x) of Fisher's F: I_{ν₂/(ν₂+ν₁x)}(ν₂/2, ν₁/2) for x ≥ 0."""
+    whole = df2 + df1 * x
+    return _incomplete_beta(df2 / whole, df1 * x / whole, df2 / 2, df1 / 2)
+
+
+@lru_cache(maxsize=64)
+def f_quantile(p: float, df1: float, df2: float) -> float:
+    """The x with P(F ≤ x) = p, by bisection."""
+    return _quantile(lambda x: f_tail(x, df1, df2), p)
 
 
 def chi_squared_tail(x: float, df: int) -> float:
@@ -235,6 +252,16 @@ def chi_squared_tail(x: float, df: int) -> float:
         tail += math.exp(k / 2 * math.log(half) - half - math.lgamma(k / 2 + 1))
         k += 2
     return tail if half else 1.0
+
+
+def _quantile(tail: Callable[[float], float], p: float) -> float:
+    low, high = 0.0, 1.0
+    while tail(high) > 1 - p:
+        low, high = high, 2 * high
+    while high - low > 1e-12 * high:
+        middle = (low + high) / 2
+        low, high = (middle, high) if tail(middle) > 1 - p else (low, middle)
+    return (low + high) / 2
 
 
 def _incomplete_beta(x: float, y: float, a: float, b: float) -> float:

@@ -19,6 +19,7 @@ from statistics import fmean, stdev
 from typing import TYPE_CHECKING, Any, Literal
 
 from benchmark import comparability, statistics
+from benchmark.report.cells import score
 from benchmark.report.quantities import integers, plural
 from benchmark.report.summary import Spread, summarise
 
@@ -50,6 +51,14 @@ SPREADS = {
     "unknown": "of unknown meaning, so it does not enter",
 }
 """What the ± of a claim is, by `spread_kind`, and what it does here (`uncertainty`)."""
+WITHIN = {
+    "splits": ("is_std_over_splits", "isc_splits", "sd over {} splits"),
+    "eval_repeats": ("is_std_over_sets", "is_sets", "sd over {} sets of images"),
+    "test_examples": ("parzen_se_over_test_examples", "n_reference", "standard error over {} test images"),
+    "folds": ("parzen_se_over_folds", "folds", "standard error over {} folds"),
+}
+"""The spread within one run that records have of the same kind as a claim's ± (`spread_kind`): its name
+among the scores, how many it is over by the protocol's key, and what it is in words."""
 
 _OUTCOMES: Mapping[statistics.Equivalence, Outcome] = {
     "equivalent": "reproduced",
@@ -71,6 +80,7 @@ class Verdict:
         experiment, metric: what the claim is about; of an ordering, the experiment above.
         protocol: the one of our runs that fits best; empty without runs.
         ours: mean and sample standard deviation over our seeds, and how many have a result.
+        within: what the spread within one run is over (`WITHIN`), never seeds, and its mean over our runs.
         rival: the same of the experiment below, for an ordering.
         lost: seeds without a result: diverged, or with a score that is not finite.
         paper, value: the number as printed, and as a number; empty for an ordering.
@@ -93,6 +103,7 @@ class Verdict:
     protocol: str = ""
     ours: Spread | None = None
     rival: Spread | None = None
+    within: tuple[str, float] | None = None
     lost: int = 0
     paper: str = ""
     value: float | None = None
@@ -139,6 +150,7 @@ def judge(
         return _say(base, "not-comparable", f"the claim is no number: {claim.statement}")
     if own.values:
         base = replace(base, difference=_sign(claim) * (own.mean - claim.value))
+        base = _with_spread_within(claim, own, base)
     if stop := _stopped([own]):
         return _say(base, *stop)
     delta = MARGINS.get(claim.metric, 0.0) * claim.value if margin is None else margin
@@ -284,6 +296,24 @@ def _stopped(sides: Sequence[comparability.Side]) -> tuple[Outcome, str] | None:
             "all seeds gave the same value: no spread to judge by. Does the seed matter?",
         )
     return None
+
+
+def _with_spread_within(claim: Claim, own: comparability.Side, base: Verdict) -> Verdict:
+    """`within`, and a caveat where it and the paper's cannot have been computed alike (§2.6.3)."""
+    metric = comparability.METRICS.get(claim.metric, claim.metric)
+    for kind, (key, number, words) in WITHIN.items():
+        found = [score(record["final"], own.protocol.get("name", ""), key) for record in own.records]
+        values = [x for x in found if x is not None]
+        if not values or not key.startswith(metric.split("_")[0]):
+            continue
+        mean, k = fmean(values), int(own.protocol[number])
+        base = replace(base, within=(words.format(k), mean))
+        alike = kind == claim.spread_kind in ("splits", "eval_repeats") and k == claim.spread_n
+        if alike and claim.spread is not None and statistics.spreads_differ(mean, claim.spread, k):
+            differs = f"ours is {_number(mean)}, the paper's {claim.spread:g}, each over {k}"
+            caveat = f"split spread differs: protocol suspect ({differs})"
+            base = replace(base, caveats=(*base.caveats, caveat))
+    return base
 
 
 # --- Words ----------------------------------------------------------------------------------------------

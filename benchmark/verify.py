@@ -17,12 +17,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from benchmark import atomic, environment, identity, record, store
+from benchmark import atomic, environment, identity, loss_file, record, store
 from benchmark.errors import NothingToJudge, UserError
 from benchmark.training import numerics
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    import numpy as np
 
 TOLERANCE = 1e-3
 """Relative difference of losses and scores that another environment may make in `FIRST_GEN_ITERS`."""
@@ -132,6 +134,7 @@ def _file_checks(directory: Path, content: dict[str, Any]) -> Iterator[Check]:
     damaged = _damaged_grids(directory, content["digests"]["samples"])
     grids = f"{len(content['samples'])} sample grids have the recorded pixels"
     yield Check("file", not damaged, f"altered or missing: {', '.join(damaged)}" if damaged else grids)
+    yield _losses_check(directory, content)
     yield _checkpoint_check(directory, content)
 
 
@@ -151,6 +154,15 @@ def _damaged_grids(directory: Path, digests: dict[str, str]) -> list[str]:
     return damaged
 
 
+def _losses_check(directory: Path, content: dict[str, Any]) -> Check:
+    try:
+        losses = loss_file.read(directory, content)
+    except loss_file.UnusableLosses as error:
+        return Check("file", False, str(error))
+    k = max(map(len, losses.values()), default=0)
+    return Check("file", True, f"{loss_file.NAME} has the recorded losses of {k} G-iterations")
+
+
 def _checkpoint_check(directory: Path, content: dict[str, Any]) -> Check:
     from benchmark.training import checkpoint
 
@@ -168,12 +180,15 @@ def _checkpoint_check(directory: Path, content: dict[str, Any]) -> Check:
     }
     differs = [name for name, digest in weights.items() if content["digests"][name] not in (None, digest)]
     differs += [key for key in ("curve", "diverged_at", "first_losses") if state[key] != content[key]]
+    losses = {name: column.numpy() for name, column in checkpoint.part(tensors, "losses").items()}
+    if loss_file.digest(losses) != content["digests"]["losses"]:
+        differs.append("losses")
     if content["final"] and content["final"]["scores"] != state["curve"][-1]["scores"]:
         differs.append("final")
     if differs:
         what = f"record.json contradicts {available[0].name}: {', '.join(differs)}"
         return Check("record", False, what)
-    return Check("file", True, f"{available[0].name} holds the recorded weights and curve")
+    return Check("file", True, f"{available[0].name} holds the recorded weights, curve and losses")
 
 
 def _code_check(spec: dict[str, Any]) -> Check:
@@ -193,17 +208,18 @@ def _again_to_the_end(directory: Path, content: dict[str, Any]) -> Check:
 
     last, *earlier = checkpoint.available(directory / "checkpoints")
     start = int(earlier[0].stem) if earlier else 0
-    again = _work(content["spec"], earlier[:1], directory)
+    again, losses = _work(content["spec"], earlier[:1], directory)
     span = f"G-iterations {start} to {int(last.stem)}"
     if record.comparable_part(again) == record.comparable_part(content):
         return Check("bits", True, f"{span} computed again: equal bit for bit")
-    return Check("bits", False, f"{span} computed again differ: {_first_difference(content, again)}")
+    loss = loss_file.first_difference(loss_file.read(directory, content), losses)
+    return Check("bits", False, f"{span} computed again differ: {_first_difference(content, again, loss)}")
 
 
 def _first_again(directory: Path, content: dict[str, Any], device: str) -> Check:
     n = min(FIRST_GEN_ITERS, content["gen_iters"])
     spec = {**content["spec"], "gen_iters": n, "evaluate_at": sorted({0, n}), "device": device}
-    again = _work(spec, [], directory)
+    again, _ = _work(spec, [], directory)
     then, now = (_numbers(r) for r in (content, again))
     off = [name for name, x in then.items() if name not in now or not _close(x, now[name])]
     if off:
@@ -232,17 +248,29 @@ def _close(a: float | None, b: float | None) -> bool:
     return abs(a - b) <= TOLERANCE * max(abs(a), abs(b), 1.0)
 
 
-def _first_difference(then: dict[str, Any], now: dict[str, Any]) -> str:
-    """The earliest evaluation that differs, else the first part of the record that does."""
-    for old, new in zip(then["curve"], now["curve"], strict=False):
-        if {**old, "wall_s": 0} != {**new, "wall_s": 0}:
-            return f"the evaluation at {old['gen_iters']}"
+def _first_difference(
+    then: dict[str, Any], now: dict[str, Any], loss: tuple[int, str, float, float] | None
+) -> str:
+    """The earliest evaluation or `loss` that differs, else the first part of the record that does."""
+    unequal = (
+        old["gen_iters"]
+        for old, new in zip(then["curve"], now["curve"], strict=False)
+        if {**old, "wall_s": 0} != {**new, "wall_s": 0}
+    )
+    evaluated = next(unequal, None)
+    if loss and (evaluated is None or loss[0] <= evaluated):
+        k, name, was, is_ = loss
+        return f"from G-iteration {k} on, whose loss '{name}' was {was:.9g} and is {is_:.9g}"
+    if evaluated is not None:
+        return f"the evaluation at {evaluated}"
     old, new = record.comparable_part(then), record.comparable_part(now)
     return ", ".join(key for key in old if old[key] != new.get(key))
 
 
-def _work(spec: dict[str, Any], checkpoints: list[Path], directory: Path) -> dict[str, Any]:
-    """The record that a worker makes of `spec` in an empty folder, from a checkpoint if one is given.
+def _work(
+    spec: dict[str, Any], checkpoints: list[Path], directory: Path
+) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+    """Record and losses that a worker makes of `spec` in an empty folder, from a checkpoint if one is given.
 
     If the run starts from another one, that lies where it should: in the same place beside it.
     """
@@ -271,4 +299,4 @@ def _work(spec: dict[str, Any], checkpoints: list[Path], directory: Path) -> dic
             raise UserError(
                 f"the run could not be computed again ({reason})", where=spec["experiment"]["name"]
             )
-        return content
+        return content, loss_file.read(folder, content)

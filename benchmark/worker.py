@@ -1,6 +1,7 @@
 """Executes one run directory: ``python -m benchmark.worker RUN_DIR [CADENCE]``, the unit of work of engines.
 
-Reads `spec.json`, trains and evaluates, writes `events.jsonl`, samples, checkpoints and, last, `record.json`.
+Reads `spec.json`, trains and evaluates, writes `events.jsonl`, samples, checkpoints, `losses.safetensors` and,
+last, `record.json`.
 Its process is fresh and its environment prepared (`numerics.child_environment`). It stops at the next
 G-iteration, with a checkpoint, on SIGTERM, SIGINT or when its parent is gone. CADENCE is the JSON of
 `trainer.Cadence`.
@@ -22,7 +23,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from benchmark import atomic, environment, identity, provenance, record, store
+from benchmark import atomic, environment, identity, loss_file, provenance, record, store
 from benchmark.errors import UserError
 
 STARTED = time.perf_counter()
@@ -143,9 +144,9 @@ def _train(directory: Path, spec: dict[str, Any], cadence: dict[str, Any], log: 
     if [protocol.as_dict() for protocol in chosen] != spec["protocols"]:
         raise UserError("the protocols or their weights changed after this run was planned")
     framed = experiment.image_shape[1] if images.shape[2] != data.info(dataset).shape[1] else None
-    evaluator = Evaluator(chosen, dataset, device, framed)
+    evaluator = Evaluator(chosen, dataset, device, framed) if chosen else None
     env_id = identity.env_id(described)
-    real_data = evaluator.real_data_floor()
+    real_data = evaluator.real_data_floor() if evaluator else {}
     trainer = Trainer(
         experiment,
         seed=spec["seed"],
@@ -166,6 +167,8 @@ def _train(directory: Path, spec: dict[str, Any], cadence: dict[str, Any], log: 
         return STOPPED
 
     players = trainer.players
+    losses = {name: column.numpy() for name, column in trainer.losses.columns().items()}
+    loss_file.write(directory, losses)
     content = record.build(
         spec,
         env_id=env_id,
@@ -175,6 +178,7 @@ def _train(directory: Path, spec: dict[str, Any], cadence: dict[str, Any], log: 
             "generator_weights": checkpoint.digest(players.generator.state_dict()),
             "critic_weights": checkpoint.digest(players.critic.state_dict()),
         },
+        losses=loss_file.digest(losses),
         peak_memory_mib=_peak_memory_mib(torch.cuda.max_memory_allocated() if device == "cuda" else None),
         provenance={
             **json.loads(os.environ.get(LAUNCH_VARIABLE, "{}")),
@@ -196,7 +200,7 @@ def _train(directory: Path, spec: dict[str, Any], cadence: dict[str, Any], log: 
     return 0
 
 
-def training_data(dataset: dict[str, str], experiment: Any) -> tuple[Any, Any]:
+def training_data(dataset: dict[str, Any], experiment: Any) -> tuple[Any, Any]:
     """Images uint8 [N, C, H, W] as large as the experiment's, and classes int64 [N] or None; on the CPU.
 
     Raises:

@@ -159,6 +159,7 @@ TOY_8GAUSSIANS = Experiment(
     iterate=iterate,
     real_batches=no_batches,
     critic_updates=critic_updates,
+    points=points,
     budget=Budget(100_000, "ITERS of the script", Source(TOY_PY, HIGH)),
     deviations=(LAMBDA, BETAS, GEOMETRY),
 )

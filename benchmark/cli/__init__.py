@@ -9,8 +9,11 @@ import click
 
 from baselines import BrokenPlugin
 from benchmark import __version__
+from benchmark.cli.accept import accept
 from benchmark.cli.budgets import budgets
+from benchmark.cli.check import check
 from benchmark.cli.cite import cite
+from benchmark.cli.compare import compare
 from benchmark.cli.data import data
 from benchmark.cli.env import env
 from benchmark.cli.evaluate import evaluate
@@ -60,6 +63,7 @@ def cli() -> None:
     ganbench run                    train the suite 'quick' (five baselines, three seeds) and report
     ganbench plan quick             what that would do, without doing it
     ganbench show wgan_gp/digits    one experiment: networks, settings with sources, deviations
+    ganbench check quick            whether the runs are still what was accepted, or what papers print
     ganbench verify results         whether the records there can be believed
     """
 
@@ -69,6 +73,9 @@ for command in (
     plan,
     status,
     report,
+    check,
+    accept,
+    compare,
     list_,
     show,
     budgets,

@@ -25,9 +25,9 @@ def cite(suite: str | None, json_: bool) -> None:
     from benchmark import experiments, suites
 
     names = suites.load(suite).experiments if suite else baselines.names()
-    keys = list(dict.fromkeys(baselines.described(name)["paper"]["key"] for name in names))
-    bibtex = f"{experiments.bibtex(keys)}\n{_OWN}"
+    papers = {(paper := baselines.described(name)["paper"])["key"]: paper for name in names}
+    bibtex = f"{experiments.bibtex(papers.values())}\n{_OWN}"
     if json_:
-        print_json({"keys": [*keys, "ganbench"], "bibtex": bibtex})
+        print_json({"keys": [*papers, "ganbench"], "bibtex": bibtex})
         return
     click.echo(bibtex, nl=False)

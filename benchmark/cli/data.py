@@ -46,7 +46,7 @@ def list_(json_: bool) -> None:
             f"{entry['train']:,}".replace(",", " "),
             f"{entry['held-out']:,}".replace(",", " ") if entry["held-out"] else "",
             "yes" if entry["ready"] else "no",
-            entry["path"] or "embedded",
+            entry["path"] or ("drawn" if data_sets.is_drawn(entry["dataset"]) else "embedded"),
             entry["licence"],
         ]
         for entry in listed

@@ -3,22 +3,34 @@
 from __future__ import annotations
 
 import sys
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from benchmark.cli.options import as_json, print_json
+from benchmark.cli.options import as_json, out, print_json
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 @click.command()
 @click.option("--device", default="auto", type=click.Choice(["auto", "cpu", "cuda"]), show_default=True)
+@click.option(
+    "--like-reference",
+    "suite",
+    metavar="SUITE",
+    help="Fail (exit code 1) if the accepted reference of SUITE was made on another device model.",
+)
+@out
 @as_json
-def env(device: str, json_: bool) -> None:
+def env(device: str, suite: str | None, out: Path, json_: bool) -> int:
     """Print the environment that identifies results made here, and the provenance put into records."""
     from benchmark import environment, identity, provenance
     from benchmark.training.numerics import FAITHFUL
 
     described = environment.describe(environment.resolve_device(device))
+    if suite is not None:
+        return _compare(str(described["device"]), suite, out)
     content: dict[str, Any] = {
         "env_id": identity.env_id(described),
         "environment": described,
@@ -28,7 +40,7 @@ def env(device: str, json_: bool) -> None:
     }
     if json_:
         print_json(content)
-        return
+        return 0
     from benchmark.cli.text import print_table
 
     rows = []
@@ -42,3 +54,22 @@ def env(device: str, json_: bool) -> None:
             for name, x in inner
         ]
     print_table(("what", "value"), rows)
+    return 0
+
+
+def _compare(device: str, suite: str, out: Path) -> int:
+    """Before hours are spent on a machine whose results could not be compared."""
+    from benchmark import accepted, suites
+    from benchmark.cli.text import print_text
+
+    path = accepted.path_of(suites.load(suite), out)
+    records = accepted.read(path)
+    if records is None:
+        print_text(f"{path}: nothing was accepted yet, so any machine will do. This one: {device}")
+        return 0
+    models = sorted({str(r["provenance"]["environment"]["device"]) for r in records})
+    same = models == [device]
+    print_text(
+        f"The reference was made on {', '.join(models)}; this machine {'too' if same else 'is ' + device}."
+    )
+    return 0 if same else 1

@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from benchmark.cli.options import as_json, print_json, weights
+from benchmark.cli.options import as_json, data_dir, print_json, weights
 from benchmark.errors import NothingToJudge, UserError
 
 if TYPE_CHECKING:
+    from baselines.spec import Experiment
     from benchmark.evaluation.generation import Source
+    from benchmark.evaluation.protocol import Protocol
 
 
 @click.command()
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
     "--protocol", "names", multiple=True, required=True, metavar="NAME", help="How to score; repeatable."
 )
 @weights
+@data_dir
 @click.option("--experiment", metavar="NAME", help="What a checkpoint outside a run directory is of.")
 @click.option("--data", "dataset", metavar="NAME", help="What to compare with; the run's unless given.")
 @click.option("--seed", type=click.IntRange(min=0), help="Of the latents; the run's, else 0.")
@@ -45,8 +48,10 @@ if TYPE_CHECKING:
 def evaluate(path: Path, names: tuple[str, ...], json_: bool, **options: Any) -> None:
     r"""Score a run's last checkpoint, a checkpoint file, a TorchScript generator, or a folder of images.
 
-    All protocols share one generation and one feature pass. A TorchScript file (.pt) is a program: it is
-    executed with your rights, so it needs --trust-torchscript. Everything else is only read.
+    All protocols share one generation pass and one feature pass. Parzen windows (parzen-…) take the images
+    before they are quantised; SVMs (svm-…) take the features of a checkpoint's critic. A TorchScript file
+    (.pt) is a program: it is executed with your rights, so it needs --trust-torchscript. Everything else is
+    only read.
 
     \b
     ganbench evaluate results/runs/sngan/cifar10-cnn/0123456789ab-01234567 --protocol is-5k --protocol fid-5k
@@ -54,25 +59,32 @@ def evaluate(path: Path, names: tuple[str, ...], json_: bool, **options: Any) ->
     """
     from benchmark import environment
     from benchmark.evaluation import protocols
-    from benchmark.evaluation.evaluator import Evaluator
-    from benchmark.evaluation.fidelity import NonFiniteScore
-    from benchmark.evaluation.quantise import NonFiniteImages
+    from benchmark.evaluation.protocol import CRITIC
 
     chosen = [protocols.get(name).resolved() for name in dict.fromkeys(names)]
     device = environment.resolve_device(options["device"])
-    source, dataset = _source(path, device, options)
-    evaluator = Evaluator(chosen, dataset, device, _frame(source, dataset))
-    try:
-        scores = evaluator.scores_of(source.batches(evaluator.n_generated))
-    except (NonFiniteImages, NonFiniteScore) as error:
-        raise UserError(f"nothing to score: {error}", where=str(path)) from error
-    except ValueError as error:
-        raise UserError(str(error), where=str(path)) from error
+    of_critics = [p for p in chosen if p.extractor == CRITIC]
+    of_images = [p for p in chosen if p.extractor != CRITIC]
+    if not path.exists():
+        raise NothingToJudge("there is no such file or folder", where=str(path))
+    about: dict[str, Any] = {"device": device}
+    scores: dict[str, dict[str, float]] = {}
+    if of_images:
+        source, dataset = _source(path, device, options)
+        about |= {"images": source.described, "dataset": dataset}
+        scores |= _scores_of_images(of_images, source, dataset, device, path)
+    if of_critics:
+        about["critic"], found = _scores_of_critic(of_critics, path, device, options)
+        scores |= found
     results = [{"protocol": p.as_dict(), "scores": scores[p.name]} for p in chosen]
-    about = {"images": source.described, "dataset": dataset, "device": device}
+    _warn_of_edges(results)
     if json_:
         print_json({**about, "results": results})
-        return
+    else:
+        _print(chosen, scores)
+
+
+def _print(chosen: list[Protocol], scores: dict[str, dict[str, float]]) -> None:
     from benchmark.cli.text import print_table, print_text
 
     rows = [
@@ -80,7 +92,7 @@ def evaluate(path: Path, names: tuple[str, ...], json_: bool, **options: Any) ->
             p.name,
             metric,
             f"{value:.6g}",
-            p.weights_digest[:12],
+            (p.weights_digest or "")[:12],
             "yes" if p.comparable_with_papers else "never",
         )
         for p in chosen
@@ -91,62 +103,122 @@ def evaluate(path: Path, names: tuple[str, ...], json_: bool, **options: Any) ->
         print_text(f"{p.name}: {p.note}")
 
 
+def _warn_of_edges(results: list[dict[str, Any]]) -> None:
+    from benchmark.cli.text import note
+    from benchmark.evaluation.protocol import at_edge, sigmas
+
+    for result in results:
+        protocol = result["protocol"]
+        for sigma in filter(lambda x: at_edge(protocol, x), sigmas(result["scores"])):
+            first, last, _ = protocol["sigma_grid"]
+            note(
+                f"ganbench: {protocol['name']}: σ = {sigma:g} is at the edge of its grid, {first:g} to "
+                f"{last:g}; a better one may lie outside"
+            )
+
+
+def _scores_of_images(
+    chosen: list[Protocol], source: Source, dataset: str, device: str, path: Path
+) -> dict[str, dict[str, float]]:
+    from benchmark.evaluation.evaluator import Evaluator
+    from benchmark.evaluation.fidelity import NonFiniteScore
+    from benchmark.evaluation.quantise import NonFiniteImages
+
+    evaluator = Evaluator(chosen, dataset, device, _frame(source, dataset))
+    try:
+        return evaluator.scores_of(source.batches(evaluator.n_generated))
+    except (NonFiniteImages, NonFiniteScore) as error:
+        raise UserError(f"nothing to score: {error}", where=str(path)) from error
+    except ValueError as error:
+        raise UserError(str(error), where=str(path)) from error
+
+
+def _scores_of_critic(
+    chosen: list[Protocol], path: Path, device: str, options: dict[str, Any]
+) -> tuple[dict[str, Any], dict[str, dict[str, float]]]:
+    import torch
+
+    from benchmark.data.meter import Meter
+    from benchmark.evaluation import critic_scores, generation
+
+    if not _is_checkpoint(path):
+        names = ", ".join(p.name for p in chosen)
+        raise UserError(f"there is no critic for {names}", where=str(path), do="Name a run or a checkpoint")
+    file, spec = _checkpoint(path)
+    experiment = _experiment(file, spec, options)
+    critic, described = generation.network(file, experiment, "critic", torch.device(device))
+    meters: list[Meter] = []
+
+    def told(what: str) -> Meter:
+        meters.append(Meter(what, "images" if what.startswith("features") else "done", 1))
+        return meters[-1]
+
+    try:
+        return described, {p.name: critic_scores.scores(critic, experiment, p, told) for p in chosen}
+    finally:
+        for meter in meters:
+            meter.end()
+
+
 def _source(path: Path, device: str, options: dict[str, Any]) -> tuple[Source, str]:
     """The images at PATH and the data set they are compared with."""
     import torch
 
-    from benchmark import store
     from benchmark.evaluation import generation
 
     on = torch.device(device)
-    if not path.exists():
-        raise NothingToJudge("there is no such file or folder", where=str(path))
-    if path.is_dir() and not (path / "spec.json").exists():
+    if _is_checkpoint(path):
+        file, spec = _checkpoint(path)
+        experiment = _experiment(file, spec, options)
+        seed = options["seed"] if options["seed"] is not None else spec["seed"] if spec else 0
+        trained_on = (spec or {}).get("dataset", {}).get("name") or experiment.dataset
+        dataset = options["dataset"] or trained_on
+        return generation.of_checkpoint(file, experiment, seed, on), dataset
+    if path.is_dir():
         return generation.of_folder(path), _named(options["dataset"], path)
-    if path.suffix in (".pt", ".pth") and not path.is_dir():
-        if not options["trust_torchscript"]:
-            raise UserError(
-                "a TorchScript file is a program and would be executed",
-                where=str(path),
-                do="Add --trust-torchscript if you trust it",
-            )
-        dataset = _named(options["dataset"], path)
-        seed = options["seed"] or 0
-        source = generation.of_torchscript(
-            path, options["prior"], options["latent"], options["value_range"], seed, on
+    if not options["trust_torchscript"]:
+        raise UserError(
+            "a TorchScript file is a program and would be executed",
+            where=str(path),
+            do="Add --trust-torchscript if you trust it",
         )
-        return source, dataset
-    file = _last_checkpoint(path) if path.is_dir() else path
-    return _of_checkpoint(file, store.read_spec(file.parent.parent), on, options)
+    dataset = _named(options["dataset"], path)
+    seed = options["seed"] or 0
+    source = generation.of_torchscript(
+        path, options["prior"], options["latent"], options["value_range"], seed, on
+    )
+    return source, dataset
 
 
-def _of_checkpoint(
-    file: Path, spec: dict[str, Any] | None, device: Any, options: dict[str, Any]
-) -> tuple[Source, str]:
+def _is_checkpoint(path: Path) -> bool:
+    """A run directory, or any file that is no TorchScript."""
+    return (path / "spec.json").exists() if path.is_dir() else path.suffix not in (".pt", ".pth")
+
+
+def _checkpoint(path: Path) -> tuple[Path, dict[str, Any] | None]:
+    """The checkpoint file of a run or the file itself, and the spec of the run it lies in, if it does."""
+    from benchmark import store
+    from benchmark.training import checkpoint
+
+    if not path.is_dir():
+        return path, store.read_spec(path.parent.parent)
+    files = checkpoint.available(path / "checkpoints")
+    if not files:
+        raise NothingToJudge("the run has no checkpoint", where=str(path))
+    return files[0], store.read_spec(path)
+
+
+def _experiment(file: Path, spec: dict[str, Any] | None, options: dict[str, Any]) -> Experiment[Any]:
     import baselines
-    from benchmark import data, experiments
-    from benchmark.data.framing import frame
-    from benchmark.evaluation import generation
+    from benchmark import experiments
 
     name = options["experiment"] or (spec["experiment"]["name"] if spec else "")
     if not name:
         raise UserError(
             "no spec.json says what it is a checkpoint of", where=str(file), do="Add --experiment NAME"
         )
-    trained_on = str(experiments.describe(name, where="--experiment")["dataset"])
-    experiment = baselines.get(name)
-    seed = options["seed"] if options["seed"] is not None else spec["seed"] if spec else 0
-    real = frame(data.load(trained_on, "train"), experiment.image_shape[1])
-    return generation.of_checkpoint(file, experiment, real, seed, device), options["dataset"] or trained_on
-
-
-def _last_checkpoint(run: Path) -> Path:
-    from benchmark.training import checkpoint
-
-    files = checkpoint.available(run / "checkpoints")
-    if not files:
-        raise NothingToJudge("the run has no checkpoint", where=str(run))
-    return files[0]
+    experiments.describe(name, where="--experiment")
+    return baselines.get(name)
 
 
 def _frame(source: Source, dataset: str) -> int | None:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from benchmark.cli.options import as_json, print_json
+
+if TYPE_CHECKING:
+    from benchmark.suites import Suite
 
 KINDS = ("baselines", "experiments", "claims", "suites", "datasets", "protocols")
 
@@ -40,7 +43,9 @@ def _cell(value: Any) -> str:
         return "not printed"
     if isinstance(value, int):
         return f"{value:,}".replace(",", " ")
-    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+    if isinstance(value, list):
+        return ", ".join(map(str, value)) or "nothing"
+    return str(value)
 
 
 def _experiments() -> list[dict[str, Any]]:
@@ -120,9 +125,24 @@ def _suites() -> list[dict[str, Any]]:
             "seeds": list(suite.seeds),
             "G-iterations": suite.gen_iters,
             "protocols": list(suite.protocols),
+            "missing": _missing(suite),
         }
         for suite in map(suites.load, suites.names())
     ]
+
+
+def _missing(suite: Suite) -> list[str]:
+    """Commands that get what a suite needs and this machine does not have."""
+    import baselines
+    from benchmark import data
+    from benchmark.evaluation import protocols, weights
+
+    sets = dict.fromkeys(suite.dataset or baselines.described(e)["dataset"] for e in suite.experiments)
+    commands = [f"ganbench data fetch {name}" for name in sets if not data.is_ready(name)]
+    unresolved = any(protocols.get(name).weights_digest == "" for name in suite.protocols)
+    if unresolved and not weights.inception_path().is_file():
+        commands.append("ganbench verify-weights")
+    return commands
 
 
 def _datasets() -> list[dict[str, Any]]:
@@ -152,7 +172,7 @@ def _protocols() -> list[dict[str, Any]]:
             "metrics": list(p.metrics),
             "extractor": p.extractor,
             "generated": p.n_generated,
-            "reference": f"{p.n_reference} {p.reference_split}" if p.n_reference else "none",
+            "reference": f"{p.n_reference} {p.reference_split}" if p.n_reference else p.reference_split,
             "beside papers": "yes" if p.comparable_with_papers else "never",
         }
         for name in protocols.names()

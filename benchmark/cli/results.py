@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from benchmark import experiments, store
+from benchmark.evaluation.protocol import WINDOW
 from benchmark.report import FORMATS, LoadedRecord, MissingRun, write_report
 
 if TYPE_CHECKING:
@@ -48,12 +49,13 @@ def write(
         formats=formats,
         missing=missing,
         bibtex=bibtex(records),
+        planned=suite.seeds,
     )
 
 
 def bibtex(records: Sequence[LoadedRecord]) -> str:
     """The papers of the records."""
-    return experiments.bibtex(r.record["spec"]["experiment"]["paper"]["key"] for r in records)
+    return experiments.bibtex(r.record["spec"]["experiment"]["paper"] for r in records)
 
 
 def final_scores(records: Sequence[LoadedRecord]) -> list[dict[str, Any]]:
@@ -104,4 +106,6 @@ def print_scores(records: Sequence[LoadedRecord], missing: Sequence[MissingRun])
             right=[i for i, column in enumerate(table.columns) if column.numeric],
         )
         if not comparison.protocol["comparable_with_papers"]:
-            print_text(f"{comparison.protocol['extractor']} scores are not comparable with any paper.")
+            source = comparison.protocol["extractor"]
+            name = comparison.name if source == WINDOW else source
+            print_text(f"{name} scores are not comparable with any paper.")

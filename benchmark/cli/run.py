@@ -50,6 +50,9 @@ if TYPE_CHECKING:
     metavar="N",
     help="A checkpoint every N G-iterations as well. Neither changes a number.",
 )
+@click.option(
+    "--no-report", is_flag=True, help="Only train and score: of one part of a suite, reported when merged."
+)
 @as_json
 def run(
     suite: str,
@@ -64,12 +67,14 @@ def run(
     fail_fast: bool,
     checkpoint_s: float,
     checkpoint_iters: int,
+    no_report: bool,
     json_: bool,
 ) -> int:
     r"""Run SUITE (a name or a .toml file): train, score, report.
 
     Finished runs are kept, interrupted ones continue where they were: the same command again finishes what
-    is missing. Ctrl-C writes a checkpoint of every run and stops.
+    is missing. Ctrl-C writes a checkpoint of every run and stops. Data sets and weights that are not there
+    yet are fetched first, unless --offline.
 
     \b
     ganbench run                                        the suite 'quick'
@@ -80,9 +85,12 @@ def run(
     from benchmark.cli.text import note
     from benchmark.engines import local
     from benchmark.plan import plan
+    from benchmark.prepare import prepare
 
     chosen = selected(suite, patterns, seeds, budget, dataset)
     device = environment.resolve_device(device)
+    if reuse != "only":
+        prepare(chosen, note)
     runs = plan(chosen, out, device)
     if reuse == "only" and not any(r.state.finished for r in runs):
         raise NothingToJudge(
@@ -115,15 +123,21 @@ def run(
         note(f"Stopped. Nothing is lost: '{_command(chosen.name, sys.argv)}' continues.")
         return 130
     runs = plan(chosen, out, device)
-    again = commands(suite, patterns, seeds, budget, dataset, out)
+    written: Path | str | None = None
     try:
-        written: Path | str = _report(chosen, runs, out, again, json_)
+        if no_report:
+            _scores(chosen, runs, None, json_)
+        else:
+            written = _report(
+                chosen, runs, out, commands(suite, patterns, seeds, budget, dataset, out), json_
+            )
     except OSError as error:
         written = f"not written ({error.strerror})"
     bad = [r for r in runs if r.state.name != "done"]
     for r in bad:
         note(f"{r.label}: {r.state.text()}" + (f", see {r.directory}" if r.state.name == "failed" else ""))
-    note(f"Report: {written}")
+    if written:
+        note(f"Report: {written}")
     unexpected = {"failed", "diverged", "running"} | ({"interrupted", "not run"} if to_do else set())
     return 3 if isinstance(written, str) or any(r.state.name in unexpected for r in bad) else 0
 
@@ -145,22 +159,32 @@ def _announcement(
 
 
 def _report(suite: Suite, runs: list[PlannedRun], out: Path, again: str, json_: bool) -> Path:
-    from benchmark.cli.results import final_scores, missing_runs, print_scores, records_of, write
+    from benchmark.cli.results import missing_runs, records_of, write
+
+    files = write(suite, records_of(runs), missing_runs(runs), out / "reports" / suite.name, again)
+    _scores(suite, runs, files[0], json_)
+    return files[0]
+
+
+def _scores(suite: Suite, runs: list[PlannedRun], report: Path | None, json_: bool) -> None:
+    from benchmark.cli.results import final_scores, missing_runs, print_scores, records_of
+    from benchmark.cli.verdicts import against_papers, print_verdicts
 
     records, missing = records_of(runs), missing_runs(runs)
-    files = write(suite, records, missing, out / "reports" / suite.name, again)
+    found = against_papers(suite, records, missing)
     if json_:
         print_json(
             {
                 "suite": suite.name,
-                "report": str(files[0]),
+                "report": str(report) if report else None,
                 "runs": [_summary(r) for r in runs],
                 "scores": final_scores(records),
+                "verdicts": found.as_dict()["verdicts"],
             }
         )
     else:
         print_scores(records, missing)
-    return files[0]
+        print_verdicts(found)
 
 
 def _summary(r: PlannedRun) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 import click
@@ -26,7 +27,7 @@ def show(name: str, json_: bool) -> None:
     if name in baselines.names():
         _show_experiment(name, json_)
     elif name in suites.names() or name.endswith(".toml"):
-        _show_fields(vars(suites.load(name)), json_)
+        _show_suite(name, json_)
     elif name in data.names():
         _show_fields(vars(data.info(name)), json_)
     elif name in protocols.names():
@@ -38,6 +39,24 @@ def show(name: str, json_: bool) -> None:
             f"unknown name '{name}'",
             do="Choose one of: " + ", ".join(of_baseline) if of_baseline else did_you_mean(name, known),
         )
+
+
+def _show_suite(name: str, json_: bool) -> None:
+    """The suite, and below it the data set of the same name, if there is one."""
+    from benchmark import data, suites
+
+    fields = dataclasses.asdict(suites.load(name))
+    also = {"data_set": dataclasses.asdict(data.info(name))} if name in data.names() else {}
+    if json_:
+        print_json({**fields, **also})
+        return
+    fields["budgets"] = [
+        f"budget of {name}: {own['gen_iters']} ({own['reason']})" for name, own in fields["budgets"].items()
+    ]
+    fields["gate"] = [f"{key} {value}" for key, value in fields["gate"].items() if value is not None]
+    _show_fields(fields, json_)
+    for info in also.values():
+        _show_fields(info, json_)
 
 
 def _show_fields(fields: dict[str, Any], json_: bool) -> None:
@@ -59,7 +78,7 @@ def _show_experiment(name: str, json_: bool) -> None:
     e, experiment = baselines.described(name), baselines.get(name)
     networks, players = layer_table(experiment), parts(experiment)
     iteration = listing(experiment.iterate)
-    bibtex = experiments.bibtex([e["paper"]["key"]])
+    bibtex = experiments.bibtex([e["paper"]])
     about = [claim.as_dict() for claim in claims.of(name)]
     proof = proofs.of(name)
     if json_:
@@ -76,7 +95,7 @@ def _show_experiment(name: str, json_: bool) -> None:
         )
         return
     from benchmark.cli.text import claim_text, print_table, print_text, spread_text
-    from benchmark.report.content import paper_budget
+    from benchmark.report.described import paper_budget
 
     print_text(f"{name}: {e['title']}", style="bold")
     print_text(f"{e['paper']['citation']} (arXiv:{e['paper']['arxiv']})")

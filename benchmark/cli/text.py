@@ -22,7 +22,7 @@ def console(*, err: bool = False) -> Console:
 
 def print_table(
     headers: Sequence[str],
-    rows: Iterable[Sequence[str]],
+    rows: Iterable[Sequence[str | Text]],
     *,
     title: str = "",
     right: Sequence[int] = (),
@@ -39,7 +39,7 @@ def print_table(
             no_wrap=i in whole,
         )
     for row in rows:
-        table.add_row(*(Text(cell) for cell in row))
+        table.add_row(*(cell if isinstance(cell, Text) else Text(cell) for cell in row))
     console().print(table)
 
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import click
 
-from benchmark.cli.options import as_json, print_json
+from benchmark.cli.options import as_json, data_dir, offline, print_json
+from benchmark.cli.options import weights as weights_file
 from benchmark.errors import NothingToJudge, UserError
 
 DATASET = "cifar10"
@@ -41,12 +40,13 @@ FID_TEST = Anchor("FID of the CIFAR-10 test images against those of training", 3
 
 
 @click.command("verify-weights")
-@click.option("--weights", type=click.Path(path_type=Path), help="The file; our download unless given.")
-@click.option("--no-download", is_flag=True, help="Do not fetch a missing file.")
+@weights_file
+@data_dir
+@offline
 @click.option("--no-scores", is_flag=True, help="Check digest and content only; score no images.")
 @click.option("--device", default="auto", show_default=True, type=click.Choice(["auto", "cpu", "cuda"]))
 @as_json
-def verify_weights(weights: Path | None, no_download: bool, no_scores: bool, device: str, json_: bool) -> int:
+def verify_weights(no_scores: bool, device: str, json_: bool) -> int:
     """Fetch and check the weights of the Inception network, then score real CIFAR-10 images with it.
 
     The scores must be the known ones: this is the check that a number by a protocol of a paper means what
@@ -54,25 +54,23 @@ def verify_weights(weights: Path | None, no_download: bool, no_scores: bool, dev
     weights or data are not there.
     """
     from benchmark import environment
-    from benchmark.evaluation import protocols
-    from benchmark.evaluation import weights as files
+    from benchmark.data import places
+    from benchmark.evaluation import protocols, weights
 
-    if weights is not None:
-        os.environ[files.VARIABLE] = str(weights)
-    if not files.inception_path().is_file():
+    if not weights.inception_path().is_file():
         try:
-            if not no_download:
-                files.download_inception()
-            files.inception_digest()
+            if not places.offline():
+                weights.download_inception()
+            weights.inception_digest()
         except UserError as error:
             raise NothingToJudge(error.what, where=error.where, do=error.do) from error
-    digest = protocols.get("is-50k").resolved().weights_digest
+    digest = protocols.get("is-50k").resolved().weights_digest or ""
     from benchmark.evaluation import inception
 
     inception.load(digest)
-    published = digest == files.INCEPTION_SHA256
+    published = digest == weights.INCEPTION_SHA256
     found: dict[str, Any] = {
-        "file": str(files.inception_path()),
+        "file": str(weights.inception_path()),
         "sha256": digest,
         "published": published,
         "anchors": [] if no_scores else _scored(environment.resolve_device(device)),

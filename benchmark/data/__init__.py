@@ -1,7 +1,8 @@
 """The registered data sets: what they are, and their images as one uint8 tensor. Imports no torch.
 
-`digits` is embedded. All others are converted once (`benchmark.data.fetch`) to arrays that are mapped into
-memory, so that opening one takes no time and reading takes only the memory of the images that are used.
+`digits` is embedded. Points of the plane have no images: their experiments draw them. All others are
+converted once (`benchmark.data.fetch`) to arrays that are mapped into memory, so that opening one takes no
+time and reading takes only the memory of the images that are used.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ __all__ = [
     "check",
     "folder",
     "info",
+    "is_drawn",
     "is_official",
     "is_ready",
     "load",
@@ -48,7 +50,7 @@ def names() -> tuple[str, ...]:
 def info(name: str) -> DatasetInfo:
     """Describe a data set: as it was converted, else as it is known; `UserError` for an unknown name."""
     known = registry.definition(name).info
-    if name == _EMBEDDED:
+    if _needs_no_files(name):
         return known
     try:
         found = converted.metadata(folder(name))
@@ -80,7 +82,12 @@ def folder(name: str) -> Path:
 
 def is_ready(name: str) -> bool:
     """Whether a data set can be loaded without fetching it; `UserError` for an unknown name."""
-    return name == _EMBEDDED or not _look(name, folder(name))[1]
+    return _needs_no_files(name) or not _look(name, folder(name))[1]
+
+
+def is_drawn(name: str) -> bool:
+    """Whether there are no images, as the experiment draws its data; `UserError` for an unknown name."""
+    return registry.definition(name).drawn
 
 
 def is_official(name: str) -> bool:
@@ -97,7 +104,7 @@ def require(name: str) -> None:
         UserError: it cannot; the message has the path, the expected digest and how to get it.
 
     """
-    if name != _EMBEDDED:
+    if not _needs_no_files(name):
         _found(name)
 
 
@@ -110,7 +117,7 @@ def check(name: str, told: Callable[[int, int], None] = lambda *_: None) -> str:
         NothingToJudge: it is missing or damaged.
 
     """
-    if name == _EMBEDDED:
+    if _needs_no_files(name):
         load(name, "train")
         return info(name).digest
     path = folder(name)
@@ -144,6 +151,8 @@ def load(name: str, split: Split) -> torch.Tensor:
     _check_split(name, split)
     import torch
 
+    if is_drawn(name):
+        return torch.empty((0, *info(name).shape), dtype=torch.uint8)
     if name == _EMBEDDED:
         return torch.from_numpy(_digits(split)[0])
     path, found = _found(name)
@@ -163,6 +172,8 @@ def load_labels(name: str, split: Split) -> torch.Tensor:
     _check_split(name, split)
     import torch
 
+    if is_drawn(name):
+        return torch.empty(0, dtype=torch.int64)
     if name == _EMBEDDED:
         return torch.from_numpy(_digits(split)[1].astype("int64"))
     path, found = _found(name)
@@ -182,6 +193,10 @@ def release(images: torch.Tensor) -> bool:
     for long calls this now and then. What was written to the images is lost.
     """
     return converted.release(images.data_ptr())
+
+
+def _needs_no_files(name: str) -> bool:
+    return name == _EMBEDDED or is_drawn(name)
 
 
 def _check_split(name: str, split: str) -> None:
@@ -223,8 +238,8 @@ def _look(name: str, path: Path) -> tuple[dict[str, Any], str]:
 
 def _how_to_get(name: str) -> str:
     by_hand = registry.definition(name).by_hand
-    command = f"Run 'ganbench data fetch {name}'"
-    return f"{command} --from FOLDER: {by_hand}" if by_hand else command
+    command = f"ganbench data fetch {name}"
+    return f"Run '{command} --from FOLDER': {by_hand}" if by_hand else f"Run '{command}'"
 
 
 def _repair(name: str) -> str:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import tomllib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,8 @@ class DatasetInfo:
         digest: SHA-256 (hex) of the content: the uint8 pixels of all images in the file's order, then one
             label per image in the same order. For converted sets "the file's order" is the training split
             before the held-out one, a split without labels adds none, and labels above 255 are
-            little-endian uint16. Empty while it is not known.
+            little-endian uint16. Empty while it is not known. Of a set that is drawn, of name and source:
+            what is drawn is in the settings and the code of its experiment.
         licence: the terms the images are under.
         source: where the images come from.
 
@@ -65,11 +67,12 @@ class Definition:
 
     Attributes:
         info: its description; the digest is the known one of the official content, or empty.
-        reader: ``module:function`` below `benchmark.data.sources`; empty for the embedded set.
+        reader: ``module:function`` below `benchmark.data.sources`; empty for a set that needs no files.
         files: what the reader needs.
         folders: further places to look in, relative to the data directory (torchvision's layout).
         by_hand: how a person gets the files, where nobody may or can download them.
         never_download: not even from a mirror that the user names.
+        drawn: there are no images: the experiment draws its data as it goes.
 
     """
 
@@ -79,11 +82,36 @@ class Definition:
     folders: tuple[str, ...] = ()
     by_hand: str = ""
     never_download: bool = False
+    drawn: bool = False
 
 
 def _read() -> dict[str, Definition]:
     table = tomllib.loads(Path(__file__).with_name("datasets.toml").read_text(encoding="utf-8"))
-    return {name: _definition(name, entry) for name, entry in table.items()}
+    found: dict[str, Definition] = {}
+    for name, entry in table.items():
+        n_folds = entry.pop("folds", 0)
+        found[name] = _definition(name, entry)
+        found |= {fold_name(name, k): _fold(found[name], k) for k in range(n_folds)}
+    return found
+
+
+def fold_name(name: str, fold: int) -> str:
+    """What the labelled part of a data set with official folds is called: ``tfd-fold-0``."""
+    return f"{name}-fold-{fold}"
+
+
+def _fold(whole: Definition, fold: int) -> Definition:
+    """Validation images (called the training split) and test images of a fold, out of the same files."""
+    known = whole.info
+    info = replace(
+        known,
+        name=fold_name(known.name, fold),
+        title=f"{known.title}, fold {fold}",
+        n_train=0,
+        n_held_out=0,
+        source=f"{known.source} Here: the validation part of fold {fold}; held out is its test part.",
+    )
+    return replace(whole, info=info, reader=whole.reader.replace(":read", ":read_fold"))
 
 
 def _definition(name: str, entry: dict[str, Any]) -> Definition:
@@ -96,7 +124,10 @@ def _definition(name: str, entry: dict[str, Any]) -> Definition:
         "folders": tuple(entry.pop("folders", ())),
         "by_hand": entry.pop("by_hand", ""),
         "never_download": entry.pop("never_download", False),
+        "drawn": entry.pop("drawn", False),
     }
+    if ours["drawn"]:
+        entry["digest"] = hashlib.sha256(f"{name}: {entry['source']}".encode()).hexdigest()
     return Definition(DatasetInfo(name=name, shape=(channels, height, width), **entry), files=files, **ours)
 
 

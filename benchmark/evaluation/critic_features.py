@@ -9,7 +9,7 @@
                draws of labels on validation images; then mean and 1.96 standard deviations over 100 draws
                on test images (released svhn_semisup_analysis.py)
     Table 1    all labels; cost, scaling and batch-norm mode are not printed: here C from `COSTS` by the
-               accuracy on validation images, no scaling
+               accuracy on validation images of an SVM on the others, no scaling
 
 The released script averages the batch-norm statistics over the training set first and freezes them, as
 `with_statistics_of` does.
@@ -18,6 +18,7 @@ The released script averages the batch-norm statistics over the training set fir
 from __future__ import annotations
 
 import copy
+from collections.abc import Callable
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
@@ -29,6 +30,8 @@ from torch.overrides import TorchFunctionMode
 
 Range = tuple[float, float]
 Statistics = Literal["running", "batch", "none"]
+Told = Callable[[int, int], None]
+"""Gets (steps done, steps in all) after each."""
 COSTS = tuple(c * 1e-4 for c in (1, 2, 5, 10, 20, 50, 100))
 """Candidates for the SVM's C (released svhn_semisup_analysis.py)."""
 CHOOSING_DRAWS, DRAWS = 10, 100
@@ -73,7 +76,13 @@ def with_statistics_of(critic: nn.Module, images: Tensor, image_range: Range, ba
 
 
 def features(
-    critic: nn.Module, images: Tensor, image_range: Range, *, statistics: Statistics, batch: int = 128
+    critic: nn.Module,
+    images: Tensor,
+    image_range: Range,
+    *,
+    statistics: Statistics,
+    batch: int = 128,
+    told: Told = lambda *_: None,
 ) -> Tensor:
     """Activations of all convolutions, max-pooled to 4×4, in one vector per image: float32 [N, F] on the CPU.
 
@@ -91,6 +100,7 @@ def features(
             the first images, since each vector depends on its batch.
         batch: images at a time; bounds memory but for the result (5.7 GB for 50 000 images and 28 672
             features). Changes a vector with ``batch`` only.
+        told: hears of the images.
 
     Raises:
         ValueError: no image, fewer images than a full batch, or a critic without convolutions.
@@ -109,6 +119,7 @@ def features(
             if not maps:
                 raise ValueError(f"{type(critic).__name__} has no activated convolutions")
             rows.append(torch.cat([_pooled(a).flatten(1) for a in maps], 1).float().cpu())
+            told(min(len(rows) * batch, n), n)
     return torch.cat(rows)[:n]
 
 
@@ -206,10 +217,25 @@ def drawn(labels: Tensor, per_class: int, draw: int) -> Tensor:
     return torch.cat(chosen)
 
 
-def choose_cost(train: Labelled, validation: Labelled, per_class: int, draws: int = CHOOSING_DRAWS) -> float:
-    """The C of `COSTS` with the largest mean accuracy on the validation images; the first of equals."""
-    sets = [_of_draw(train, per_class, draw) for draw in range(draws)]
-    means = [np.mean([svm_accuracy(some, validation, cost) for some in sets]) for cost in COSTS]
+def choose_cost(
+    train: Labelled,
+    validation: Labelled,
+    per_class: int,
+    draws: int = CHOOSING_DRAWS,
+    told: Told = lambda *_: None,
+) -> float:
+    """The C of `COSTS` with the largest mean accuracy on the validation images; the first of equals.
+
+    With `per_class` 0 there is one SVM per C, on all of `train`. `told` hears of them.
+    """
+    sets = [_of_draw(train, per_class, draw) for draw in range(draws)] if per_class else [train]
+    means: list[float] = []
+    for cost in COSTS:
+        accuracies = []
+        for some in sets:
+            accuracies.append(svm_accuracy(some, validation, cost))
+            told(len(means) * len(sets) + len(accuracies), len(COSTS) * len(sets))
+        means.append(float(np.mean(accuracies)))
     return COSTS[int(np.argmax(means))]
 
 
@@ -221,6 +247,7 @@ def few_labels(
     *,
     draws: int = DRAWS,
     choosing_draws: int = CHOOSING_DRAWS,
+    told: Told = lambda *_: None,
 ) -> Accuracy:
     """Table 2's protocol, and Table 1's with 400 per class: `per_class` labels, over draws of them.
 
@@ -231,6 +258,7 @@ def few_labels(
         per_class: labels per class; 100 make 1 000 of ten classes.
         draws: of which the accuracy is the mean; the first `choosing_draws` choose C.
         choosing_draws: how many.
+        told: hears of the SVMs, of which the first choose C.
 
     Raises:
         ValueError: a class has fewer images than `per_class`, or there is no draw.
@@ -238,16 +266,29 @@ def few_labels(
     """
     if draws < 1 or choosing_draws < 1:
         raise ValueError("there must be a draw")
-    cost = choose_cost(train, validation, per_class, choosing_draws)
-    found = [svm_accuracy(_of_draw(train, per_class, draw), test, cost) for draw in range(draws)]
+    to_choose = len(COSTS) * choosing_draws
+    in_all = to_choose + draws
+    cost = choose_cost(train, validation, per_class, choosing_draws, lambda done, _: told(done, in_all))
+    found = []
+    for draw in range(draws):
+        found.append(svm_accuracy(_of_draw(train, per_class, draw), test, cost))
+        told(to_choose + len(found), in_all)
     return Accuracy(float(np.mean(found)), 1.96 * float(np.std(found)), cost, draws)
 
 
-def all_labels(train: Labelled, validation: Labelled, test: Labelled) -> Accuracy:
-    """Table 1's protocol: one SVM on all of `train`; C by its accuracy on the validation images."""
-    accuracies = [svm_accuracy(train, validation, cost) for cost in COSTS]
-    cost = COSTS[int(np.argmax(accuracies))]
-    return Accuracy(svm_accuracy(train, test, cost), 0.0, cost, 1)
+def all_labels(
+    labelled: Labelled, n_validation: int, test: Labelled, *, told: Told = lambda *_: None
+) -> Accuracy:
+    """Table 1's protocol: one SVM on all labelled images.
+
+    C by the accuracy on the last `n_validation` of them of SVMs on the others. `told` hears of the SVMs.
+    """
+    n = len(labelled.labels) - n_validation
+    others, validation = (Labelled(*(x[part] for x in labelled)) for part in (slice(n), slice(n, None)))
+    cost = choose_cost(others, validation, 0, told=lambda done, _: told(done, len(COSTS) + 1))
+    accuracy = svm_accuracy(labelled, test, cost)
+    told(len(COSTS) + 1, len(COSTS) + 1)
+    return Accuracy(accuracy, 0.0, cost, 1)
 
 
 def _of_draw(train: Labelled, per_class: int, draw: int) -> Labelled:

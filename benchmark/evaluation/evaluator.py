@@ -1,4 +1,4 @@
-"""Scores uint8 images by protocols, with one feature pass per extractor whatever the number of protocols."""
+"""Scores images by protocols, with one pass over them whatever the number of protocols."""
 
 from __future__ import annotations
 
@@ -12,6 +12,9 @@ from benchmark import data
 from benchmark.data.framing import frame
 from benchmark.errors import UserError
 from benchmark.evaluation import cache, extractors, fidelity, frechet, reference
+from benchmark.evaluation.protocol import CRITIC, WINDOW
+from benchmark.evaluation.quantise import Generated
+from benchmark.evaluation.windows import Samples, Windows
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -54,14 +57,17 @@ class Evaluator:
         self.image_size = image_size
         if not self.protocols:
             raise UserError("no protocol to evaluate by", where=dataset_name, do="Name at least one")
-        for protocol in self.protocols:
+        self._check_known()
+        self._by_features = tuple(p for p in self.protocols if p.extractor != WINDOW)
+        for protocol in self._by_features:
             self._check_fit(protocol)
             _check_numbers(protocol)
-        self._check_known()
-        named = {(protocol.extractor, protocol.weights_digest) for protocol in self.protocols}
+        by_window = [protocol for protocol in self.protocols if protocol.extractor == WINDOW]
+        self._windows = Windows(by_window, self.dataset, (self.dataset.shape[0], *self._height_and_width()))
+        named = {_key(protocol)[:2] for protocol in self._by_features}
         self._nets = {key: extractors.load(*key).to(self.device) for key in sorted(named)}
         self._depends_on = reference.circumstances(self.dataset, image_size, self.device)
-        self._references = reference.references(self.protocols, self._real_features, self._depends_on)
+        self._references = reference.references(self._by_features, self._real_features, self._depends_on)
 
     @property
     def n_generated(self) -> int:
@@ -69,7 +75,7 @@ class Evaluator:
         return max(protocol.n_generated for protocol in self.protocols)
 
     def scores(self, images: Tensor) -> Scores:
-        """Score `n_generated` images, uint8 [N,C,H,W]: a value per protocol and metric (``is``, ``fid``).
+        """Score `n_generated` images, uint8 [N,C,H,W]: a value per protocol and metric (``is``, ``fid`` …).
 
         A protocol with fewer images uses the first ones. Smaller images get a black border where the protocol
         has a size.
@@ -83,18 +89,27 @@ class Evaluator:
             raise ValueError(f"the protocols score {self.n_generated} images, not {len(images)}")
         return self.scores_of([images])
 
-    def scores_of(self, batches: Iterable[Tensor]) -> Scores:
-        """`scores` of images that come in batches of any size, none of which is kept."""
-        passes = {key: self._pass(key, self.protocols) for key in map(_key, self.protocols)}
-        n_images = 0
-        for images in batches:
-            n_images += len(images)
+    def scores_of(self, batches: Iterable[Tensor | Generated]) -> Scores:
+        """`scores` of images that come in batches of any size; only what a window needs is kept.
+
+        A window takes generated images before they were quantised.
+        """
+        passes = {key: self._pass(key, self._by_features) for key in map(_key, self._by_features)}
+        samples, n_images = Samples(self._windows.n_generated), 0
+        for given in batches:
+            batch = given if isinstance(given, Generated) else Generated(given)
+            n_images += len(batch.images)
             for (_, _, size), feature_pass in passes.items():
-                feature_pass.add(self._framed(images[: feature_pass.n_missing], size))
+                feature_pass.add(self._framed(batch.images[: feature_pass.n_missing], size))
+            samples.add(batch)
         if n_images != self.n_generated:
             raise ValueError(f"the protocols score {self.n_generated} images, not {n_images}")
         rows = {key: feature_pass.rows() for key, feature_pass in passes.items()}
-        return {protocol.name: self._score(protocol, *rows[_key(protocol)]) for protocol in self.protocols}
+        found = self._windows.scores(samples.all())
+        found |= {
+            protocol.name: self._score(protocol, *rows[_key(protocol)]) for protocol in self._by_features
+        }
+        return {protocol.name: found[protocol.name] for protocol in self.protocols}
 
     def real_data_floor(self) -> Scores:
         """Score real images like generated ones: the first of the split that nothing is compared with.
@@ -107,6 +122,8 @@ class Evaluator:
         split = _other_split(protocol)
         if self._size(split) < protocol.n_generated:
             return {}
+        if protocol.extractor == WINDOW:
+            return self._windows.floor(protocol)
         if not extractors.get(protocol.extractor).costly:
             return self._floor_on(protocol, split)
         key = {**self._depends_on, "protocol": {**protocol.as_dict(), "title": "", "note": ""}}
@@ -118,7 +135,7 @@ class Evaluator:
     def _floor_on(self, protocol: Protocol, split: str) -> dict[str, float]:
         feature_pass = self._pass(_key(protocol), [protocol])
         for images in torch.split(self._real(split, protocol.n_generated), extractors.BATCH_SIZE):
-            feature_pass.add(self._framed(images, protocol.image_size))
+            feature_pass.add(self._framed(images, protocol.image_size or 0))
         return self._score(protocol, *feature_pass.rows())
 
     def _score(self, protocol: Protocol, features: Tensor, logits: Tensor) -> dict[str, float]:
@@ -169,7 +186,7 @@ class Evaluator:
             self._nets[key[:2]], self.device, extractors.get(key[0]).batch_size, n_images, 0
         )
         for images in torch.split(self._real(split, n_images), extractors.BATCH_SIZE):
-            feature_pass.add(self._framed(images, protocol.image_size))
+            feature_pass.add(self._framed(images, protocol.image_size or 0))
         return feature_pass.rows()[0]
 
     def _real(self, split: str, n_images: int) -> Tensor:
@@ -205,6 +222,9 @@ class Evaluator:
 
     def _check_fit(self, protocol: Protocol) -> None:
         where, do = f"protocol '{protocol.name}'", "Choose another protocol or data set"
+        if protocol.extractor == CRITIC:
+            raise UserError("scores critics, not images", where=where, do="Use `ganbench evaluate`")
+        protocol.check_data(self.dataset, self.dataset.shape)
         channels, height, width = self.dataset.shape
         taken, size = extractors.get(protocol.extractor).channels, protocol.image_size
         if channels not in taken or (size and max(height, width) > size):
@@ -225,28 +245,30 @@ class Evaluator:
 
 
 def _inception_score(protocol: Protocol, logits: Tensor) -> dict[str, float]:
+    splits = protocol.isc_splits or 0
     if protocol.is_sets is None:
-        score, deviation = fidelity.inception_scores(logits, splits=protocol.isc_splits)
-        return {"is": score} | ({"is_std_over_splits": deviation} if protocol.isc_splits > 1 else {})
+        score, deviation = fidelity.inception_scores(logits, splits=splits)
+        return {"is": score} | ({"is_std_over_splits": deviation} if splits > 1 else {})
     sets = torch.split(logits, len(logits) // protocol.is_sets)
-    scores = [fidelity.inception_score(of_set, splits=protocol.isc_splits) for of_set in sets]
+    scores = [fidelity.inception_score(of_set, splits=splits) for of_set in sets]
     return {"is": float(np.mean(scores)), "is_std_over_sets": float(np.std(scores))}
 
 
 def _check_numbers(protocol: Protocol) -> None:
     """Refuse what would fail, or give a number that means nothing, only after all features were computed."""
     fewest = min(protocol.n_generated, protocol.n_reference) if protocol.n_reference else 0
+    splits = protocol.isc_splits or 0
     wrong = ""
     if not protocol.weights_digest:
         wrong = "the weights of its extractor are not known"
     elif "is" in protocol.metrics and (
-        protocol.isc_splits < 1
+        splits < 1
         or (protocol.is_sets or 1) < 1
         or protocol.n_generated % (protocol.is_sets or 1)
-        or protocol.n_generated < protocol.isc_splits * (protocol.is_sets or 1)
+        or protocol.n_generated < splits * (protocol.is_sets or 1)
     ):
         sets = f"{protocol.is_sets} sets of " if protocol.is_sets else ""
-        wrong = f"{protocol.n_generated} images do not make {sets}{protocol.isc_splits} splits"
+        wrong = f"{protocol.n_generated} images do not make {sets}{splits} splits"
     elif "fid" in protocol.metrics and fewest < 2:
         wrong = "FID needs two images or more on either side"
     elif "kid" in protocol.metrics and not 2 <= (protocol.kid_subset_size or 0) <= fewest:
@@ -258,7 +280,7 @@ def _check_numbers(protocol: Protocol) -> None:
 
 
 def _key(protocol: Protocol) -> _Key:
-    return protocol.extractor, protocol.weights_digest, protocol.image_size
+    return protocol.extractor, protocol.weights_digest or "", protocol.image_size or 0
 
 
 def _other_split(protocol: Protocol) -> str:

@@ -7,7 +7,7 @@ executing anything.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import torch
@@ -15,13 +15,15 @@ from PIL import Image, UnidentifiedImageError
 from torch import Tensor
 
 from benchmark.errors import UserError
-from benchmark.evaluation.quantise import to_uint8
+from benchmark.evaluation.quantise import Generated
 from benchmark.training import checkpoint, sampling, trainer
 from benchmark.training.draws import latents, stream
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
+
+    from torch import nn
 
     from baselines.spec import Experiment
 
@@ -34,26 +36,23 @@ class Source:
     """Where images to score come from.
 
     Attributes:
-        batches: gives the first n images, uint8 [B,C,H,W] at a time.
+        batches: gives the first n images, a batch at a time.
         image_size: their height and width, where they are square.
         described: what a reader must know about them, as JSON data.
 
     """
 
-    batches: Callable[[int], Iterator[Tensor]]
+    batches: Callable[[int], Iterator[Generated]]
     image_size: int | None
     described: dict[str, Any] = field(default_factory=dict)
 
 
-def of_checkpoint(
-    file: Path, experiment: Experiment[Any], real: Tensor, seed: int, device: torch.device
-) -> Source:
+def of_checkpoint(file: Path, experiment: Experiment[Any], seed: int, device: torch.device) -> Source:
     """Images of the generator in a checkpoint of ours.
 
     Args:
         file: the safetensors file.
         experiment: what it is a checkpoint of.
-        real: the training images in the experiment's frame, from which networks are built.
         seed: of the latents.
         device: where the generator runs.
 
@@ -61,20 +60,35 @@ def of_checkpoint(
         UserError: the file is damaged or belongs to another experiment.
 
     """
+    generator, described = network(file, experiment, "generator", device)
+    return Source(
+        lambda n: sampling.batches(experiment, generator, seed, n),
+        experiment.image_shape[1],
+        {**described, "seed": seed},
+    )
+
+
+def network(
+    file: Path, experiment: Experiment[Any], part: Literal["generator", "critic"], device: torch.device
+) -> tuple[nn.Module, dict[str, Any]]:
+    """A network out of a checkpoint of ours, on `device`, and what a reader must know of it; needs no data.
+
+    Raises:
+        UserError: the file is damaged or belongs to another experiment.
+
+    """
+    black = torch.zeros((1, *experiment.image_shape), dtype=torch.uint8)  # all weights are replaced
     try:
         state, tensors = checkpoint.read(file)
-        players = trainer.build(experiment, seed, real, device)
-        players.generator.load_state_dict(checkpoint.part(tensors, "generator"))
+        players = trainer.build(experiment, 0, black, device)
+        found: nn.Module = getattr(players, part)
+        found.load_state_dict(checkpoint.part(tensors, part))
     except checkpoint.DamagedCheckpoint as error:
         raise UserError("the checkpoint is damaged", where=str(file), do=str(error)) from error
     except RuntimeError as error:
         reason = " ".join(str(error).split())[:200]
         raise UserError(f"not a checkpoint of '{experiment.name}' ({reason})", where=str(file)) from error
-    return Source(
-        lambda n: sampling.image_batches(experiment, players.generator, seed, n),
-        experiment.image_shape[1],
-        {"experiment": experiment.name, "gen_iters": state.get("gen_iters"), "seed": seed},
-    )
+    return found, {"experiment": experiment.name, "gen_iters": state.get("gen_iters")}
 
 
 def of_torchscript(
@@ -93,7 +107,7 @@ def of_torchscript(
         raise UserError(f"not a TorchScript file ({reason})", where=str(file)) from error
     generator.eval()
 
-    def batches(n: int) -> Iterator[Tensor]:
+    def batches(n: int) -> Iterator[Generated]:
         for z in torch.split(latents(prior, stream(seed, "evaluate", 0), n, latent), _BATCH):
             try:
                 with torch.no_grad():
@@ -105,7 +119,7 @@ def of_torchscript(
                 ) from error
             if not isinstance(outputs, Tensor) or outputs.dim() != 4 or not outputs.is_floating_point():
                 raise UserError("its output is no floating-point tensor [N,C,H,W]", where=str(file))
-            yield to_uint8(outputs, *value_range).cpu()
+            yield Generated.of(outputs, value_range, len(outputs))
 
     return Source(batches, None, {"torchscript": file.name, "prior": prior, "latent": latent, "seed": seed})
 
@@ -122,7 +136,7 @@ def of_folder(folder: Path) -> Source:
         raise UserError(f"no image ({', '.join(SUFFIXES)})", where=str(folder))
     first = _read(files[0])
 
-    def batches(n: int) -> Iterator[Tensor]:
+    def batches(n: int) -> Iterator[Generated]:
         if len(files) < n:
             raise UserError(
                 f"holds {len(files)} images, but {n} are needed",
@@ -140,7 +154,7 @@ def of_folder(folder: Path) -> Source:
                         do="Give images of one size and kind",
                     )
                 images.append(image)
-            yield torch.from_numpy(np.stack(images)).permute(0, 3, 1, 2).contiguous()
+            yield Generated(torch.from_numpy(np.stack(images)).permute(0, 3, 1, 2).contiguous())
 
     height, width, _ = first.shape
     return Source(batches, height if height == width else None, {"folder_images": len(files)})

@@ -6,14 +6,14 @@ A normal density of standard deviation σ around each of n samples s, averaged, 
 
 in nats, for D pixels in the range that paper used, 0..1: in −1..1 every value is D·log 2 smaller. The paper
 takes 10 000 samples, σ from `GRID` by the mean over 1 000 validation images, and reports mean and standard
-error over the test images; `cell` does that, by one of the `PROTOCOLS`. The estimate depends strongly on n,
+error over the test images; `cell` does that. The estimate depends strongly on n,
 so it is comparable at equal n alone. Everything is computed in float64, on the device of the arguments.
+Which images, and how many, says a protocol of `benchmark.evaluation.protocols`; `windows` applies it.
 """
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -24,42 +24,20 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-GRID = tuple(float(sigma) for sigma in np.logspace(-1, 0, 10))
-"""Candidates for σ: ten points from .1 to 1, evenly spaced in their logarithm (parzen_ll.py)."""
-FINE_GRID = tuple(float(sigma) for sigma in np.logspace(-1, 0, 91))
-"""Every tenth is in `GRID`. Half a step from the best σ costs about D·δ² nats for δ = log(10)/180, half the
-distance between two: .13 for MNIST, where that of `GRID` costs up to 13, six times the printed ±."""
-_CHUNK = 500
 
+def log_spaced(first: float, last: float, n: int) -> tuple[float, ...]:
+    """Candidates for σ, evenly spaced in their logarithm.
 
-@dataclass(frozen=True)
-class Protocol:
-    """How a cell of Table 1 is computed; values under two protocols are two quantities.
-
-    Attributes:
-        name: how reports call it; without suffix, the one that the paper's numbers were computed by.
-        grid: candidates for σ.
-        n_samples: generated images, the centres of the window.
-        first_validation: the training image from which on `n_validation` choose σ. The defaults are the first
-            1 000 of MNIST's train[50000:60000].
-        n_validation: how many.
-        n_test: test images; all of MNIST's.
-
+    Half a step from the best σ costs about D·δ² nats, for δ half the distance of two logarithms: with
+    MNIST's 784 dimensions .13 for 91 candidates from .1 to 1, and up to 13, six times the printed ±, for the
+    ten of `GRID`, every one of which is among the 91.
     """
-
-    name: str
-    grid: tuple[float, ...]
-    n_samples: int = 10_000
-    first_validation: int = 50_000
-    n_validation: int = 1_000
-    n_test: int = 10_000
+    return tuple(float(s) for s in np.logspace(math.log10(first), math.log10(last), n))
 
 
-PROTOCOLS = {
-    protocol.name: protocol
-    for protocol in (Protocol("parzen-mnist", GRID), Protocol("parzen-mnist-fine-sigma", FINE_GRID))
-}
-"""Released (parzen_ll.py: ``-c 10 -n 10000 -l 1000``), and the same with a finer grid."""
+GRID = log_spaced(0.1, 1.0, 10)
+"""The candidates of the released parzen_ll.py."""
+_CHUNK = 500
 
 
 class Estimate(NamedTuple):
@@ -81,34 +59,29 @@ class Cell(NamedTuple):
     at_edge: bool
 
 
-def cell(samples: Tensor, train: Tensor, test: Tensor, protocol: Protocol, *, chunk: int = _CHUNK) -> Cell:
-    """Log-likelihood of MNIST's test images under the samples, by a protocol (Table 1).
+def cell(
+    samples: Tensor, validation: Tensor, test: Tensor, grid: Sequence[float] = GRID, *, chunk: int = _CHUNK
+) -> Cell:
+    """Log-likelihood of test images under the samples (Table 1).
 
-    σ = argmax over the grid of the mean over the protocol's validation images; then mean and standard error
-    over all test images.
+    σ = argmax over the grid of the mean over the validation images; then mean and standard error over the
+    test images.
 
     Args:
-        samples: generated images, [n_samples, ...]; uint8 in 0..255 (divided by 255) or floats in 0..1.
-        train: MNIST's training images in the file's order, [60000, ...], of the same size; only those of
-            the validation are read.
-        test: its test images, [n_test, ...].
-        protocol: one of `PROTOCOLS`.
+        samples: generated images, [n, ...]; uint8 in 0..255 (divided by 255) or floats in 0..1.
+        validation: images that choose σ, [v, ...], of the same size.
+        test: images that the cell is about, [m, ...].
+        grid: candidates for σ, increasing.
         chunk: as in `log_likelihoods`.
 
     Raises:
-        ValueError: a number of images that is not the protocol's, values outside 0..1, shapes that do not
-            fit, or what `log_likelihoods` refuses.
+        ValueError: values outside 0..1, shapes that do not fit, or what `log_likelihoods` refuses.
 
     """
-    validation = train[protocol.first_validation :][: protocol.n_validation]
-    wanted = (protocol.n_samples, protocol.n_validation, protocol.n_test)
-    given = (len(samples), len(validation), len(test))
-    if given != wanted:
-        raise ValueError(f"{protocol.name} takes {wanted} samples, validation and test images, not {given}")
     centres, chosen_by, judged = (_unit(images) for images in (samples, validation, test))
-    sigma = choose_sigma(chosen_by, centres, protocol.grid, chunk=chunk)
+    sigma = choose_sigma(chosen_by, centres, grid, chunk=chunk)
     found = estimate(log_likelihoods(judged, centres, sigma, chunk=chunk))
-    return Cell(*found, sigma, at_edge=sigma in (protocol.grid[0], protocol.grid[-1]))
+    return Cell(*found, sigma, at_edge=sigma in (grid[0], grid[-1]))
 
 
 def log_likelihoods(test: Tensor, samples: Tensor, sigma: float, *, chunk: int = _CHUNK) -> Tensor:

@@ -1,4 +1,4 @@
-"""Evaluation protocols: exactly how a score is computed, as data. Imports no torch.
+"""The evaluation protocols there are. Imports no torch.
 
 Why `digits-2k` has the numbers it has. The reference is the held-out split, not the 4 000 training images
 of the usual "FID against train": against train, a generator that memorises scores best, and a real-data
@@ -8,89 +8,20 @@ which the real-data floor makes visible. IS uses one split, as ten splits of 200
 spread in reports is over seeds.
 
 The protocols of the papers use the 2015 Inception graph. They share one generation and one feature pass.
+Two kinds use other things than a feature network: the Parzen window of GAN 2014 the pixels, before they
+are quantised; the SVMs of DCGAN 2015 the critic, so that they are for `ganbench evaluate` only.
 """
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, replace
+from dataclasses import replace
 from functools import cache
-from typing import Any
 
 from benchmark.errors import UserError, did_you_mean
 from benchmark.evaluation import weights
+from benchmark.evaluation.protocol import CRITIC, WINDOW, Protocol
 
-
-@dataclass(frozen=True)
-class Protocol:
-    """How generated images become scores.
-
-    Attributes:
-        name: how suites and records call it.
-        title: how reports call it.
-        extractor: the feature network, one of `benchmark.evaluation.extractors`.
-        metrics: the scores computed, from ``is`` (Inception score), ``fid`` (Fréchet distance), ``kid``
-            (kernel distance), ``precision`` and ``recall``.
-        n_generated: generated images per evaluation.
-        n_reference: real images that FID and the like compare with; 0 where nothing is compared.
-        reference_split: the split of the data set they are of: its first `n_reference` images; or ``none``.
-        isc_splits: groups over which the Inception score is averaged.
-        image_size: height and width in pixels at which images enter the extractor; 0 for as they are.
-        quantisation: how generator outputs become uint8.
-        comparable_with_papers: whether the scores may stand beside a number printed in a paper.
-        note: what a reader must know to read the scores.
-        weights_digest: SHA-256 (hex) of the extractor's weights file; empty until `resolved` where the file
-            is not part of ganbench.
-        is_sets: consecutive sets of `n_generated` / `is_sets` images with an Inception score each, of which
-            the mean is the score.
-        kid_subsets: pairs of random subsets over which KID is averaged.
-        kid_subset_size: images in such a subset.
-        prc_neighbours: the k of the k-nearest-neighbour balls of precision and recall.
-
-    """
-
-    name: str
-    title: str
-    extractor: str
-    metrics: tuple[str, ...]
-    n_generated: int
-    n_reference: int
-    reference_split: str
-    isc_splits: int
-    image_size: int
-    quantisation: str
-    comparable_with_papers: bool
-    note: str
-    weights_digest: str
-    is_sets: int | None = None
-    kid_subsets: int | None = None
-    kid_subset_size: int | None = None
-    prc_neighbours: int | None = None
-
-    def as_dict(self) -> dict[str, Any]:
-        """All fields that apply, as JSON types; this is what identifies the protocol in records."""
-        fields = {name: value for name, value in asdict(self).items() if value is not None}
-        return {**fields, "metrics": list(self.metrics)}
-
-    def resolved(self) -> Protocol:
-        """The protocol with the digest of the weights that are there now; runs are planned and scored by it.
-
-        Other weights than the published ones make it another protocol, comparable with no paper.
-
-        Raises:
-            UserError: the weights are not there or damaged; says how to get them.
-
-        """
-        if self.weights_digest:
-            return self
-        try:
-            digest = weights.inception_digest()
-        except UserError as error:
-            what = f"{error.where}: {error.what}"
-            raise UserError(what, where=f"protocol '{self.name}'", do=error.do) from None
-        if digest == weights.INCEPTION_SHA256:
-            return replace(self, weights_digest=digest)
-        note = "Not comparable with any paper: the weights are not the published ones. " + self.note
-        return replace(self, weights_digest=digest, comparable_with_papers=False, note=note)
+__all__ = ["Protocol", "get", "names", "replace"]
 
 
 def names() -> tuple[str, ...]:
@@ -127,7 +58,7 @@ def _registry() -> dict[str, Protocol]:
         ),
         weights_digest=weights.record(weights.path("digits-lenet"))["weights_sha256"],
     )
-    return {protocol.name: protocol for protocol in (digits_2k, *_of_papers())}
+    return {protocol.name: protocol for protocol in (digits_2k, *_of_papers(), *_windows(), *_of_critics())}
 
 
 def _of_papers() -> tuple[Protocol, ...]:
@@ -231,5 +162,117 @@ def _of_papers() -> tuple[Protocol, ...]:
                 f"{ours}k = 3 as in Kynkäänniemi et al. (2019), but with Inception features for VGG-16 and "
                 "10 000 images for 50 000."
             ),
+        ),
+    )
+
+
+def _windows() -> tuple[Protocol, ...]:
+    released = Protocol(
+        name="parzen-mnist",
+        title="Parzen-window log-likelihood of MNIST, 10 000 samples",
+        extractor=WINDOW,
+        metrics=("parzen_ll",),
+        n_generated=10_000,
+        n_reference=10_000,
+        reference_split="held-out",
+        isc_splits=None,
+        image_size=None,
+        quantisation="none: real values in 0..1, clamped",
+        comparable_with_papers=True,
+        note=(
+            "Comparable with Table 1 of Goodfellow et al. 2014 (parzen_ll.py: -c 10 -n 10000 -l 1000). "
+            "The standard error is over test images, not over seeds. A step of the grid of σ costs up to 13 "
+            "nats; the estimate depends on the number of samples; centroids beat the true distribution."
+        ),
+        weights_digest=None,
+        dataset="mnist",
+        n_validation=1_000,
+        first_validation=50_000,
+        sigma_grid=(0.1, 1.0, 10),
+    )
+    return (
+        released,
+        replace(
+            released,
+            name="parzen-mnist-fine-sigma",
+            title="Parzen-window log-likelihood of MNIST, 10 000 samples, finer grid of σ",
+            comparable_with_papers=False,
+            note=(
+                "Not comparable with a number of the papers: parzen-mnist with nine further σ between any "
+                "two of the released grid, which leave .13 nats to the choice of σ. "
+                "The standard error is over test images, not over seeds."
+            ),
+            sigma_grid=(0.1, 1.0, 91),
+        ),
+        replace(
+            released,
+            name="parzen-tfd",
+            title="Parzen-window log-likelihood of the Toronto faces, 10 000 samples, 5 folds",
+            n_reference=0,
+            reference_split="test set of each fold",
+            note=(
+                "Comparable with Table 1 of Goodfellow et al. 2014: the mean over the five folds, σ by the "
+                "validation part of each. The standard error is over folds, not over seeds."
+            ),
+            dataset="tfd",
+            n_validation=None,
+            first_validation=None,
+            folds=5,
+            folds_digest="",
+        ),
+    )
+
+
+def _of_critics() -> tuple[Protocol, ...]:
+    unstated = "The paper prints neither C nor scaling nor batch-norm mode; "
+    ours = "here C by validation images, no scaling, statistics averaged over the training images."
+    cifar10 = Protocol(
+        name="svm-cifar10",
+        title="L2-SVM on critic features, all labels of CIFAR-10",
+        extractor=CRITIC,
+        metrics=("classification_accuracy", "classification_error"),
+        n_generated=0,
+        n_reference=10_000,
+        reference_split="held-out",
+        isc_splits=None,
+        image_size=None,
+        quantisation=None,
+        comparable_with_papers=True,
+        note=f"Comparable with Table 1 of DCGAN 2015, for a critic trained on ImageNet-1k. {unstated}{ours}",
+        weights_digest=None,
+        dataset="cifar10",
+        n_validation=10_000,
+        first_validation=40_000,
+        labels_per_class=0,
+    )
+    over_draws = "The spread is 1.96 standard deviations over draws of labels, not over seeds."
+    return (
+        cifar10,
+        replace(
+            cifar10,
+            name="svm-cifar10-400",
+            title="L2-SVM on critic features, 400 labels per class of CIFAR-10",
+            note=(
+                "Comparable with the last column of Table 1 of DCGAN 2015, for a critic trained on "
+                f"ImageNet-1k. {unstated}{ours} {over_draws}"
+            ),
+            labels_per_class=400,
+            draws=100,
+            choosing_draws=10,
+        ),
+        replace(
+            cifar10,
+            name="svm-svhn-1000",
+            title="L2-SVM on critic features, 1 000 labels of SVHN",
+            n_reference=26_032,
+            note=(
+                "Comparable with Table 2 of DCGAN 2015 and with its revision: 100 labels per class, C by 10 "
+                f"of the draws (svhn_semisup_analysis.py). {over_draws}"
+            ),
+            dataset="svhn",
+            first_validation=63_257,
+            labels_per_class=100,
+            draws=100,
+            choosing_draws=10,
         ),
     )

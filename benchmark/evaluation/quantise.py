@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import torch
 from torch import Tensor
 
@@ -33,3 +35,40 @@ def to_uint8(images: Tensor, low: float, high: float) -> Tensor:
         raise NonFiniteImages(f"{n_bad} of {images.numel()} generated values are NaN or Inf")
     levels = (images.to(torch.promote_types(images.dtype, torch.float32)) - low) * (255.0 / (high - low))
     return levels.clamp(0.0, 255.0).round().to(torch.uint8)
+
+
+@dataclass(frozen=True)
+class Generated:
+    """A batch of generated images, and what they were before they were quantised.
+
+    Attributes:
+        images: uint8 [B, C, H, W] on the CPU.
+        outputs: of the generator, floating-point [B, C, H, W], wherever it runs; None for images from files.
+        image_range: the outputs that are black and white.
+
+    """
+
+    images: Tensor
+    outputs: Tensor | None = None
+    image_range: tuple[float, float] = (0.0, 1.0)
+
+    @classmethod
+    def of(cls, outputs: Tensor, image_range: tuple[float, float], n: int) -> Generated:
+        """The first n of a generator's outputs; all of them have to be finite.
+
+        Raises:
+            NonFiniteImages: one is not.
+
+        """
+        images = to_uint8(outputs, *image_range).cpu()[:n].contiguous()
+        return cls(images, outputs[:n], image_range)
+
+    def real_valued(self) -> Tensor:
+        """Pixels before quantisation in 0..1, float32 [B, C, H, W] on the CPU; clamped to the range.
+
+        Of images from files, which have nothing else, the uint8 images.
+        """
+        if self.outputs is None:
+            return self.images
+        low, high = self.image_range
+        return ((self.outputs.float() - low) / (high - low)).clamp(0, 1).cpu()

@@ -98,7 +98,12 @@ def circumstances(dataset: DatasetInfo, image_size: int | None, device: torch.de
 
 
 def _where(protocol: Protocol) -> tuple[str, str, int, str]:
-    return protocol.extractor, protocol.weights_digest, protocol.image_size, protocol.reference_split
+    return (
+        protocol.extractor,
+        protocol.weights_digest or "",
+        protocol.image_size or 0,
+        protocol.reference_split,
+    )
 
 
 def _normal(protocol: Protocol, key: dict[str, Any], first: Callable[[Protocol], Tensor]) -> frechet.Normal:

@@ -1,14 +1,23 @@
 """The report of a suite, made from records alone."""
 
-from collections.abc import Sequence
-from pathlib import Path
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
 
 from benchmark.errors import UserError, did_you_mean
 from benchmark.report.loaded import LoadedRecord, MissingRun
 
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping, Sequence
+    from pathlib import Path
+
+    from baselines.claims import Claim
+    from benchmark.report.content import Content
+
 __all__ = ["FORMATS", "LoadedRecord", "MissingRun", "write_report"]
 
-FORMATS = ("html", "md", "tex", "csv")
+FORMATS = ("html", "md", "tex", "csv", "json")
 
 
 def write_report(
@@ -20,12 +29,33 @@ def write_report(
     formats: Sequence[str] = FORMATS,
     missing: Sequence[MissingRun] = (),
     bibtex: str = "",
+    planned: Collection[int] = (),
+    reference: Sequence[Mapping[str, Any]] = (),
+    claims: Sequence[Claim] | None = None,
 ) -> list[Path]:
-    """Write report.html, report.md, tables.tex, results.csv, curves/*.svg and citations.bib below `out`.
+    """Write report.html, report.md, tables.tex, results.csv, verdicts.json, curves/*.svg and citations.bib.
 
-    `command` is what a reader types to make the report again; `missing` are planned runs without a record;
-    citations.bib is written when `bibtex` is not empty, curves/ when HTML or Markdown is asked for. Equal
-    records in any order give equal bytes. Returns the files written. Raises UserError for an unknown format.
+    Equal records in any order give equal bytes. Files of formats not asked for are not written; curves/
+    belongs to HTML and Markdown, citations.bib to all.
+
+    Args:
+        records: what the report is about.
+        out: the folder.
+        suite: its name.
+        command: what a reader types to make the report again.
+        formats: of `FORMATS`.
+        missing: planned runs without a record.
+        bibtex: entries of the papers, to which the report adds its own.
+        planned: seeds that each cell should have.
+        reference: accepted records, from which the spread over seeds may be known.
+        claims: what to judge against; all that the papers print, unless given.
+
+    Returns:
+        The files written.
+
+    Raises:
+        UserError: an unknown format.
+
     """
     for name in formats:
         if name not in FORMATS:
@@ -33,9 +63,29 @@ def write_report(
                 f"unknown report format {name!r}", where="--format", do=did_you_mean(name, FORMATS)
             )
     # Imported here: the command line imports this package, and must not wait for pandas and matplotlib.
-    from benchmark.report import content, html, latex, markdown, tidy
+    from benchmark.report import axes, content
 
-    report = content.compose(records, missing, suite=suite, command=command, bibtex=bibtex)
+    report = content.compose(
+        records,
+        missing,
+        suite=suite,
+        command=command,
+        bibtex=bibtex,
+        planned=planned,
+        reference=reference,
+        claims=claims,
+        axes=axes.AXES if "html" in formats else axes.AXES[:1] if "md" in formats else (),
+    )
+    files = _files(report, records, suite, formats)
+    return [_write(out / name, text) for name, text in files.items()]
+
+
+def _files(
+    report: Content, records: Sequence[LoadedRecord], suite: str, formats: Sequence[str]
+) -> dict[str, str]:
+    """Name → text, the one to open first."""
+    from benchmark.report import html, latex, markdown, tidy
+
     files: dict[str, str] = {}
     if "html" in formats:
         files["report.html"] = html.render(report)
@@ -45,11 +95,13 @@ def write_report(
         files["tables.tex"] = latex.render(report)
     if "csv" in formats:
         files["results.csv"] = tidy.to_csv(records, suite)
+    if "json" in formats:
+        verdicts = {"suite": suite, "records_sha256": report.origin.digest, **report.papers.as_dict()}
+        files["verdicts.json"] = json.dumps(verdicts, indent=1, ensure_ascii=False) + "\n"
     if {"html", "md"} & set(formats):
         files |= {f"curves/{figure.stem}.svg": figure.svg for figure in report.figures}
-    if report.bibtex:
-        files["citations.bib"] = report.bibtex + "\n"
-    return [_write(out / name, text) for name, text in files.items()]
+    files["citations.bib"] = report.bibtex + "\n"
+    return files
 
 
 def _write(path: Path, text: str) -> Path:

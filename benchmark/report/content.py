@@ -1,19 +1,33 @@
 """Everything the report says, in the order it says it, before any format is chosen."""
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from benchmark.report.cells import Cell, Grouping, group, paper_text
+from baselines.claims import Claim
+from benchmark.against_paper import against_paper, statements
+from benchmark.report.axes import AXES, Axis
+from benchmark.report.budgets import budget_table, compute_text
+from benchmark.report.cells import Cell, Grouping, group
 from benchmark.report.circumstances import environment_tables, problem_table, run_table, timing_table
+from benchmark.report.citation import Origin, origin
 from benchmark.report.curves import loss_figure, score_figure
+from benchmark.report.described import ExperimentSection, experiment_section
 from benchmark.report.figure import Figure
 from benchmark.report.loaded import LoadedRecord, MissingRun
-from benchmark.report.quantities import count, count_range, plural
+from benchmark.report.quantities import count_range, plural
 from benchmark.report.samples import Strip, strips
 from benchmark.report.scores import Comparison, comparisons, score_table
-from benchmark.report.table import Column, Row, Table
+from benchmark.report.stability import stability_table
+from benchmark.report.table import Table
+from benchmark.report.verdicts import Papers, comparable, papers
+
+SPREAD = (
+    "± is the sample standard deviation (n − 1) over training seeds, not an interval and not a standard "
+    "error. A seed decides the initial weights, the order of the data, all noise of training and the latents "
+    "that are scored; settings, data and budget are fixed."
+)
 
 
 @dataclass(frozen=True)
@@ -26,35 +40,32 @@ class ScoreSection:
 
 
 @dataclass(frozen=True)
-class ExperimentSection:
-    """What an experiment is: paper, networks, settings with sources, deviations."""
-
-    label: str
-    title: str
-    paper: str
-    summary: str
-    budget: str
-    settings: Table | None
-    deviations: Table | None
-
-
-@dataclass(frozen=True)
 class Content:
     """The report, independent of its format."""
 
     title: str
     summary: str
     warnings: tuple[str, ...]
+    compute: str
+    papers: Papers
     scores: tuple[ScoreSection, ...]
+    stability: Table | None
     losses: tuple[Figure, ...]
     strips: tuple[Strip, ...]
     problems: Table | None
+    budgets: Table | None
     experiments: tuple[ExperimentSection, ...]
     environments: tuple[Table, ...]
     timing: Table | None
     runs: Table | None
     command: str
+    origin: Origin
     bibtex: str
+
+    @property
+    def spread(self) -> str:
+        """Which variability the report's ± are about, and as what."""
+        return SPREAD
 
     @property
     def figures(self) -> tuple[Figure, ...]:
@@ -63,39 +74,82 @@ class Content:
 
 
 def compose(
-    runs: Sequence[LoadedRecord], missing: Sequence[MissingRun], *, suite: str, command: str, bibtex: str
+    runs: Sequence[LoadedRecord],
+    missing: Sequence[MissingRun],
+    *,
+    suite: str,
+    command: str,
+    bibtex: str = "",
+    planned: Collection[int] = (),
+    reference: Sequence[Mapping[str, Any]] = (),
+    claims: Sequence[Claim] | None = None,
+    axes: Sequence[Axis] = AXES,
 ) -> Content:
-    """Group, summarise and draw. The result does not depend on the order of the records."""
+    """Group, summarise and draw, against each of `axes`; without any, nothing is drawn.
+
+    The result does not depend on the order of the records.
+    """
     grouping = group(runs, missing)
     cells = grouping.cells
     compared = comparisons(cells)
+    found = _papers(cells, missing, planned=planned, reference=reference, claims=claims)
     stem = _unique_stems()
-    # A run without a record has no dataset or budget: it gets a row only where there is just one of each.
-    one_frame = len({(c.dataset["name"], c.dataset.get("digest"), c.gen_iters) for c in compared}) == 1
-    sections = tuple(
-        ScoreSection(
-            c,
-            score_table(c, grouping.absent if one_frame else ()),
-            tuple(score_figure(c, metric, stem(f"{metric}-{c.name}")) for metric in c.metrics),
-        )
-        for c in compared
-    )
-    losses = (loss_figure(cell, stem(f"losses-{cell.label}")) for cell in cells)
+    sections = _sections(grouping, compared, found, axes, stem)
+    source = origin(suite, cells)
+    losses = (loss_figure(cell, stem(f"losses-{cell.label}")) for cell in (cells if axes else ()))
     return Content(
         title=f"GAN benchmark: suite {suite}",
         summary=_summary(suite, grouping, compared),
         warnings=(*_comparability(compared), *grouping.notes, *_mixed_environments(cells)),
+        compute=compute_text(cells),
+        papers=found,
         scores=sections,
+        stability=stability_table(compared),
         losses=tuple(figure for figure in losses if figure is not None),
         strips=strips(cells),
         problems=problem_table(grouping),
-        experiments=tuple(map(_experiment, cells)),
+        budgets=budget_table(cells),
+        experiments=tuple(map(experiment_section, cells)),
         environments=environment_tables(cells),
         timing=timing_table(cells),
         runs=run_table(cells),
         command=command,
-        bibtex=bibtex.strip(),
+        origin=source,
+        bibtex="\n\n".join(entry for entry in (bibtex.strip(), source.bibtex()) if entry),
     )
+
+
+def _papers(cells: Sequence[Cell], missing: Sequence[MissingRun], **given: Any) -> Papers:
+    absent = sorted(m.experiment for m in missing)
+    experiments = dict.fromkeys([*(cell.first["experiment"] for cell in cells), *absent])
+    return papers(against_paper(cells, experiments, **given), statements(experiments), cells)
+
+
+def _sections(
+    grouping: Grouping,
+    compared: Sequence[Comparison],
+    found: Papers,
+    axes: Sequence[Axis],
+    stem: Callable[[str], str],
+) -> tuple[ScoreSection, ...]:
+    # A run without a record has no dataset or budget: it gets a row only where there is just one of each.
+    one_frame = len({(c.dataset["name"], c.dataset.get("digest"), c.gen_iters) for c in compared}) == 1
+    return tuple(
+        ScoreSection(
+            c,
+            score_table(c, grouping.absent if one_frame else ()),
+            tuple(
+                _figure(c, metric, stem(f"{metric}-{c.name}"), found, axes)
+                for metric in (c.metrics if axes else ())
+            ),
+        )
+        for c in compared
+    )
+
+
+def _figure(c: Comparison, metric: str, stem: str, found: Papers, axes: Sequence[Axis]) -> Figure:
+    printed = {cell.label: comparable(found, cell, c.name, metric) for cell in c.cells}
+    return score_figure(c, metric, stem, printed, axes)
 
 
 def _unique_stems() -> Callable[[str], str]:
@@ -134,9 +188,8 @@ def _summary(suite: str, grouping: Grouping, compared: Sequence[Comparison]) -> 
         "updates). "
         f"{done} of {plural(planned, 'run')} reached the budget"
         + "".join(f"; {n} {what}" for n, what in lost if n)
-        + f". Scores: {'; '.join(dict.fromkeys(c.in_words() for c in compared))}. The number reported is "
-        "the one at the end of the budget, not the best one on the way; ± is the sample standard deviation "
-        "over training seeds."
+        + f". Scores: {'; '.join(dict.fromkeys(c.in_words() for c in compared)) or 'none'}. "
+        "The number reported is the one at the end of the budget, not the best one on the way."
     )
 
 
@@ -160,51 +213,3 @@ def _mixed_environments(cells: Sequence[Cell]) -> list[str]:
         for c in cells
         if len(c.env_ids) > 1
     ]
-
-
-def _experiment(cell: Cell) -> ExperimentSection:
-    spec = cell.experiment
-    settings = tuple(
-        Row((key, _value(entry.get("value")), str(entry.get("source", "")), str(entry.get("confidence", ""))))
-        for key, entry in spec.get("settings", {}).items()
-    )
-    deviations = tuple(
-        Row(tuple(str(d.get(k, "")) for k in ("what", "why", "effect"))) for d in spec.get("deviations", ())
-    )
-    return ExperimentSection(
-        cell.label,
-        str(spec.get("title", "")),
-        paper_text(spec),
-        str(spec.get("summary", "")),
-        paper_budget(spec.get("budget")),
-        Table(
-            "Settings, each with its source.",
-            (Column("Setting"), Column("Value"), Column("Source"), Column("Confidence")),
-            settings,
-        )
-        if settings
-        else None,
-        Table("Deviations from the paper.", (Column("What"), Column("Why"), Column("Effect")), deviations)
-        if deviations
-        else None,
-    )
-
-
-def _value(value: Any) -> str:
-    if isinstance(value, list | tuple):
-        return ", ".join(map(_value, value))
-    if isinstance(value, dict):
-        return ", ".join(f"{k} {_value(v)}" for k, v in value.items())
-    return str(value)
-
-
-def paper_budget(budget: dict[str, Any] | None) -> str:
-    """The paper's training length in a sentence; empty where none was recorded."""
-    if not budget:
-        return ""
-    if budget.get("confidence") == "suite":
-        return "The paper has no such run: its training length is the suite's."
-    printed = budget.get("gen_iters")
-    length = f"{count(printed)} G-iterations" if printed else "not printed"
-    arithmetic, source = budget.get("arithmetic", ""), budget.get("source", "")
-    return f"Training length in the paper: {length}. {arithmetic} {f'[{source}]' if source else ''}".strip()

@@ -1,64 +1,165 @@
-"""Scores and losses against G-iterations."""
+"""Scores against the course of training."""
 
-import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Canvas
-from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
-from matplotlib.transforms import blended_transform_factory
+from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter
 
-from benchmark.report.cells import Cell, score
-from benchmark.report.figure import COLOURS, INK, MARKERS, MUTED, Figure, house_style, to_svg
-from benchmark.report.quantities import NARROW_SPACE, count, finite, metric_title
+from baselines.claims import Claim
+from benchmark.report.axes import AXES, Axis
+from benchmark.report.cells import Cell
+from benchmark.report.figure import COLOURS, INK, MARKERS, Figure, house_style, to_svg
+from benchmark.report.hover import Spot, with_titles
+from benchmark.report.labels import direct_labels, plain_numbers, shorten
+from benchmark.report.levels import Level, draw_levels, within_reach
+from benchmark.report.quantities import (
+    count,
+    duration,
+    finite,
+    metric_name,
+    metric_title,
+    metric_with_unit,
+    plural,
+)
 from benchmark.report.scores import Comparison
+from benchmark.report.sources import spread_over
 from benchmark.report.summary import mean
+from benchmark.report.traces import Point, Trace, mean_points, trace, value_table
 
 LOG_RANGE = 20.0
 """Largest over smallest value from which a FID axis is logarithmic."""
-REACH = 10.0
-"""Factor between the best score and real data up to which the axis extends to real data."""
 
 Line = tuple[list[int], list[float]]
 
 
-def score_figure(c: Comparison, metric: str, stem: str) -> Figure:
-    """Draw one panel: per cell the mean of the finished seeds (bold), each seed (thin), × for divergence."""
+def score_figure(
+    c: Comparison,
+    metric: str,
+    stem: str,
+    printed: Mapping[str, Sequence[Claim]] | None = None,
+    axes: Sequence[Axis] = AXES,
+) -> Figure:
+    """Draw one panel per horizontal axis: per cell the mean of the finished seeds (bold), each seed (thin).
+
+    `printed`: by cell label the numbers that the cell was judged by; each is a dashed line, its ± hatched.
+    """
+    levels = _levels(c, metric, printed or {})
+    first, *others = (_view(c, metric, stem, axis, levels) for axis in axes)
+    return replace(first, others=tuple(others), values=value_table(c, metric))
+
+
+def _view(c: Comparison, metric: str, stem: str, axis: Axis, levels: Sequence[Level]) -> Figure:
+    traces = [[trace(r, c.name, metric, axis.key) for r in cell.records] for cell in c.cells]
+    values = [p.y for cell in traces for trace in cell for p in trace.points]
+    near = [level for level in levels if within_reach(level.value, values)]
+    largest = max((p.x for cell in traces for trace in cell for p in trace.points), default=0.0)
+    unit, label = axis.unit(largest)
     with house_style():
         canvas = Canvas(figsize=(6.4, 4.0))
         ax = canvas.subplots()
+        spots: list[Spot] = []
         ends: list[tuple[float, int]] = []
-        values: list[float] = []
         for i, cell in enumerate(c.cells):
-            seeds = [(_score_line(r, c.name, metric), r["status"] == "done") for r in cell.records]
-            values += [y for (_, ys), _ in seeds for y in ys]
-            end = _draw_cell(ax, seeds, i)
-            if end is not None:
-                ends.append((end, i))
-        level = mean(c.real_data(metric)) if c.real_data(metric) else None
-        near = level is not None and _within_reach(level, values)
-        _axes(ax, c, metric, [*values, level] if near and level is not None else values)
-        if level is not None:
-            _real_line(ax, level, near)
-        labels = [_shorten(cell.label) for cell in c.cells]
+            own = _draw_traces(ax, traces[i], unit, i)
+            spots += [_spot(cell.label, metric, axis, p, traces[i], unit) for p in own]
+            ends += [(own[-1].y, i)] if own else []
+        reach = [level.value + (level.spread or 0.0) * sign for level in near for sign in (-1, 1)]
+        _score_axes(ax, c, metric, [*values, *reach])
+        ax.set_xlim(0, (c.gen_iters if axis is AXES[0] else largest / unit) or 1)
+        ax.set_xlabel(label)
+        draw_levels(ax, levels, values)
+        labels = [shorten(cell.label) for cell in c.cells]
         canvas.subplots_adjust(
             left=0.075, right=1 - 0.011 * max(map(len, labels)) - 0.05, top=0.92, bottom=0.12
         )
-        _direct_labels(ax, ends, labels)
-        svg = to_svg(canvas)
-    caption = (
-        f"{metric_title(metric)} against G-iterations, protocol {c.name}. "
+        direct_labels(ax, ends, labels)
+        svg = with_titles(to_svg(canvas), ax, spots)
+    return Figure(
+        stem if axis is AXES[0] else f"{stem}-{axis.key.replace('_', '-')}",
+        svg,
+        _caption(c, metric, axis, near),
+        _description(c, metric, axis),
+        axis.key,
+    )
+
+
+def _levels(c: Comparison, metric: str, printed: Mapping[str, Sequence[Claim]]) -> list[Level]:
+    real = c.real_data(metric)
+    levels = [Level(mean(real), f"real data {mean(real):.3g}")] if real else []
+    for i, cell in enumerate(c.cells):
+        for claim in printed.get(cell.label, ()):
+            if claim.value is not None:
+                whose = "paper" if len(c.cells) == 1 else f"{shorten(cell.label)} in the paper"
+                over = f" over {spread_over(claim)}" if claim.spread is not None else ""
+                text = f"{whose}: {claim.printed}{over}"
+                levels.append(Level(claim.value, text, COLOURS[i % len(COLOURS)], claim.spread))
+    return levels
+
+
+def _caption(c: Comparison, metric: str, axis: Axis, near: Sequence[Level]) -> str:
+    dashed = ["real data"] if any(level.colour == INK for level in near) else []
+    printed = [level for level in near if level.colour != INK]
+    if printed:
+        hatched = " (hatched: its ±)" if any(level.spread for level in printed) else ""
+        dashed.append(f"what the paper prints{hatched}")
+    clocks = len({env for cell in c.cells for env in cell.env_ids}) > 1 and axis.key == "wall_s"
+    return (
+        f"{metric_title(metric)} against {axis.title}, protocol {c.name}. "
         "Bold with markers: mean over finished seeds; thin: each seed"
-        + ("; dashed: real data" if near else "")
+        + (f"; dashed: {' and '.join(dashed)}" if dashed else "")
         + ("; ×: where a seed diverged." if any(cell.diverged for cell in c.cells) else ".")
+        + (" The times come from more than one environment." if clocks else "")
     )
+
+
+def _description(c: Comparison, metric: str, axis: Axis) -> str:
     finals = [f"{cell.label} {mean(v):.4g}" for cell in c.cells if (v := c.final(cell, metric))]
-    at_end = f" Mean at {count(c.gen_iters)}: {', '.join(finals)}." if finals else ""
-    description = (
-        f"Line chart of {metric_title(metric)[:-2]} against G-iterations, {len(c.cells)} experiments.{at_end}"
+    at_end = f" Mean at {count(c.gen_iters)} G-iterations: {', '.join(finals)}." if finals else ""
+    return (
+        f"Line chart of {metric_name(metric)} against {axis.title}, "
+        f"{plural(len(c.cells), 'experiment')}.{at_end}"
     )
-    return Figure(stem, svg, caption, description)
+
+
+def _draw_traces(ax: Axes, traces: Sequence[Trace], unit: float, i: int) -> list[Point]:
+    """Thin seeds, bold mean; the points with a value to read: those of the mean, or where seeds diverged."""
+    colour = COLOURS[i % len(COLOURS)]
+    last: list[Point] = []
+    for one in traces:
+        xs, ys = [p.x / unit for p in one.points], [p.y for p in one.points]
+        ax.plot(xs, ys, color=colour, linewidth=0.7, alpha=0.55, linestyle="-" if one.done else (0, (3, 2)))
+        if not one.done and one.points:
+            ax.plot(xs[-1:], ys[-1:], color=colour, marker="x", markersize=7, markeredgewidth=1.8)
+            last.append(one.points[-1])
+    points = mean_points(traces)
+    ax.plot(
+        [p.x / unit for p in points],
+        [p.y for p in points],
+        color=colour,
+        linewidth=1.9,
+        marker=MARKERS[i % len(MARKERS)],
+        markersize=4.0,
+        linestyle="-" if i < len(COLOURS) else "--",
+        clip_on=False,
+        zorder=3,
+    )
+    return points or last
+
+
+def _spot(name: str, metric: str, axis: Axis, p: Point, traces: Sequence[Trace], unit: float) -> Spot:
+    seeds = [q.y for t in traces if t.done for q in t.points if q.gen_iters == p.gen_iters]
+    value = f"{metric_name(metric)} {p.y:.4g}"
+    if len(seeds) > 1:
+        value += f", mean of {len(seeds)} seeds ({', '.join(f'{y:.4g}' for y in seeds)})"
+    where = f"{count(p.gen_iters)} G-iterations"
+    if axis.key == "wall_s":
+        where = f"{duration(p.x)} ({where})"
+    elif axis is not AXES[0]:
+        where = f"{count(p.x)} {axis.title} ({where})"
+    return Spot(p.x / unit, p.y, f"{name}, {where}: {value}")
 
 
 def loss_figure(cell: Cell, stem: str) -> Figure | None:
@@ -79,17 +180,12 @@ def loss_figure(cell: Cell, stem: str) -> Figure | None:
             ax.tick_params(labelsize=7.5, length=2)
             ax.xaxis.set_major_locator(MaxNLocator(4, integer=True))
             ax.yaxis.set_major_locator(MaxNLocator(4))
-            _plain_numbers(ax)
+            plain_numbers(ax)
         canvas.subplots_adjust(left=0.105, right=0.965, top=0.86, bottom=0.27, wspace=0.36)
         svg = to_svg(canvas)
     return Figure(
         stem, svg, cell.label, f"Small line charts of the {' and '.join(names)} loss of {cell.label}."
     )
-
-
-def _score_line(record: dict[str, Any], protocol: str, metric: str) -> Line:
-    points = [(p["gen_iters"], s) for p in record["curve"] if (s := score(p, protocol, metric)) is not None]
-    return [x for x, _ in points], [y for _, y in points]
 
 
 def _loss_line(record: dict[str, Any], name: str) -> Line:
@@ -132,11 +228,12 @@ def _draw_cell(
     return end
 
 
-def _axes(ax: Axes, c: Comparison, metric: str, values: Sequence[float]) -> None:
-    ax.set_xlim(0, c.gen_iters)
-    ax.set_xlabel("G-iterations")
+def _score_axes(ax: Axes, c: Comparison, metric: str, values: Sequence[float]) -> None:
+    if values:
+        ax.update_datalim([(0.0, min(values)), (0.0, max(values))], updatex=False)
+        ax.autoscale_view(scalex=False)
     ax.xaxis.set_major_locator(MaxNLocator(6, integer=True))
-    label = f"{metric_title(metric)} ({c.protocol['extractor']}, {c.sample_sizes()})"
+    label = f"{metric_with_unit(metric)} ({c.protocol['extractor']}, {c.sample_sizes()})"
     if metric == "fid" and values and min(values) > 0 and max(values) / min(values) > LOG_RANGE:
         ax.set_yscale("log")
         wide = max(values) / min(values) > 1e3
@@ -145,89 +242,4 @@ def _axes(ax: Axes, c: Comparison, metric: str, values: Sequence[float]) -> None
         label += ", log scale"
     # The label lies above the axis: written along it, it would be longer than the axis and hard to read.
     ax.set_title(label, loc="left", x=-0.1, fontsize=9, parse_math=False)
-    _plain_numbers(ax)
-
-
-def _plain_numbers(ax: Axes) -> None:
-    # Not matplotlib's own formats: its log and offset notations are mathtext, which is not text in the SVG.
-    ax.yaxis.set_major_formatter(FuncFormatter(lambda y, _: f"{y:.6g}".replace("-", "−")))
-    ax.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:,.0f}".replace(",", NARROW_SPACE)))
-
-
-def _within_reach(level: float, values: Sequence[float]) -> bool:
-    """Whether an axis that shows `level` still shows how the values differ."""
-    if not values or min(values) <= 0 or level <= 0:
-        return True
-    return min(values) / REACH <= level <= max(values) * REACH
-
-
-def _real_line(ax: Axes, level: float, near: bool) -> None:
-    """A dashed line at the score of real data, or a note at the edge it lies beyond."""
-    place: Any = ax.transAxes
-    text = f"real data {level:.3g}"
-    if near:
-        ax.axhline(level, color=INK, linewidth=1.0, linestyle=(0, (4, 3)))
-        height, place = level, blended_transform_factory(ax.transAxes, ax.transData)
-    elif level < ax.get_ylim()[0]:
-        height, text = 0.0, f"{text} lies below this axis"
-    else:
-        height, text = 0.94, f"{text} lies above this axis"
-    ax.annotate(
-        text,
-        (0.015, height),
-        xycoords=place,
-        xytext=(0, 3),
-        textcoords="offset points",
-        fontsize=8,
-        color=INK,
-    )
-
-
-def _direct_labels(
-    ax: Axes, ends: Sequence[tuple[float, int]], labels: Sequence[str], gap: float = 0.052
-) -> None:
-    """Names right of the lines' ends, pushed apart to `gap` of the height, joined to them by a thin line."""
-    # transData still carries matplotlib's old view limits until the axes are asked for theirs.
-    ax.get_ylim()
-    places = []
-    for y, i in ends:
-        at = ax.transAxes.inverted().transform(ax.transData.transform((0.0, y)))[1]
-        places.append((min(max(float(at), 0.0), 1.0), i))
-    for (at, i), shown in zip(sorted(places), _spaced([at for at, _ in sorted(places)], gap), strict=True):
-        colour = COLOURS[i % len(COLOURS)]
-        ax.plot(
-            [1.0, 1.025, 1.045],
-            [at, shown, shown],
-            transform=ax.transAxes,
-            color=colour,
-            linewidth=0.8,
-            clip_on=False,
-        )
-        ax.plot(
-            [1.045],
-            [shown],
-            transform=ax.transAxes,
-            color=colour,
-            marker=MARKERS[i % len(MARKERS)],
-            markersize=4.5,
-            clip_on=False,
-        )
-        ax.text(1.065, shown, labels[i], transform=ax.transAxes, va="center", fontsize=8.5, parse_math=False)
-    if not ends:
-        ax.text(0.5, 0.5, "no finite scores", transform=ax.transAxes, ha="center", color=MUTED)
-
-
-def _spaced(sorted_places: Sequence[float], gap: float) -> list[float]:
-    out: list[float] = []
-    for at in sorted_places:
-        out.append(max(at, out[-1] + gap) if out else at)
-    # Pushed past the top: push the crowd back down.
-    ceiling = math.inf if not out else max(1.0, out[0] + gap * (len(out) - 1))
-    for k in range(len(out) - 1, -1, -1):
-        out[k] = min(out[k], ceiling)
-        ceiling = out[k] - gap
-    return out
-
-
-def _shorten(text: str, limit: int = 34) -> str:
-    return text if len(text) <= limit else text[: limit - 1] + "…"
+    plain_numbers(ax)

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 import matplotlib
 from matplotlib.figure import Figure as Canvas
 
+from benchmark.report.table import Table
+
 INK, MUTED, GRID, PAPER = "#23272e", "#6b7079", "#e4e6ea", "#fefefe"
 # Okabe & Ito (2008), without the yellow and black that vanish on a light or a dark page.
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
@@ -24,12 +26,24 @@ _THEMED = {
 
 @dataclass(frozen=True)
 class Figure:
-    """Drawn chart: stem, standalone SVG text, caption, and a description for those who cannot see it."""
+    """Drawn chart: stem, standalone SVG text, caption, and a description for those who cannot see it.
+
+    `axis`: the key of its horizontal axis (`axes.AXES`), where there is a choice; `others`: the same against
+    the other ones; `values`: the same as a table.
+    """
 
     stem: str
     svg: str
     caption: str
     description: str
+    axis: str = ""
+    others: "tuple[Figure, ...]" = ()
+    values: Table | None = None
+
+    @property
+    def views(self) -> "tuple[Figure, ...]":
+        """Against each of the axes."""
+        return (self, *self.others)
 
     def inline(self) -> str:
         """Make the SVG element for an HTML page: page colours, unique ids, width left to the page."""

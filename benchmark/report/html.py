@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
+from benchmark.report.axes import AXES
 from benchmark.report.content import Content
 from benchmark.report.figure import Figure
 
@@ -21,12 +22,13 @@ def render(content: Content) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    filters: dict[str, Callable[..., Any]] = {"chart": _chart, "value": _value}
+    filters: dict[str, Callable[..., Any]] = {"svg": _svg, "value": _value}
     environment.filters.update(filters)
+    environment.globals["axes"] = AXES
     return environment.get_template("report.html.j2").render(c=content)
 
 
-def _chart(figure: Figure) -> Markup:
+def _svg(figure: Figure) -> Markup:
     # Markup is safe here: matplotlib escapes the text it draws and `inline` escapes the description.
     return Markup(figure.inline())
 

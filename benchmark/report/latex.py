@@ -6,6 +6,7 @@ from dataclasses import replace
 from benchmark.report.content import Content, ScoreSection
 from benchmark.report.quantities import NARROW_SPACE, count
 from benchmark.report.table import Table
+from benchmark.report.verdicts import COMPARABLE, brief
 
 _SPECIAL = {
     "\\": r"\textbackslash{}",
@@ -34,8 +35,19 @@ _SPECIAL = {
     "“": "``",
     "”": "''",
     "…": r"\dots{}",
+    "→": r"$\rightarrow$",
+    "σ": r"$\sigma$",
+    "✓": r"$\surd$",
+    "▼": r"$\downarrow$",
+    "▲": r"$\uparrow$",
+    "≠": r"$\neq$",
+    "✗": r"$\times$",
+    "○": r"$\circ$",
     NARROW_SPACE: r"\,",
 }
+
+MANY = 7
+"""Columns from which a table is set smaller."""
 
 
 def escape(text: str) -> str:
@@ -44,9 +56,14 @@ def escape(text: str) -> str:
 
 
 def render(c: Content) -> str:
-    """Per comparable set one table of scores and one of cost."""
+    """The verdicts, then per comparable set one table of scores and one of cost; each names its records."""
     head = "% Made by ganbench from the run records. Needs \\usepackage{booktabs}; \\input this file.\n"
-    tables = []
+    origin = c.origin.text()
+    verdicts = (t for t in (c.papers.numbers, c.papers.orderings) if t is not None)
+    tables = [
+        table(_judged(t, (c.papers.summary, origin)), f"tab:ganbench-verdicts-{k + 1}")
+        for k, t in enumerate(verdicts)
+    ]
     for k, section in enumerate(c.scores):
         cost = [
             i for i, column in enumerate(section.table.columns) if column.group in ("Parameters", "Per run")
@@ -54,7 +71,11 @@ def render(c: Content) -> str:
         scores = [i for i in range(len(section.table.columns)) if i not in cost]
         tables.append(
             table(
-                replace(section.table.select(scores), caption=_caption(section)),
+                replace(
+                    section.table.select(scores),
+                    caption=_caption(section, c.compute),
+                    notes=(*section.table.notes, origin),
+                ),
                 f"tab:ganbench-scores-{k + 1}",
             )
         )
@@ -64,7 +85,7 @@ def render(c: Content) -> str:
         )
         tables.append(
             table(
-                replace(section.table, rows=measured, notes=(), caption=about).select([0, *cost]),
+                replace(section.table, rows=measured, notes=(origin,), caption=about).select([0, *cost]),
                 f"tab:ganbench-cost-{k + 1}",
             )
         )
@@ -73,13 +94,14 @@ def render(c: Content) -> str:
 
 def table(t: Table, label: str) -> str:
     """One `table` float with its notes in small print below."""
+    size = r"\scriptsize" if len(t.columns) > MANY else r"\small"
     spec = "".join("r" if column.numeric else "l" for column in t.columns)
     lines = [
         r"\begin{table}",
         r"  \centering",
         rf"  \caption{{{escape(t.caption)}}}",
         rf"  \label{{{label}}}",
-        r"  \par\medskip\small\setlength{\tabcolsep}{4pt}",
+        rf"  \par\medskip{size}\setlength{{\tabcolsep}}{{4pt}}",
         rf"  \begin{{tabular}}{{{spec}}}",
         r"    \toprule",
         *_headings(t),
@@ -108,14 +130,21 @@ def _headings(t: Table) -> list[str]:
     return [*lines, f"    {' & '.join(escape(column.header) for column in t.columns)} \\\\"]
 
 
-def _caption(section: ScoreSection) -> str:
+def _judged(t: Table, closing: tuple[str, ...]) -> Table:
+    """The rows that were judged, each with its reason below; the others are counted in the summary."""
+    rows = tuple(row for row in t.rows if row.kind in COMPARABLE)
+    reasons = (f"{', '.join(row.cells[:2])}: {row.detail[0]}" for row in rows if row.detail)
+    return replace(brief(replace(t, rows=rows)), notes=(*reasons, *closing))
+
+
+def _caption(section: ScoreSection, compute: str) -> str:
     c = section.comparison
     sizes = sorted({len(cell.finished) for cell in c.cells})
     n = f"n = {sizes[0]}" if len(sizes) == 1 else f"n = {sizes[0]} to {sizes[-1]}, as listed"
     text = (
         f"Scores after {count(c.gen_iters)} generator iterations on {c.dataset['name']}. Mean ± sample "
         f"standard deviation over training seeds ({n}; no ± for a single seed; diverged runs are counted "
-        f"but not averaged). Protocol {c.describe()}."
+        f"but not averaged). Protocol {c.describe()}. {compute}"
     )
     if not c.protocol["comparable_with_papers"]:
         text += f" These {c.protocol['extractor']} scores are not comparable with published numbers."

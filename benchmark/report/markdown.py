@@ -2,7 +2,8 @@
 
 import re
 
-from benchmark.report.content import Content, ExperimentSection
+from benchmark.report.content import Content
+from benchmark.report.described import ExperimentSection
 from benchmark.report.figure import Figure
 from benchmark.report.table import Table
 
@@ -22,7 +23,7 @@ def fenced(text: str, language: str = "") -> str:
 
 
 def table(t: Table) -> str:
-    """Caption, pipe table, notes."""
+    """Caption, pipe table, what is to be said about its rows, notes."""
     lines = [
         f"**{escape(t.caption)}**",
         "",
@@ -30,6 +31,9 @@ def table(t: Table) -> str:
         _line(["---:" if column.numeric else ":---" for column in t.columns]),
     ]
     lines += [_line([escape(cell) for cell in row.cells]) for row in t.rows]
+    details = [row for row in t.rows if row.detail]
+    lines += [""] * bool(details)
+    lines += [f"- {escape(', '.join(row.cells[:2]))}: {escape(' '.join(row.detail))}" for row in details]
     for note in t.notes:
         lines += ["", escape(note)]
     return "\n".join(lines)
@@ -39,9 +43,14 @@ def render(c: Content) -> str:
     """Write the whole document."""
     parts = [f"# {escape(c.title)}", escape(c.summary)]
     parts += [f"> **Note.** {escape(warning)}" for warning in c.warnings]
+    parts += ["## Against the papers", escape(c.papers.summary), *map(table, c.papers.tables)]
     parts += ["## Final scores", *(table(s.table) for s in c.scores)]
+    if c.runs:
+        parts += [escape(c.spread), escape(c.compute)]
     if c.scores:
         parts += ["## Scores against G-iterations", *(_figure(f) for s in c.scores for f in s.figures)]
+    if c.stability:
+        parts += ["## Stability", table(c.stability)]
     if c.losses:
         parts += ["## Losses", *map(_figure, c.losses)]
     if c.strips:
@@ -53,14 +62,15 @@ def render(c: Content) -> str:
         "## Not run or diverged",
         table(c.problems) if c.problems else "Every planned run reached its budget.",
     ]
+    if c.budgets:
+        parts += ["## Budgets", table(c.budgets)]
     if c.experiments:
         parts += ["## Experiments", *(_experiment(e) for e in c.experiments)]
     if c.runs:
         parts += ["## Environments, time and runs", *map(table, c.environments)]
         parts += [table(t) for t in (c.timing, c.runs) if t]
-    parts += ["## To make this report again", fenced(c.command, "sh")]
-    if c.bibtex:
-        parts += ["## Citations", fenced(c.bibtex, "bibtex")]
+    parts += ["## To make this report again", fenced(c.command, "sh"), escape(c.origin.text())]
+    parts += ["## Citations", fenced(c.bibtex, "bibtex")]
     return "\n\n".join(parts) + "\n"
 
 

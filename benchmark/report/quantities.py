@@ -6,12 +6,38 @@ from typing import Any
 
 NARROW_SPACE = "\u202f"
 DASH = "–"
-_TITLES = {"is": "IS ↑", "fid": "FID ↓", "kid": "KID ↓", "precision": "Precision ↑", "recall": "Recall ↑"}
+_TITLES = {
+    "is": "IS ↑",
+    "fid": "FID ↓",
+    "kid": "KID ↓",
+    "precision": "Precision ↑",
+    "recall": "Recall ↑",
+    "parzen_ll": "Parzen LL ↑",
+    "classification_accuracy": "Accuracy ↑",
+    "classification_error": "Error ↓",
+}
+_UNITS = {"parzen_ll": "nats", "classification_accuracy": "%", "classification_error": "%"}
 
 
 def metric_title(metric: str) -> str:
     """`fid` → `FID ↓`: the metric's usual name and the direction that is better (none if unknown)."""
     return _TITLES.get(metric, metric.upper())
+
+
+def metric_name(metric: str) -> str:
+    """`metric_title` without the arrow."""
+    return metric_title(metric).rstrip(" ↑↓")
+
+
+def metric_with_unit(metric: str) -> str:
+    """`Parzen LL ↑, nats`; a score without a unit as `metric_title` has it."""
+    unit = _UNITS.get(metric)
+    return metric_title(metric) + (f", {unit}" if unit else "")
+
+
+def higher_is_better(metric: str) -> bool | None:
+    """The direction of `metric_title`; None if unknown."""
+    return {"↑": True, "↓": False}.get(metric_title(metric)[-1:])
 
 
 def count(value: float) -> str:
@@ -48,6 +74,11 @@ def integers(values: Iterable[int]) -> str:
     return ", ".join(
         str(r[0]) if len(r) == 1 else f"{r[0]}–{r[-1]}" if len(r) > 2 else f"{r[0]}, {r[1]}" for r in runs
     )
+
+
+def signed(value: float, decimals: int) -> str:
+    """`+0.50`, `−1.20`."""
+    return f"{value:+.{decimals}f}".replace("-", "−")
 
 
 def plural(n: int, noun: str) -> str:

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from benchmark.evaluation.protocol import WINDOW
 from benchmark.report.cells import Cell, canonical, score
 from benchmark.report.loaded import MissingRun
 from benchmark.report.quantities import (
@@ -14,6 +15,7 @@ from benchmark.report.quantities import (
     duration,
     finite,
     integers,
+    metric_name,
     metric_title,
     plural,
 )
@@ -59,13 +61,16 @@ class Comparison:
         splits = f", IS over {plural(p['isc_splits'], 'split')}" if "is" in self.metrics else ""
         size = f", {p['image_size']} px" if p.get("image_size") else ""
         quantised = f", {p['quantisation']}" if p.get("quantisation") else ""
-        return f"{self.name}: {p['extractor']}{digest}, {self.sample_sizes()} images{splits}{size}{quantised}"
+        source = "Parzen window" if p["extractor"] == WINDOW else f"{p['extractor']}{digest}"
+        return f"{self.name}: {source}, {self.sample_sizes()} images{splits}{size}{quantised}"
 
     def in_words(self) -> str:
         """How the scores come about, for the summary."""
-        metrics = " and ".join(metric_title(m).split()[0] for m in self.metrics)
-        extractor = self.protocol["extractor"]
-        return f"{metrics} from {extractor} features, {self.sample_sizes()} images (protocol {self.name})"
+        metrics = " and ".join(metric_name(m) for m in self.metrics)
+        source = f"{self.protocol['extractor']} features"
+        if self.protocol["extractor"] == WINDOW:
+            metrics, source = "log-likelihood", "a Parzen window on the pixels"
+        return f"{metrics} from {source}, {self.sample_sizes()} images (protocol {self.name})"
 
     def sample_sizes(self) -> str:
         """`2 000 generated vs 1 000 held-out`."""
@@ -126,7 +131,7 @@ def score_table(comparison: Comparison, absent: Sequence[MissingRun] = ()) -> Ta
 
 
 def _cell_row(c: Comparison, cell: Cell, decimals: dict[str, int]) -> Row:
-    cells = [cell.label, _seeds(cell)]
+    cells = [cell.label, seeds_text(cell)]
     for metric in c.metrics:
         final = summarise(c.final(cell, metric))
         # The start is averaged over the seeds that finished, so that both columns speak of the same runs.
@@ -147,7 +152,8 @@ def _cell_row(c: Comparison, cell: Cell, decimals: dict[str, int]) -> Row:
     return Row(tuple(cells), "result" if cell.finished else "absent")
 
 
-def _seeds(cell: Cell) -> str:
+def seeds_text(cell: Cell) -> str:
+    """`3`, or `2 of 3 (1 diverged)`."""
     planned = len(cell.records) + len({m.seed for m in cell.missing})
     lost = [f"{len(cell.diverged)} diverged"] if cell.diverged else []
     lost += [f"{n} {state}" for state, n in sorted(Counter(short_state(m) for m in cell.missing).items())]
@@ -212,7 +218,7 @@ def _notes(c: Comparison) -> list[str]:
             bad = [r["seed"] for r in cell.finished if score(r["final"], c.name, metric) is None]
             if bad:
                 notes.append(
-                    f"{cell.label}: no finite {metric_title(metric)[:-2]} for seeds {integers(bad)}; "
+                    f"{cell.label}: no finite {metric_name(metric)} for seeds {integers(bad)}; "
                     "not part of the mean."
                 )
         if len(cell.env_ids) > 1:

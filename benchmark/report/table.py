@@ -4,18 +4,21 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
+from benchmark.verdict import Outcome
+
 
 @dataclass(frozen=True)
 class Column:
     """A column heading; neighbours with the same non-empty `group` share a spanning heading.
 
-    `spread` says that cells may carry a ± part.
+    `spread` says that cells may carry a ± part; `badge` that its cells are what the row comes to.
     """
 
     header: str
     group: str = ""
     numeric: bool = False
     spread: bool = False
+    badge: bool = False
 
     @property
     def full_header(self) -> str:
@@ -25,10 +28,14 @@ class Column:
 
 @dataclass(frozen=True)
 class Row:
-    """One line, the first cell naming it. `scale`: reference values; `absent`: nothing was measured."""
+    """One line, the first cell naming it, and what is to be said about it in sentences.
+
+    `kind`: `scale` for reference values, `absent` where nothing was measured, or the outcome of a verdict.
+    """
 
     cells: tuple[str, ...]
-    kind: Literal["result", "scale", "absent"] = "result"
+    kind: Literal["result", "scale", "absent"] | Outcome = "result"
+    detail: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

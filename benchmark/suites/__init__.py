@@ -7,26 +7,51 @@ A suite file holds::
     seeds = "0-2"                              # or a list of integers
     gen_iters = 200                            # one budget for all, or "paper" for each experiment's own
     evaluate_every = 25                        # in G-iterations; 0 and the budget are always evaluated
-    protocols = ["digits-2k"]
+    protocols = ["digits-2k"]                  # may be empty: trained and drawn, but not scored
     note = "..."                               # optional: what a reader of the numbers must know
     dataset = "folder:~/pictures@32"           # optional: train on this instead of the experiments' own data
+
+    [budgets]                                  # optional: other budgets than gen_iters, each with its reason
+    "gan/mnist" = { gen_iters = 125_000, reason = "the paper prints none" }
+
+    [gate]                                     # optional: rules of `ganbench check`, docs/gate.md
+    alpha = 0.01
+    confirm_with = "3-4"                       # seeds that confirm a regression, or "none"
+
+    [[waiver]]                                 # optional: a failure that passes until a date
+    cell = "wgan/*"
+    reason = "known, see issue 12"
+    expires = 2026-12-31
 """
 
 from __future__ import annotations
 
 import dataclasses
 import tomllib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import baselines
 from benchmark import experiments
 from benchmark.errors import UserError, did_you_mean
 from benchmark.evaluation import protocols
-from benchmark.suites.seeds import parse_seeds
+from benchmark.suites.gate_table import GateTable, read_gate, read_waiver_table
+from benchmark.suites.seeds import MAX_SEED, parse_seeds
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 _FOLDER = Path(__file__).parent
+_OPTIONAL = ("note", "dataset", "budgets", "gate", "waiver")
+
+
+@dataclass(frozen=True)
+class OwnBudget:
+    """A budget that one experiment has for itself, in G-iterations, and why."""
+
+    gen_iters: int
+    reason: str
 
 
 @dataclass(frozen=True)
@@ -42,9 +67,14 @@ class Suite:
     protocols: tuple[str, ...]
     note: str = ""
     dataset: str = ""
+    budgets: Mapping[str, OwnBudget] = field(default_factory=dict)
+    gate: GateTable = field(default_factory=GateTable)
+    waiver: tuple[Mapping[str, Any], ...] = ()
 
     def budget(self, experiment: str) -> int:
         """G-iterations of one experiment; `UserError` where the suite wants the paper's and it has none."""
+        if experiment in self.budgets:
+            return self.budgets[experiment].gen_iters
         if self.gen_iters != "paper":
             return self.gen_iters
         printed: int | None = experiments.describe(experiment)["budget"]["gen_iters"]
@@ -52,7 +82,7 @@ class Suite:
             raise UserError(
                 f"the paper prints no training length for '{experiment}'",
                 where=f"suite '{self.name}'",
-                do="Give the suite a number as gen_iters, or use --budget",
+                do="Give the suite a number as gen_iters or under [budgets], or use --budget",
             )
         return printed
 
@@ -60,6 +90,13 @@ class Suite:
         """G-iterations at which an experiment is scored: 0, every multiple, and the end."""
         budget = self.budget(experiment)
         return sorted({*range(0, budget, self.evaluate_every), budget})
+
+    def confirmation(self) -> tuple[int, ...]:
+        """Seeds that confirm a regression: the gate's, by default the two after the suite's last."""
+        if self.gate.confirm_with is not None:
+            return tuple(seed for seed in self.gate.confirm_with if seed not in self.seeds)
+        last = max(self.seeds)
+        return tuple(seed for seed in (last + 1, last + 2) if seed <= MAX_SEED)
 
     def revised(
         self,
@@ -76,7 +113,7 @@ class Suite:
         if seeds is not None:
             changes["seeds"] = parse_seeds(seeds, where="--seeds")
         if budget is not None:
-            changes["gen_iters"] = budget
+            changes |= {"gen_iters": budget, "budgets": {}}
         if dataset is not None:
             changes["dataset"] = dataset
         return dataclasses.replace(self, **changes)
@@ -119,31 +156,53 @@ def _checked(content: dict[str, Any], path: Path) -> Suite:
         if key not in known:
             raise UserError(f"unknown key '{key}'", where=where, do=did_you_mean(key, known))
     for key in known:
-        if key not in content and key not in ("note", "dataset"):
+        if key not in content and key not in _OPTIONAL:
             raise UserError(f"the key '{key}' is missing", where=where)
     patterns = _strings(content, "experiments", where)
     for pattern in patterns:
         if not set(pattern) & set("*?["):
             experiments.describe(pattern, where=f"{where}: experiments")
-    for name in _strings(content, "protocols", where):
+    for name in _strings(content, "protocols", where, at_least=0):
         try:
-            protocols.get(name)
+            protocols.get(name).check_suite()
         except UserError as error:
             raise UserError(error.what, where=f"{where}: protocols", do=error.do) from None
     budget = content["gen_iters"]
     if budget != "paper":
         _whole(budget, "gen_iters", where, at_least=0)
+    chosen = experiments.matching(patterns, baselines.names(), f"{where}: experiments")
     return Suite(
         name=path.stem,
         title=_string(content["title"], "title", where),
-        experiments=experiments.matching(patterns, baselines.names(), f"{where}: experiments"),
+        experiments=chosen,
         seeds=parse_seeds(content["seeds"], where=f"{where}: seeds"),
         gen_iters=budget,
         evaluate_every=_whole(content["evaluate_every"], "evaluate_every", where, at_least=1),
-        protocols=_strings(content, "protocols", where),
+        protocols=_strings(content, "protocols", where, at_least=0),
         note=_string(content.get("note", ""), "note", where),
         dataset=_string(content.get("dataset", ""), "dataset", where),
+        budgets=_budgets(content.get("budgets", {}), chosen, where),
+        gate=read_gate(content.get("gate", {}), f"{where}: gate"),
+        waiver=read_waiver_table(content.get("waiver", []), where),
     )
+
+
+def _budgets(table: Any, chosen: tuple[str, ...], where: str) -> dict[str, OwnBudget]:
+    where = f"{where}: budgets"
+    if not isinstance(table, dict):
+        raise UserError(f"must be a table, not {table!r}", where=where)
+    found = {}
+    for name, entry in table.items():
+        if name not in chosen:
+            raise UserError(
+                f"'{name}' is no experiment of the suite", where=where, do=did_you_mean(name, chosen)
+            )
+        if not isinstance(entry, dict) or set(entry) != {"gen_iters", "reason"}:
+            do = 'Write { gen_iters = 1000, reason = "..." }'
+            raise UserError(f"needs gen_iters and reason, not {entry!r}", where=f"{where}: {name}", do=do)
+        reason = _string(entry["reason"], "reason", f"{where}: {name}")
+        found[name] = OwnBudget(_whole(entry["gen_iters"], name, where, at_least=0), reason)
+    return found
 
 
 def _string(value: Any, key: str, where: str) -> str:
@@ -152,10 +211,13 @@ def _string(value: Any, key: str, where: str) -> str:
     return value
 
 
-def _strings(content: dict[str, Any], key: str, where: str) -> tuple[str, ...]:
+def _strings(
+    content: dict[str, Any], key: str, where: str, *, at_least: Literal[0, 1] = 1
+) -> tuple[str, ...]:
     value = content[key]
-    if not isinstance(value, list) or not value or not all(isinstance(item, str) for item in value):
-        raise UserError(f"must be a list of at least one string, not {value!r}", where=f"{where}: {key}")
+    if not isinstance(value, list) or len(value) < at_least or not all(isinstance(v, str) for v in value):
+        wanted = "at least one string" if at_least else "strings"
+        raise UserError(f"must be a list of {wanted}, not {value!r}", where=f"{where}: {key}")
     return tuple(dict.fromkeys(value))
 
 

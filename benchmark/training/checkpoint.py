@@ -1,8 +1,8 @@
 """Checkpoints: networks and optimisers as safetensors, everything else as JSON in the same file's header.
 
-One file ``checkpoints/<gen_iters>.safetensors`` holds every tensor of `Players` and a JSON text with the
-iteration, the curve so far and a SHA-256 over names, shapes and bytes of the tensors; the text has a SHA-256
-of its own beside it. Nothing is unpickled.
+One file ``checkpoints/<gen_iters>.safetensors`` holds every tensor of `Players`, the losses of all
+G-iterations so far, and a JSON text with the iteration, the curve so far and a SHA-256 over names, shapes and
+bytes of the tensors; the text has a SHA-256 of its own beside it. Nothing is unpickled.
 The last two are kept, so that a damaged one costs the time since the one before.
 """
 
@@ -32,13 +32,16 @@ class DamagedCheckpoint(ValueError):
     """A checkpoint file that cannot be read, or whose content does not have the recorded digest."""
 
 
-def write(folder: Path, players: Players, state: Mapping[str, Any]) -> Path:
+def write(
+    folder: Path, players: Players, state: Mapping[str, Any], losses: Mapping[str, Tensor] | None = None
+) -> Path:
     """Write the checkpoint of `state["gen_iters"]` atomically, then remove all but it and the one before.
 
     A file of a later iteration is a damaged one that the run could not continue from; it is removed too.
+    `losses` are those of `LossHistory.columns`.
     """
     folder.mkdir(exist_ok=True)
-    tensors = tensors_of(players)
+    tensors = tensors_of(players) | {f"losses.{name}": column for name, column in (losses or {}).items()}
     text = json.dumps({**state, "tensors_sha256": digest(tensors)}, allow_nan=False)
     header = {"ganbench": text, "ganbench_sha256": _sha256(text)}
     path = folder / f"{state['gen_iters']:09d}.safetensors"
@@ -55,8 +58,8 @@ def available(folder: Path) -> list[Path]:
     return sorted(folder.glob("[0-9]*.safetensors"), reverse=True)
 
 
-def restore(path: Path, players: Players) -> dict[str, Any]:
-    """Load a checkpoint into `players` and return its state.
+def restore(path: Path, players: Players) -> tuple[dict[str, Any], dict[str, Tensor]]:
+    """Load a checkpoint into `players` and return its state and the `losses` it was written with.
 
     Raises:
         DamagedCheckpoint: unreadable, altered, or of other networks or optimisers; `players` may then be
@@ -68,7 +71,7 @@ def restore(path: Path, players: Players) -> dict[str, Any]:
         _load_into(players, tensors)
     except (KeyError, RuntimeError, ValueError) as error:
         raise DamagedCheckpoint(f"{path.name} belongs to other networks ({error})") from error
-    return state
+    return state, part(tensors, "losses")
 
 
 def read(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
@@ -93,7 +96,7 @@ def read(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
 
 
 def part(tensors: Mapping[str, Tensor], name: str) -> dict[str, Tensor]:
-    """The tensors of ``generator``, ``critic`` or one of their optimisers, under their own names."""
+    """The tensors of ``generator``, ``critic``, one of their optimisers or ``losses``, by their own names."""
     prefix = f"{name}."
     return {key.removeprefix(prefix): tensor for key, tensor in tensors.items() if key.startswith(prefix)}
 

@@ -67,7 +67,8 @@ class SeededDraws:
         experiment: gives the batch, the prior, the end of an epoch and the data position of an iteration.
         seed: the run's seed.
         images: training images, uint8 [N, C, H, W], where they fit: on the training device, or on the CPU
-            (perhaps mapped from a file), from where only the minibatches are moved.
+            (perhaps mapped from a file), from where only the minibatches are moved. None (N = 0) for an
+            experiment that draws its data.
         labels: their classes, int64 [N], beside the images; for conditional experiments.
         device: the training device; that of the images unless given.
 
@@ -91,7 +92,7 @@ class SeededDraws:
         self._n = len(images)
         batch, end = self._settings.batch, self._settings.epoch_end
         self._batch: int = batch
-        if batch > self._n:
+        if batch > self._n and not experiment.points:
             raise ValueError(f"a batch of {batch} from {self._n} images")
         # Batches per epoch; with `wrap` the batches run on over the end of an epoch.
         self._per_epoch: int = {"drop": self._n // batch, "keep": math.ceil(self._n / batch), "wrap": 0}[end]
@@ -164,6 +165,8 @@ class SeededDraws:
         return images
 
     def _next_batch(self) -> Tensor:
+        if not self._n:
+            raise ValueError(f"{self._experiment.name} asks for images, but its data are drawn")
         batch = self._batch
         if self._per_epoch:
             epoch, slot = divmod(self._batch_index, self._per_epoch)

@@ -13,7 +13,7 @@ from PIL import Image
 from torch import Tensor
 
 from benchmark import atomic
-from benchmark.evaluation.quantise import to_uint8
+from benchmark.evaluation.quantise import Generated
 from benchmark.training.draws import latents, random_classes, stream
 
 if TYPE_CHECKING:
@@ -23,12 +23,17 @@ if TYPE_CHECKING:
     from torch import nn
 
     from baselines.spec import Experiment
+    from benchmark.training.draws import SeededDraws
 
 GRID = 8
 """Rows and columns of a sample grid."""
 _GAP = 2
 _BATCH = 500
 """Images generated at a time where they do not influence each other."""
+POINTS = 2000
+"""Points of the plane in a picture, for either side."""
+_SIDE = 400
+"""Height and width in pixels of a picture of points."""
 
 
 def evaluation_images(experiment: Experiment[Any], generator: nn.Module, seed: int, n: int) -> Tensor:
@@ -46,7 +51,12 @@ def evaluation_images(experiment: Experiment[Any], generator: nn.Module, seed: i
 
 
 def image_batches(experiment: Experiment[Any], generator: nn.Module, seed: int, n: int) -> Iterator[Tensor]:
-    """The images of `evaluation_images` as they are made, a batch at a time.
+    """The images of `evaluation_images` as they are made, a batch at a time."""
+    return (batch.images for batch in batches(experiment, generator, seed, n))
+
+
+def batches(experiment: Experiment[Any], generator: nn.Module, seed: int, n: int) -> Iterator[Generated]:
+    """The same with what the images were before they were quantised.
 
     Raises:
         NonFiniteImages: the generator's output holds NaN or Inf.
@@ -65,9 +75,9 @@ def image_batches(experiment: Experiment[Any], generator: nn.Module, seed: int, 
     for parts in zip(*(torch.split(tensor, size) for tensor in drawn), strict=True):
         with torch.no_grad():  # not around the yield, where it would reach into the caller
             outputs = sampler(*(part.to(device) for part in parts))
-        images = to_uint8(outputs, *experiment.image_range).cpu()[:n_missing]
-        n_missing -= len(images)
-        yield images.contiguous()
+        batch = Generated.of(outputs, experiment.image_range, n_missing)
+        n_missing -= len(batch.images)
+        yield batch
 
 
 def save_grid(images: Tensor, path: Path) -> str:
@@ -78,12 +88,44 @@ def save_grid(images: Tensor, path: Path) -> str:
     for i, image in enumerate(images[:n].permute(0, 2, 3, 1).numpy()):
         y, x = i // GRID * side_y, i % GRID * side_x
         canvas[y : y + height, x : x + width] = image
+    return _save(Image.fromarray(canvas[:, :, 0] if channels == 1 else canvas), path)
+
+
+def n_shown(experiment: Experiment[Any]) -> int:
+    """Generated images in a picture of an evaluation."""
+    return POINTS if experiment.points else GRID * GRID
+
+
+def real_points(experiment: Experiment[Any], draws: SeededDraws) -> Tensor:
+    """As many points of the data as a picture has, [POINTS, 2]; `draws` moves on."""
+    assert experiment.points is not None
+    n_batches = -(-POINTS // experiment.settings.batch)
+    batches = [experiment.points(experiment.settings, draws) for _ in range(n_batches)]
+    return torch.cat(batches)[:POINTS].flatten(1)
+
+
+def save_scatter(generated: Tensor, real: Tensor, value_range: tuple[float, float], path: Path) -> str:
+    """Generated points [n, 2], dark blue, over real ones [m, 2], orange, as a PNG; gives its `grid_digest`.
+
+    Shows the square `value_range` × `value_range`, y upwards; points outside are left out.
+    """
+    low, high = value_range
+    canvas = np.full((_SIDE, _SIDE, 3), 255, dtype=np.uint8)
+    for points, colour in ((real, (250, 160, 60)), (generated, (20, 60, 140))):
+        at = ((points.detach().cpu().double() - low) / (high - low) * _SIDE).floor().long()
+        at = at[((at >= 0) & (at < _SIDE)).all(1)]
+        for dx, dy in ((0, 0), (1, 0), (0, 1), (1, 1)):  # a dot is 2 × 2 pixels
+            x, y = (at + torch.tensor([dx, dy])).clamp(max=_SIDE - 1).unbind(1)
+            canvas[(_SIDE - 1 - y).numpy(), x.numpy()] = colour
+    return _save(Image.fromarray(canvas), path)
+
+
+def _save(picture: Image.Image, path: Path) -> str:
     content = io.BytesIO()
-    grid = Image.fromarray(canvas[:, :, 0] if channels == 1 else canvas)
-    grid.save(content, format="PNG")
+    picture.save(content, format="PNG")
     path.parent.mkdir(exist_ok=True)
     atomic.write_bytes(path, content.getvalue())
-    return grid_digest(grid)
+    return grid_digest(picture)
 
 
 def grid_digest(grid: Image.Image) -> str:

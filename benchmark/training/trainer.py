@@ -2,12 +2,11 @@
 
 What a G-iteration does is one function in the baseline's file. This module calls it, scores the generator at
 the evaluation points, writes checkpoints and notices divergence. Nothing here waits for the device inside an
-iteration: losses stay on it, in a buffer that is read once per chunk.
+iteration: losses stay on it and are read once per chunk.
 """
 
 from __future__ import annotations
 
-import math
 import time
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, Protocol
@@ -18,18 +17,20 @@ from torch import Tensor
 from benchmark.evaluation.quantise import NonFiniteImages
 from benchmark.training import checkpoint, sampling
 from benchmark.training.draws import SeededDraws, torch_seed
+from benchmark.training.loss_history import LossHistory, Row
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from baselines.spec import Experiment, Losses, Players
+    from baselines.spec import Experiment, Players
     from benchmark.evaluation.evaluator import Evaluator, Scores
+    from benchmark.evaluation.quantise import Generated
 
 CHUNK = 100
 """Most G-iterations between two looks at the losses. Changes no number."""
 FIRST_LOSSES = 10
-"""Iterations whose losses are kept bit for bit, to find where two runs part."""
+"""Iterations whose losses are in the record itself, to be compared where there is nothing else of the run."""
 
 
 @dataclass(frozen=True)
@@ -44,10 +45,6 @@ class Cadence:
 
     wall_s: float = 60.0
     gen_iters: int = 0
-
-
-Row = dict[str, float | None]
-"""The losses of one G-iteration; None where one is not finite (JSON has no NaN)."""
 
 
 class Watcher(Protocol):
@@ -129,7 +126,7 @@ class Trainer:
         self.directory, self.watcher, self.cadence = directory, watcher, cadence
         self.draws = SeededDraws(experiment, seed, images, labels, device)
         self._pretrained, self._device = pretrained, device
-        self.state, self.players = self._resume(images)
+        self.state, self.players, self.losses = self._resume(images)
         self._wall_before = self.state.seconds["wall_s"] - started
         self._cpu_before = self.state.seconds["cpu_s"]
         self._last_checkpoint = (time.perf_counter(), self.state.gen_iters)
@@ -155,19 +152,20 @@ class Trainer:
         self._write_checkpoint()
         return "done" if state.diverged_at is None else "diverged"
 
-    def _resume(self, images: Tensor) -> tuple[State, Players]:
+    def _resume(self, images: Tensor) -> tuple[State, Players, LossHistory]:
         """Start from the newest intact checkpoint, or from the beginning."""
         folder = self.directory / "checkpoints"
         for path in checkpoint.available(folder):
             players = build(self.experiment, self.seed, images, self._device)
             try:
-                state = State(**checkpoint.restore(path, players))
+                content, columns = checkpoint.restore(path, players)
+                state, losses = State(**content), LossHistory(self.budget, columns)
             except (checkpoint.DamagedCheckpoint, TypeError) as error:
                 self.watcher.event("checkpoint_unusable", file=path.name, reason=str(error))
                 continue
             self.draws.images_seen = state.images_seen
             self.watcher.event("resumed", gen_iters=state.gen_iters)
-            return state, players
+            return state, players, losses
         players = build(self.experiment, self.seed, images, self._device)
         if self.experiment.starts_from:
             if self._pretrained is None:
@@ -175,44 +173,41 @@ class Trainer:
                     f"{self.experiment.name} needs the generator of {self.experiment.starts_from}"
                 )
             players.generator.get_submodule("pretrained").load_state_dict(self._pretrained)
-        return State(), players
+        return State(), players, LossHistory(self.budget, {})
 
     def _train(self, until: int, stop: Callable[[], bool]) -> None:
         """G-iterations up to `until`, a stop or a checkpoint; sets `diverged_at` if a loss is not finite."""
         state, begin = self.state, time.perf_counter()
-        start, losses = state.gen_iters, _LossBuffer(until - state.gen_iters)
-        for k in range(start, until):
-            losses.append(
+        for k in range(state.gen_iters, until):
+            self.losses.append(
                 self.experiment.iterate(self.experiment.settings, self.players, k, self.draws.at(k))
             )
             state.gen_iters = k + 1
             self.watcher.progress("train", state.gen_iters)
             if stop() or self._checkpoint_is_due():
                 break
-        rows = losses.read()
+        rows = self.losses.collect()
         state.images_seen = self.draws.images_seen
-        for i, row in enumerate(rows):
-            if len(state.first_losses) < FIRST_LOSSES:
-                state.first_losses.append(row)
-            state.last_losses = row
-            if None in row.values():  # what the rest of the chunk computed means nothing
-                state.diverged_at = start + i + 1
-                self.watcher.event("diverged", gen_iters=state.diverged_at, losses=row)
-                break
+        state.first_losses += rows[: FIRST_LOSSES - len(state.first_losses)]
+        state.last_losses = rows[-1]
+        if None in rows[-1].values():  # what the rest of the chunk computed means nothing
+            state.diverged_at = len(self.losses)
+            self.watcher.event("diverged", gen_iters=state.diverged_at, losses=rows[-1])
         state.seconds["train_s"] += time.perf_counter() - begin
 
     def _evaluate(self) -> None:
         """Score the generator as it is and save its sample grid."""
         state, begin = self.state, time.perf_counter()
         self.watcher.progress("evaluate", state.gen_iters)
-        n = self.evaluator.n_generated if self.evaluator else sampling.GRID**2
-        shown: list[Tensor] = []
+        n_shown = sampling.n_shown(self.experiment)
+        n = self.evaluator.n_generated if self.evaluator else n_shown
+        shown: list[Generated] = []
 
-        def generated() -> Iterator[Tensor]:
-            for images in sampling.image_batches(self.experiment, self.players.generator, self.seed, n):
-                if sum(map(len, shown)) < sampling.GRID**2:
-                    shown.append(images)
-                yield images
+        def generated() -> Iterator[Generated]:
+            for batch in sampling.batches(self.experiment, self.players.generator, self.seed, n):
+                if sum(len(one.images) for one in shown) < n_shown:
+                    shown.append(batch)
+                yield batch
 
         try:
             scores = self._scores(generated())
@@ -221,8 +216,7 @@ class Trainer:
             self.watcher.event("diverged", gen_iters=state.gen_iters, reason=str(error))
             return
         name = f"samples/{state.gen_iters:09d}.png"
-        digest = sampling.save_grid(torch.cat(shown), self.directory / name)
-        state.samples[name] = digest
+        state.samples[name] = self._save_picture(shown, self.directory / name)
         state.seconds["evaluate_s"] += time.perf_counter() - begin
         state.seconds["wall_s"] = self._wall()
         state.curve.append(
@@ -237,7 +231,15 @@ class Trainer:
         )
         self.watcher.event("evaluated", **state.curve[-1])
 
-    def _scores(self, batches: Iterator[Tensor]) -> Scores:
+    def _save_picture(self, shown: list[Generated], path: Path) -> str:
+        """A grid of images, or points among as many of the data's: those that the next G-iteration draws."""
+        if not self.experiment.points:
+            return sampling.save_grid(torch.cat([batch.images for batch in shown]), path)
+        real = sampling.real_points(self.experiment, self.draws.at(self.state.gen_iters))
+        outputs = torch.cat([batch.outputs for batch in shown if batch.outputs is not None])
+        return sampling.save_scatter(outputs.flatten(1), real, self.experiment.image_range, path)
+
+    def _scores(self, batches: Iterator[Generated]) -> Scores:
         if self.evaluator:
             return self.evaluator.scores_of(batches)
         for _ in batches:
@@ -250,7 +252,8 @@ class Trainer:
         state.seconds["wall_s"] = self._wall()
         state.seconds["cpu_s"] = self._cpu_before + time.process_time()
         state.checkpoints += 1
-        path = checkpoint.write(self.directory / "checkpoints", self.players, asdict(state))
+        folder, losses = self.directory / "checkpoints", self.losses.columns()
+        path = checkpoint.write(folder, self.players, asdict(state), losses)
         write_s = time.perf_counter() - begin
         state.checkpoint_bytes = path.stat().st_size
         state.seconds["checkpoint_s"] += write_s
@@ -281,7 +284,12 @@ class Trainer:
 
 
 def _mean_image(images: Tensor) -> Tensor:
-    """Mean of uint8 images [N, C, H, W] in 0..1, float32 on the CPU; exact sums, a part at a time."""
+    """Mean of uint8 images [N, C, H, W] in 0..1, float32 on the CPU; exact sums, a part at a time.
+
+    Black where there are none.
+    """
+    if not len(images):
+        return torch.zeros(images.shape[1:])
     total = sum(part.sum(0, dtype=torch.int64) for part in torch.split(images, 4096))
     return torch.as_tensor(total).double().div(len(images)).div(255).float().cpu()
 
@@ -306,28 +314,3 @@ def build(
         if device.type == "cpu":
             network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     return players
-
-
-class _LossBuffer:
-    """Losses of up to `n` iterations, kept on their device until they are read in one go."""
-
-    def __init__(self, n: int) -> None:
-        self._n, self._used = n, 0
-        self._names: tuple[str, ...] = ()
-        self._rows = torch.empty(0)
-
-    def append(self, losses: Losses) -> None:
-        values = torch.stack([value.reshape(()) for value in losses.values()])
-        if not self._used:
-            self._names = tuple(losses)
-            self._rows = values.new_empty(self._n, len(values))
-        self._rows[self._used].copy_(values)
-        self._used += 1
-
-    def read(self) -> list[Row]:
-        """Wait for the device and give the losses row by row."""
-        rows = self._rows[: self._used].tolist()
-        return [
-            {name: x if math.isfinite(x) else None for name, x in zip(self._names, row, strict=True)}
-            for row in rows
-        ]

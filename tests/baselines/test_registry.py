@@ -108,6 +108,10 @@ def test_third_party_experiment_is_listed_and_run(with_plugin, tmp_path):
     assert "tiny_gan" in record["spec"]["sources"]
     assert record["spec"]["experiment"]["settings"]["width"]["source"] == "tiny-gan's README"
 
+    cited = ganbench("cite", "third.toml", env=with_plugin, cwd=tmp_path).stdout
+    assert cited.startswith("@article{mao2016lsgan,\n  author = {Mao, Xudong and others},")
+    assert "@software{ganbench" in cited
+
 
 @pytest.mark.parametrize(
     ("source", "says"),

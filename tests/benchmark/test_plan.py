@@ -1,11 +1,13 @@
 """The plan: all runs of a suite, seed by seed, each with the state its directory tells; it writes nothing."""
 
+import dataclasses
 import json
 
 import pytest
 
 from benchmark import data, identity, plan, record, store
 from benchmark.errors import UserError
+from benchmark.evaluation import protocols
 from benchmark.suites import Suite
 
 SUITE = Suite("mine", "", ("gan/digits", "wgan/digits"), (0, 1), 20, 10, ("digits-2k",))
@@ -116,6 +118,23 @@ def test_data_that_cannot_be_loaded_are_refused_before_any_run(tmp_path, monkeyp
     monkeypatch.setattr(data, "names", lambda: ("moons",))
     with pytest.raises(UserError, match=r"needs the data set 'digits'.*Choose an experiment on: moons"):
         planned(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({}, "protocol 'parzen-mnist': is about 'mnist', not 'digits'"),
+        ({"dataset": "digits"}, "takes images of 1x28x28, but the networks' are 1x32x32"),
+    ],
+)
+def test_protocols_that_the_data_do_not_fit_are_refused_before_any_run(
+    changes, message, tmp_path, monkeypatch
+):
+    window = dataclasses.replace(protocols.get("parzen-mnist"), **changes)
+    monkeypatch.setattr(protocols, "get", lambda _: window)
+    suite = dataclasses.replace(SUITE, experiments=("gan/digits", "wgan/digits"), protocols=("parzen-mnist",))
+    with pytest.raises(UserError, match=message):
+        planned(tmp_path, suite)
 
 
 def test_expected_time_scales_with_the_budget_but_not_the_start(tmp_path):

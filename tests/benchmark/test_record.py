@@ -46,6 +46,7 @@ def build(state=state(), spec=spec(), provenance=None):  # noqa: B008 - never ch
         state=state,
         real_data={"digits-2k": {"is": 9.9, "fid": 1.0}},
         weights={"generator_weights": "g", "critic_weights": "c"},
+        losses="l",
         peak_memory_mib=123.456,
         provenance=provenance or {},
     )
@@ -58,7 +59,7 @@ def test_a_finished_run_has_its_last_scores_as_the_result():
     assert r["digests"] == {
         "generator_weights": "g",
         "critic_weights": "c",
-        "first_losses": identity.digest([{"critic": 1.25}]),
+        "losses": "l",
         "samples": {"samples/000000000.png": "0", "samples/000000020.png": "2"},
     }
     assert r["timing"]["wall_s"] == 3.22
@@ -70,7 +71,7 @@ def test_a_diverged_run_has_no_result_and_no_weights(at):
     r = build(state(diverged_at=at, curve=state()["curve"][: min(at, 1)]))
     assert (r["status"], r["diverged_at"], r["final"]) == ("diverged", at, None)
     assert (r["digests"]["generator_weights"], r["digests"]["critic_weights"]) == (None, None)
-    assert r["digests"]["first_losses"]
+    assert r["digests"]["losses"] == "l"
     assert r["gen_iters"] == 20
 
 

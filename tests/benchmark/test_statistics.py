@@ -198,6 +198,22 @@ def test_fewest_is_the_first_that_does(limit):
     assert statistics.fewest(half_width, 0.001) is None
 
 
+@given(st.floats(0, 50), st.integers(1, 60), st.integers(1, 60))
+def test_tail_of_f_is_scipys(x, df1, df2):
+    assert statistics.f_tail(x, df1, df2) == pytest.approx(special.fdtrc(df1, df2, x), rel=1e-8, abs=1e-12)
+
+
+def test_spreads_that_differ_by_more_than_chance():
+    # §2.6.3: the ratio of two sd over 10 splits each is beyond 2.56 one time in 100, to either side
+    assert statistics.f_quantile(0.995, 9, 9) == pytest.approx(2.56**2, rel=2e-3)
+    assert not statistics.spreads_differ(0.1, 0.255, 10)
+    assert statistics.spreads_differ(0.1, 0.257, 10)
+    assert statistics.spreads_differ(0.257, 0.1, 10)
+    assert not statistics.spreads_differ(0.1, 0.257, 5)
+    assert not statistics.spreads_differ(0.1, 9.0, 1)
+    assert not statistics.spreads_differ(0.0, 0.1, 10)
+
+
 @pytest.mark.parametrize(("n", "allowed"), [(1, 0), (3, 0), (4, 1), (5, 1), (7, 1), (8, 2)])
 def test_seeds_that_may_be_lost(n, allowed):
     assert not statistics.too_many_lost(allowed, n)

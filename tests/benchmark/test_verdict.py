@@ -164,6 +164,62 @@ def test_a_metric_without_a_margin_is_never_decided():
     assert judge([25.7, 26.0, 26.3], claim, **scored, metric="other", margin=2.5).outcome == "reproduced"
 
 
+PARZEN = BY_ID["gan2014.t1.mnist.adversarial"]
+"""225 ± 2 over test examples."""
+MNIST = {"mnist": DatasetInfo("mnist", "", (1, 28, 28), 60_000, 10_000, DIGEST, "", "")}
+
+
+def window(values, protocol="parzen-mnist", *, sigma=0.167, margin=None, **changes):
+    found = records(values, PARZEN, protocol, dataset={"name": "mnist"}, gen_iters=100_000, **changes)
+    for record in found:
+        record["final"]["scores"][protocol]["parzen_sigma"] = sigma
+    return verdict.judge(PARZEN, found, official=MNIST, margin=margin)
+
+
+def test_a_log_likelihood_is_comparable_but_for_the_budget_that_the_paper_does_not_print():
+    found = window([224.0, 225.0, 226.0])
+    budget = "no paper prints a budget of gan/mnist, so none can be reached"
+    assert (found.outcome, found.reason) == ("not-comparable", budget)
+    assert (found.protocol, found.value, found.difference) == ("parzen-mnist", 225, pytest.approx(0.0))
+    described = baselines.described("gan/mnist")
+    changed = {**described, "budget": {**described["budget"], "gen_iters": 100_000}}
+    specs = records([224.0, 225.0, 226.0], PARZEN, "parzen-mnist", dataset={"name": "mnist"}, gen_iters=1)
+    for record in specs:
+        record |= {"spec": {**record["spec"], "experiment": changed}, "gen_iters": 100_000}
+    with_budget = verdict.judge(PARZEN, specs, official=MNIST)
+    assert with_budget.reason == "no margin is declared for parzen_ll"
+    assert verdict.judge(PARZEN, specs, official=MNIST, margin=10.0).outcome == "reproduced"
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"protocol": "parzen-mnist-fine-sigma"}, "comparable with no paper"),
+        ({"scored": {"n_generated": 1_000}}, "1\u202f000 generated images, the paper 10\u202f000"),
+        ({"scored": {"n_reference": 100}}, "100 reference images, the paper 10\u202f000"),
+    ],
+)
+def test_another_window_is_another_quantity(changes, reason):
+    assert reason in window([224.0, 225.0, 226.0], **changes).reason
+
+
+def test_a_log_likelihood_over_folds_is_comparable_with_the_papers():
+    claim = BY_ID["gan2014.t1.tfd.adversarial"]
+    runs = records([2050.0, 2057.0, 2064.0], claim, "parzen-tfd", dataset={"name": "tfd", "official": True})
+    for record in runs:
+        record["final"]["scores"]["parzen-tfd"] |= {"parzen_sigma_fold_0": 0.2, "parzen_sigma_fold_4": 0.1}
+    faces = {"tfd": DatasetInfo("tfd", "", (1, 48, 48), 98_058, 0, "", "", "")}
+    found = verdict.judge(claim, runs, official=faces)
+    assert found.reason == "no margin is declared for parzen_ll"
+    assert any("σ is at the edge of its grid for seeds 0–2" in caveat for caveat in found.caveats)
+
+
+def test_a_sigma_at_the_edge_of_the_grid_is_a_caveat():
+    assert not any("σ" in caveat for caveat in window([224.0, 225.0]).caveats)
+    (caveat,) = (c for c in window([224.0, 225.0], sigma=0.1).caveats if "σ" in c)
+    assert caveat == "gan/mnist: σ is at the edge of its grid for seeds 0, 1; the best one may lie outside"
+
+
 # --- What decides nothing -----------------------------------------------------------------------------------
 
 
@@ -341,6 +397,26 @@ def test_every_claim_has_a_verdict_with_a_reason_and_as_json(claim):
 def test_the_protocols_made_for_the_papers_are_comparable(claim, protocol):
     values = [claim.value * x for x in (0.999, 1.0, 1.001)]
     assert judge(values, claim, protocol).outcome == "reproduced"
+
+
+def of_splits(ours, spread_n=10):
+    """The verdict on WGAN-GP's 7.86 ± .07 by runs whose spread over ten splits is `ours`."""
+    claim = dataclasses.replace(RESNET_IS, spread_n=spread_n)
+    runs = records([7.85, 7.86, 7.87], claim, "is-50k")
+    for record in runs:
+        record["final"]["scores"]["is-50k"]["is_std_over_splits"] = ours
+    return verdict.judge(claim, runs, official=OFFICIAL)
+
+
+def test_the_spread_within_a_run_is_shown_and_doubted_where_it_is_not_the_papers():
+    assert of_splits(0.08).within == ("sd over 10 splits", pytest.approx(0.08))
+    assert not any("protocol suspect" in caveat for caveat in of_splits(0.17).caveats)
+    for ours in (0.19, 0.02):
+        doubted = of_splits(ours)
+        assert any("split spread differs: protocol suspect" in caveat for caveat in doubted.caveats)
+        assert doubted.outcome == of_splits(0.08).outcome == "reproduced"
+    assert not any("protocol suspect" in caveat for caveat in of_splits(0.19, spread_n=5).caveats)
+    assert judge([25.7, 26.0, 26.3]).within is None
 
 
 def test_mixed_environments_are_a_caveat():

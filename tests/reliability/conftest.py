@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmark import identity, record, store
+from benchmark import identity, loss_file, record, store
 
 HERE = Path(__file__).parent
 SUITE = """\
@@ -106,12 +106,14 @@ def suite(tmp_path):
 
 
 def bits(out):
-    """What must be equal of all records below a folder, by experiment and seed."""
-    found = [store.read_record(directory) for directory in store.records_below(out / "runs")]
-    return {
-        (content["experiment"], content["seed"]): identity.canonical(record.comparable_part(content))
-        for content in found
-    }
+    """What must be equal of all runs below a folder, by experiment and seed: record and file of losses."""
+    found = {}
+    for directory in store.records_below(out / "runs"):
+        content = store.read_record(directory)
+        loss_file.read(directory, content)  # the digest in the record is the file's
+        text = identity.canonical(record.comparable_part(content))
+        found[content["experiment"], content["seed"]] = text, (directory / loss_file.NAME).read_bytes()
+    return found
 
 
 @pytest.fixture(scope="session")

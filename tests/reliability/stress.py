@@ -25,7 +25,7 @@ from pathlib import Path
 
 import document
 
-from benchmark import identity, plan, provenance, record, store, worker
+from benchmark import identity, loss_file, plan, provenance, record, store, worker
 from benchmark.suites import Suite
 from benchmark.training import numerics
 
@@ -82,14 +82,16 @@ def victim(directory, kind="never", at=0, number=signal.SIGKILL, kill_after_s=No
 
 
 def bits(directory):
-    """Everything that has to be equal: the record, the last checkpoint's tensors, the grids, no litter."""
+    """Everything that has to be equal: record, losses, the last checkpoint's tensors, grids, no litter."""
     from benchmark.training import checkpoint
 
     content = store.read_record(directory)
     _, tensors = checkpoint.read(checkpoint.available(directory / "checkpoints")[0])
     grids = {name: (directory / name).read_bytes() for name in content["samples"]}
     litter = [path.name for path in directory.rglob("*.tmp")]
-    return identity.canonical(record.comparable_part(content)), checkpoint.digest(tensors), grids, litter
+    losses = (directory / loss_file.NAME).read_bytes()
+    text = identity.canonical(record.comparable_part(content))
+    return text, losses, checkpoint.digest(tensors), grids, litter
 
 
 def start(folder, spec):

@@ -9,7 +9,7 @@ import time
 
 import pytest
 
-from benchmark import store
+from benchmark import loss_file, store
 
 SUITE = """\
 title = "Faulty"
@@ -32,12 +32,13 @@ def test_divergence_and_lack_of_memory_stop_no_other_run(ganbench, tmp_path, row
         "faulty/out-of-memory": ("failed", "out of memory"),
         "gan/digits": ("done", ""),
     }
-    records = {
-        content["experiment"]: content
-        for content in map(store.read_record, store.records_below(tmp_path / "results"))
-    }
+    directories = store.records_below(tmp_path / "results")
+    records = {content["experiment"]: content for content in map(store.read_record, directories)}
     assert records["faulty/nan-loss"]["diverged_at"] == 3
     assert records["faulty/infinite-images"]["diverged_at"] == 4
+    for directory, content in zip(directories, records.values(), strict=True):
+        lengths = {len(column) for column in loss_file.read(directory, content).values()}
+        assert lengths == {content["diverged_at"] or content["gen_iters"]}
     assert "faulty/out-of-memory" not in records
     for experiment, fault, survives in (
         ("nan-loss", "NaN in a loss", "a record with the iteration; never retried; other runs go on"),

@@ -15,7 +15,17 @@ from torch import Tensor, nn
 from baselines import spec
 from baselines.spec import SUITE
 
-PAPER = spec.Paper("mao2016lsgan", "Mao et al., Least Squares Generative Adversarial Networks", "1611.04076")
+PAPER = spec.Paper(
+    "mao2016lsgan",
+    "Mao et al., Least Squares Generative Adversarial Networks",
+    "1611.04076",
+    bibtex="""@article{mao2016lsgan,
+  author = {Mao, Xudong and others},
+  title = {Least Squares Generative Adversarial Networks},
+  journal = {arXiv:1611.04076},
+  year = {2016}
+}""",
+)
 README = "tiny-gan's README"
 
 

@@ -4,6 +4,8 @@ import json
 import re
 from pathlib import Path
 
+from benchmark import experiments
+
 
 def test_every_paper_of_the_suite_and_ganbench_once(ganbench):
     code, out, err = ganbench("cite", "quick")
@@ -31,6 +33,16 @@ def test_only_the_papers_of_the_suite(ganbench, tmp_path):
     content = json.loads(out)
     assert content["keys"] == ["arjovsky2017wgan", "ganbench"]
     assert "1701.07875" in content["bibtex"]
+
+
+def test_a_paper_that_nobody_gives_an_entry_for_is_named_in_a_comment():
+    known = {"key": "arjovsky2017wgan", "citation": "Arjovsky et al.", "arxiv": "1701.07875"}
+    foreign = {"key": "mao2016", "citation": "Mao et al., LSGAN", "arxiv": "", "bibtex": "@misc{mao2016}"}
+    nameless = {"key": "x2020", "citation": "X et al., 2020", "arxiv": ""}
+    text = experiments.bibtex([foreign, nameless, known, foreign])
+    assert text.startswith("@")
+    assert "1701.07875" in text
+    assert text.endswith("}\n\n@misc{mao2016}\n\n% x2020: no BibTeX entry is given for X et al., 2020\n")
 
 
 def test_unknown_suite_is_a_usage_error(ganbench):

@@ -10,7 +10,7 @@ import pytest
 import torch
 from PIL import Image
 
-from benchmark import identity, record, store
+from benchmark import identity, loss_file, record, store
 from benchmark.training import checkpoint
 
 ROOT = Path(__file__).parents[3]
@@ -77,9 +77,9 @@ def test_interrupted_and_two_at_a_time_is_uninterrupted_and_one_at_a_time(resume
     assert set(expected) == {"gan/digits", "dcgan/digits"}
     assert comparable(found) == comparable(expected)
     for name, content in expected.items():
-        for sample in content["samples"]:
-            grids = [next((r[0] / "runs" / name).glob(f"*/{sample}")) for r in (uninterrupted, resumed)]
-            assert grids[0].read_bytes() == grids[1].read_bytes()
+        for file in (*content["samples"], "losses.safetensors"):
+            paths = [next((r[0] / "runs" / name).glob(f"*/{file}")) for r in (uninterrupted, resumed)]
+            assert paths[0].read_bytes() == paths[1].read_bytes()
 
 
 def test_a_run_directory_holds_what_the_documentation_says(uninterrupted):
@@ -90,6 +90,7 @@ def test_a_run_directory_holds_what_the_documentation_says(uninterrupted):
             "spec.json",
             "events.jsonl",
             "record.json",
+            "losses.safetensors",
             "checkpoints",
             "samples",
         }
@@ -106,7 +107,7 @@ KEYS = {
     "record_sha256",
     "spec": "spec_version suite experiment dataset gen_iters evaluate_at protocols numerics device sources "
     "seed",
-    "digests": "generator_weights critic_weights first_losses samples",
+    "digests": "generator_weights critic_weights losses samples",
     "timing": "wall_s startup_s train_s evaluate_s checkpoint_s cpu_s sessions checkpoints checkpoint_bytes",
     "final": "gen_iters scores",
     "provenance": "argv git ci python implementation os libc packages cpu threads gpu gpu_driver cuda cudnn "
@@ -152,6 +153,19 @@ def test_the_weights_digest_is_that_of_the_last_checkpoint(uninterrupted, record
             own = {k.removeprefix(f"{part}."): v for k, v in tensors.items() if k.startswith(f"{part}.")}
             assert checkpoint.digest(own) == content["digests"][f"{part}_weights"]
             assert all(torch.isfinite(v).all() for v in own.values())
+
+
+def test_the_file_of_losses_has_every_g_iteration_and_those_of_the_record_among_them(uninterrupted, records):
+    from safetensors.numpy import load_file
+
+    for name, content in records(uninterrupted[0]).items():
+        (path,) = (uninterrupted[0] / "runs" / name).glob("*/losses.safetensors")
+        columns = load_file(path)
+        assert {(column.dtype.str, column.shape) for column in columns.values()} == {("<f4", (50,))}
+        assert content["digests"]["losses"] == loss_file.digest(columns)
+        rows = [{loss: float(columns[loss][k]) for loss in columns} for k in range(50)]
+        assert content["first_losses"] == rows[:10]
+        assert [point["losses"] for point in content["curve"]] == [None, rows[29], rows[49]]
 
 
 def test_a_record_names_neither_host_nor_user(uninterrupted, records):

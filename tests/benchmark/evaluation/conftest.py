@@ -1,5 +1,7 @@
 """Weights of the right shapes for the Inception network: random, with batch norm fitted to a few images."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -68,3 +70,26 @@ def random_inception(random_weights):
     """The network with the random weights."""
     state = torch.load(random_weights, weights_only=True)
     return inception.Inception(state).eval().requires_grad_(False)
+
+
+SHARED = Path(__file__).parents[4] / "shared" / "data"
+
+
+@pytest.fixture(scope="session")
+def _converted_mnist(tmp_path_factory):
+    from benchmark.data.fetch import fetch
+
+    if not (SHARED / "MNIST").is_dir():
+        pytest.skip(f"MNIST's IDX files are not at {SHARED / 'MNIST'}")
+    folder = tmp_path_factory.mktemp("data")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("GANBENCH_DATA_DIR", str(folder))
+        fetch("mnist", local=SHARED / "MNIST")
+    return folder
+
+
+@pytest.fixture
+def mnist(_converted_mnist, monkeypatch):
+    """The data directory with the real MNIST, which `data` then knows; skipped where its files are not."""
+    monkeypatch.setenv("GANBENCH_DATA_DIR", str(_converted_mnist))
+    return _converted_mnist

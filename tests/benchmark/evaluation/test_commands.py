@@ -13,7 +13,7 @@ from benchmark import atomic, data
 from benchmark.cli.evaluate import evaluate
 from benchmark.data.framing import frame
 from benchmark.errors import NothingToJudge, UserError
-from benchmark.evaluation import protocols, weights
+from benchmark.evaluation import critic_features, protocols, weights
 from benchmark.evaluation.evaluator import Evaluator
 from benchmark.evaluation.protocols import replace
 from benchmark.training import checkpoint, sampling, trainer
@@ -23,7 +23,8 @@ verify = importlib.import_module("benchmark.cli.verify_weights")  # the package 
 
 @pytest.fixture(autouse=True)
 def _own_surroundings(monkeypatch, tmp_path):
-    monkeypatch.setenv("GANBENCH_WEIGHTS", "")  # so that what a command sets is undone
+    for variable in ("GANBENCH_WEIGHTS", "GANBENCH_OFFLINE", "GANBENCH_DATA_DIR"):
+        monkeypatch.setenv(variable, "")  # so that what a command sets is undone
     monkeypatch.setenv("GANBENCH_CACHE_DIR", str(tmp_path / "cache"))
 
 
@@ -105,6 +106,100 @@ def test_a_torchscript_file_is_executed_only_when_trusted(tmp_path):
     assert said["images"]["prior"] == "uniform"
 
 
+SMALL_WINDOW = replace(
+    protocols.get("parzen-mnist"),
+    dataset="digits",
+    n_generated=60,
+    n_reference=50,
+    first_validation=300,
+    n_validation=20,
+)
+
+
+def given(monkeypatch, *known):
+    """Only these protocols are known."""
+    monkeypatch.setattr(protocols, "get", {protocol.name: protocol for protocol in known}.__getitem__)
+
+
+def test_a_window_is_put_on_images_before_they_are_quantised(run, tmp_path, monkeypatch):
+    directory, scores, images = run
+    given(monkeypatch, SMALL_WINDOW, protocols.get("digits-2k"))
+    both = ("--protocol", "parzen-mnist", "--protocol", "digits-2k", "--device", "cpu")
+    calls = []
+    batches = sampling.batches
+    monkeypatch.setattr(sampling, "batches", lambda *a: calls.append(a[3]) or batches(*a))
+    _, said = call(evaluate, directory, *both)
+    assert calls == [2000]  # one generation pass
+    window, digits = (result["scores"] for result in said["results"])
+    assert digits == scores["digits-2k"]
+    for i, image in enumerate(images[:60, 0].numpy()):
+        Image.fromarray(image).save(tmp_path / f"{i:05d}.png")
+    _, said = call(evaluate, tmp_path, "--protocol", "parzen-mnist", "--data", "digits", "--device", "cpu")
+    of_files = said["results"][0]["scores"]
+    assert of_files == Evaluator([SMALL_WINDOW], "digits").scores(images[:60])["parzen-mnist"]
+    assert of_files["parzen_ll"] == pytest.approx(window["parzen_ll"], abs=0.5)
+    assert of_files != window
+
+
+def test_a_sigma_at_the_edge_is_told(run, monkeypatch):
+    for first, last in ((0.001, 0.002), (0.1, 1.0)):
+        given(monkeypatch, replace(SMALL_WINDOW, sigma_grid=(first, last, 10)))
+        arguments = [str(run[0]), "--protocol", "parzen-mnist", "--device", "cpu"]
+        result = CliRunner().invoke(evaluate, arguments)
+        assert result.exit_code == 0
+        assert ("at the edge of its grid, 0.001 to 0.002" in result.stderr) == (first == 0.001)
+
+
+def test_a_window_on_other_images_is_an_error_in_words(run, tmp_path):
+    with pytest.raises(UserError, match="protocol 'parzen-mnist': is about 'mnist', not 'digits'"):
+        call(evaluate, run[0], "--protocol", "parzen-mnist")
+
+
+SMALL_SVM = replace(
+    protocols.get("svm-cifar10-400"),
+    dataset="digits",
+    first_validation=200,
+    n_validation=100,
+    n_reference=100,
+    labels_per_class=10,
+    draws=3,
+    choosing_draws=1,
+)
+
+
+@pytest.mark.slow
+def test_a_critic_is_scored_by_an_svm_on_its_features(run, tmp_path, monkeypatch):
+    every = replace(SMALL_SVM, name="svm-cifar10", labels_per_class=0, draws=None, choosing_draws=None)
+    given(monkeypatch, SMALL_SVM, every)
+    load = data.load
+    monkeypatch.setattr(data, "load", lambda name, split: load(name, split)[:300])
+    labels = data.load_labels
+    monkeypatch.setattr(data, "load_labels", lambda name, split: labels(name, split)[:300])
+    experiment = baselines.get("dcgan/digits")
+    players = trainer.build(experiment, 0, frame(data.load("digits", "train"), 32))
+    file = checkpoint.write(tmp_path / "checkpoints", players, {"gen_iters": 0})
+    named = ("--experiment", "dcgan/digits", "--device", "cpu")
+    _, said = call(evaluate, file, "--protocol", "svm-cifar10-400", "--protocol", "svm-cifar10", *named)
+    few, all_ = (result["scores"] for result in said["results"])
+    assert said["critic"] == {"experiment": "dcgan/digits", "gen_iters": 0}
+    assert "images" not in said
+    assert 40 < few["classification_accuracy"] < all_["classification_accuracy"] < 100
+    assert few["classification_error"] == pytest.approx(100 - few["classification_accuracy"])
+    assert few["accuracy_spread_over_draws"] > 0
+    assert "accuracy_spread_over_draws" not in all_
+    assert {few["svm_cost"], all_["svm_cost"]} <= set(critic_features.COSTS)
+
+
+def test_what_has_no_critic_gets_no_svm(run, tmp_path, monkeypatch):
+    with pytest.raises(UserError, match="there is no critic for svm-cifar10"):
+        call(evaluate, tmp_path, "--protocol", "svm-cifar10", "--data", "digits")
+    with pytest.raises(UserError, match="data fetch cifar10"):
+        call(evaluate, run[0], "--protocol", "svm-cifar10", "--data-dir", tmp_path)
+    given(monkeypatch, replace(SMALL_SVM, n_validation=4000))
+    with pytest.raises(UserError, match="4000 training and 1000 test images of 'digits' are fewer"):
+        call(evaluate, run[0], "--protocol", "svm-cifar10-400")
+
+
 def test_what_is_not_there_is_named(tmp_path):
     with pytest.raises(NothingToJudge, match="no such file"):
         call(evaluate, tmp_path / "x", "--protocol", "digits-2k")
@@ -130,9 +225,9 @@ def test_other_weights_show_in_the_output(random_weights, tmp_path, monkeypatch)
 
 def test_verify_says_what_is_missing(random_weights):
     with pytest.raises(NothingToJudge, match=r"verify-weights.*GANBENCH_WEIGHTS"):
-        call(verify.verify_weights, "--no-download")
+        call(verify.verify_weights, "--offline")
     with pytest.raises(NothingToJudge, match="cannot read the weights"):
-        call(verify.verify_weights, "--weights", "nowhere.pth", "--no-download")
+        call(verify.verify_weights, "--weights", "nowhere.pth", "--offline")
     code, said = call(verify.verify_weights, "--weights", random_weights, "--no-scores")
     assert (code, said["published"], said["anchors"]) == (0, False, [])
 

@@ -228,8 +228,11 @@ def test_the_cost_is_chosen_by_validation_images_alone():
     chosen = critic_features.few_labels(train, validation, test, 10, draws=3).cost
     spoiled = Labelled(-test.features, test.labels)
     assert critic_features.few_labels(train, validation, spoiled, 10, draws=3).cost == chosen
-    best = critic_features.all_labels(train, validation, test)
+    together = Labelled(*map(torch.cat, zip(train, validation, strict=True)))
+    best = critic_features.all_labels(together, 300, test)
     assert best.draws == 1
+    assert best.mean == critic_features.svm_accuracy(together, test, best.cost)
+    assert critic_features.all_labels(together, 300, spoiled).cost == best.cost
     assert all(
         critic_features.svm_accuracy(train, validation, best.cost)
         >= critic_features.svm_accuracy(train, validation, cost)

@@ -16,6 +16,10 @@ from benchmark.training import checkpoint, sampling, trainer
 CPU = torch.device("cpu")
 
 
+def images_of(source, n):
+    return torch.cat([batch.images for batch in source.batches(n)])
+
+
 @pytest.fixture(scope="module", params=["gan/digits", "dcgan/digits", "sngan/digits"])
 def trained(request):
     """An experiment, its training images and its untrained players."""
@@ -45,26 +49,25 @@ def test_batches_come_one_at_a_time(trained):
 
 
 def test_a_checkpoint_gives_the_images_of_its_generator(trained, tmp_path):
-    experiment, real, players = trained
+    experiment, _, players = trained
     file = checkpoint.write(tmp_path / "checkpoints", players, {"gen_iters": 7})
-    source = generation.of_checkpoint(file, experiment, real, 11, CPU)
+    source = generation.of_checkpoint(file, experiment, 11, CPU)
     expected = sampling.evaluation_images(experiment, players.generator, 11, 40)
-    assert torch.equal(torch.cat(list(source.batches(40))), expected)
+    assert torch.equal(images_of(source, 40), expected)
     assert source.described == {"experiment": experiment.name, "gen_iters": 7, "seed": 11}
     content = bytearray(file.read_bytes())
     content[-5] ^= 1
     file.write_bytes(content)
     with pytest.raises(UserError, match="the checkpoint is damaged"):
-        generation.of_checkpoint(file, experiment, real, 11, CPU)
+        generation.of_checkpoint(file, experiment, 11, CPU)
 
 
 def test_a_checkpoint_of_another_experiment_is_refused(trained, tmp_path):
     _, _, players = trained
     file = checkpoint.write(tmp_path / "checkpoints", players, {"gen_iters": 7})
     other = baselines.get("wgan_gp/digits")
-    real = frame(data.load("digits", "train")[:9], other.image_shape[1])
     with pytest.raises(UserError, match="not a checkpoint of 'wgan_gp/digits'"):
-        generation.of_checkpoint(file, other, real, 0, CPU)
+        generation.of_checkpoint(file, other, 0, CPU)
 
 
 class Script(torch.nn.Module):
@@ -84,10 +87,10 @@ def torchscript(tmp_path, factor=1.0):
 
 def test_torchscript_generators(tmp_path):
     source = generation.of_torchscript(torchscript(tmp_path), "normal", 16, (-1.0, 1.0), 0, CPU)
-    batches = list(source.batches(700))
+    batches = [batch.images for batch in source.batches(700)]
     assert [tuple(batch.shape) for batch in batches] == [(500, 3, 2, 2), (200, 3, 2, 2)]
     assert batches[0].dtype == torch.uint8
-    assert all(torch.equal(a, b) for a, b in zip(batches, source.batches(700), strict=True))
+    assert torch.equal(torch.cat(batches), images_of(source, 700))
     with pytest.raises(UserError, match="cannot generate from 5 values"):
         list(generation.of_torchscript(tmp_path / "generator.pt", "normal", 5, (-1, 1), 0, CPU).batches(4))
     bad = generation.of_torchscript(torchscript(tmp_path, float("nan")), "normal", 16, (-1, 1), 0, CPU)
@@ -109,10 +112,10 @@ def pictures(folder, n, shape=(8, 6, 3)):
 def test_folders_give_their_pixels_in_the_order_of_the_names(tmp_path):
     coloured = pictures(tmp_path / "coloured", 7)
     source = generation.of_folder(tmp_path / "coloured")
-    assert torch.equal(torch.cat(list(source.batches(5))), coloured[:5].permute(0, 3, 1, 2))
+    assert torch.equal(images_of(source, 5), coloured[:5].permute(0, 3, 1, 2))
     grey = pictures(tmp_path / "grey", 3, (4, 4))
     source = generation.of_folder(tmp_path / "grey")
-    assert torch.equal(torch.cat(list(source.batches(3))), grey[:, None])
+    assert torch.equal(images_of(source, 3), grey[:, None])
     assert source.image_size == 4
 
 

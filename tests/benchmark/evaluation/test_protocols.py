@@ -45,6 +45,8 @@ def test_any_change_shows_in_the_identity():
     protocol = protocols.get("digits-2k")
     assert replace(protocol, weights_digest="0" * 64).as_dict() != protocol.as_dict()
     assert replace(protocol, isc_splits=10).as_dict() != protocol.as_dict()
+    windows = [protocols.get(name).as_dict() for name in ("parzen-mnist", "parzen-mnist-fine-sigma")]
+    assert [window["sigma_grid"] for window in windows] == [[0.1, 1.0, 10], [0.1, 1.0, 91]]
 
 
 def test_lenet_scores_are_never_called_comparable():
@@ -110,6 +112,14 @@ def test_the_papers_protocols_are_those_of_the_claims():
     small = protocols.get("fid-5k")
     assert small.n_generated == claims["fid-5k"]["n_generated"]
     assert small.n_reference == claims["fid-5k"]["n_reference"]
+    window, known = protocols.get("parzen-mnist"), claims["parzen-mnist"]
+    assert (window.n_generated, window.n_reference) == (known["n_generated"], known["n_reference"])
+    assert (window.reference_split, known["reference_split"]) == ("held-out", "test")
+    assert window.metrics == (known["metric"],)
+    assert (window.first_validation, window.n_validation) == (50_000, 1_000)  # parzen_ll.py: -l 1000
+    faces, known = protocols.get("parzen-tfd"), claims["parzen-tfd"]
+    assert (faces.n_generated, faces.folds) == (known["n_generated"], known["splits"])
+    assert faces.reference_split == known["reference_split"]
     large = protocols.get("fid-50k")
     assert large.n_generated == claims["fid-ttur"]["n_generated"]
     assert large.reference_split == claims["fid-ttur"]["reference_split"]
@@ -118,5 +128,10 @@ def test_the_papers_protocols_are_those_of_the_claims():
 def test_quantisation_is_named_and_its_difference_to_the_papers_noted():
     for name in protocols.names():
         protocol = protocols.get(name)
-        assert protocol.quantisation == "clamp, round to nearest"
-        assert not protocol.comparable_with_papers or "truncates" in protocol.note
+        if protocol.extractor == "parzen":
+            assert protocol.quantisation.startswith("none")
+        elif protocol.extractor == "critic":
+            assert protocol.quantisation is None
+        else:
+            assert protocol.quantisation == "clamp, round to nearest"
+            assert not protocol.comparable_with_papers or "truncates" in protocol.note

@@ -132,7 +132,7 @@ def make_record(
         "final": {"gen_iters": budget, "scores": points[-1]["scores"]} if done else None,
         "real_data": {name: {"is": 9.71, "fid": 1.24} for name in names},
         "diverged_at": diverged_at,
-        "digests": {"generator_weights": "0", "critic_weights": "0", "first_losses": "0"},
+        "digests": {"generator_weights": "0", "critic_weights": "0", "losses": "0"},
         "samples": [f"samples/{p['gen_iters']:06d}.png" for p in points],
         "timing": {
             "wall_s": 40.0 + seed,
@@ -181,9 +181,10 @@ def store(record: dict[str, Any], root: Path, *, grids: bool = True, side: int =
     return LoadedRecord(record, directory)
 
 
-@pytest.fixture
-def suite(tmp_path: Path) -> tuple[list[LoadedRecord], list[MissingRun]]:
+@pytest.fixture(scope="session")
+def suite(tmp_path_factory: pytest.TempPathFactory) -> tuple[list[LoadedRecord], list[MissingRun]]:
     """Full, hostile in name, with a diverged seed, short of a seed, of one seed, and without any record."""
+    root = tmp_path_factory.mktemp("runs")
     plan = {
         "gan/digits": (0, 1, 2),
         "dcgan/digits": (0, 1, 2),
@@ -194,7 +195,7 @@ def suite(tmp_path: Path) -> tuple[list[LoadedRecord], list[MissingRun]]:
     runs = [
         store(
             make_record(name, seed, diverged_at=151 if (name, seed) == ("dcgan/digits", 1) else None),
-            tmp_path,
+            root,
         )
         for name, seeds in plan.items()
         for seed in seeds
@@ -207,7 +208,66 @@ def suite(tmp_path: Path) -> tuple[list[LoadedRecord], list[MissingRun]]:
     return runs, missing
 
 
-@pytest.fixture
+RIVALS = {
+    # experiment: (protocol, metric, final score per seed, seeds that diverge, changes)
+    "sngan/cifar10-cnn": ("fid-5k", "fid", (25.7, 26.0, 26.3), 0, {}),
+    "sngan/cifar10-resnet": ("fid-5k", "fid", (17.9, 18.0, 18.1), 0, {}),
+    "sngan/cifar10-cnn-bn": ("fid-5k", "fid", (55.5, 58.5, 61.0), 0, {}),
+    "sngan/cifar10-cnn-clip": ("fid-5k", "fid", (42.0, 43.0), 1, {}),
+    "sngan/cifar10-cnn-ln": ("fid-5k", "fid", (80.0, 81.0, 82.0), 0, {"budget": 6000}),
+    "wgan_gp/cifar10-resnet": ("is-50k", "is", (6.9, 6.95, 7.0), 0, {"is_std_over_splits": 0.3}),
+    "wgan/cifar10": ("is-1k", "is", (4.0, 4.1, 4.2), 0, {}),
+    "wgan_gp/cifar10-cnn": ("is-1k", "is", (5.5, 5.6, 5.7), 0, {}),
+    "wgan_gp/cifar10-cnn-rmsprop": ("is-1k", "is", (5.9, 6.0, 6.1), 0, {}),
+}
+"""Runs on what counts as CIFAR-10, so that the claims of the papers come to verdicts of every kind."""
+
+
+def make_judged(experiment: str, seed: int) -> dict[str, Any]:
+    import baselines
+    from benchmark.evaluation import protocols
+
+    name, metric, finals, _, changes = RIVALS[experiment]
+    described = baselines.described(experiment)
+    budget = changes.get("budget", described["budget"]["gen_iters"])
+    protocol = {**protocols.get(name).as_dict(), "metrics": [metric], "weights_digest": "f" * 64}
+    diverges = seed >= len(finals)
+    record = make_record(
+        experiment,
+        seed,
+        budget=budget,
+        diverged_at=budget // 2 if diverges else None,
+        protocols=(protocol,),
+    )
+    target = finals[0] if diverges else finals[seed]
+    for point in record["curve"]:
+        done = point["gen_iters"] / budget
+        value = target * done + (300.0 if metric == "fid" else 1.0) * (1 - done)
+        extra = {key: x for key, x in changes.items() if key.startswith("is_std")}
+        point["scores"] = {name: {metric: value, **extra}}
+    if not diverges:
+        record["final"] = {"gen_iters": budget, "scores": record["curve"][-1]["scores"]}
+    record["spec"] |= {
+        "experiment": described,
+        "dataset": {"name": "cifar10", "digest": "c" * 64, "official": True},
+    }
+    record["real_data"] = {name: {metric: 7.8 if metric == "fid" else 11.24}}
+    record["samples"] = []
+    return record
+
+
+@pytest.fixture(scope="session")
+def judged(tmp_path_factory: pytest.TempPathFactory) -> tuple[list[LoadedRecord], list[MissingRun]]:
+    """Verdicts of every kind, orderings of both signs, and an experiment that was not run."""
+    runs = [
+        LoadedRecord(make_judged(name, seed), tmp_path_factory.getbasetemp())
+        for name, (_, _, finals, diverged, _) in RIVALS.items()
+        for seed in range(len(finals) + diverged)
+    ]
+    return runs, [MissingRun("sngan/cifar10-cnn-wn", seed, "not run") for seed in range(3)]
+
+
+@pytest.fixture(scope="session")
 def build() -> SimpleNamespace:
     """The builders above, for tests that make their own records."""
     return SimpleNamespace(record=make_record, store=store, protocol=PROTOCOL, env_b=ENV_B, hostile=HOSTILE)

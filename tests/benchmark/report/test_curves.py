@@ -5,7 +5,8 @@ from xml.etree import ElementTree as ET
 import pytest
 
 from benchmark.report.cells import group
-from benchmark.report.curves import _spaced, loss_figure, score_figure
+from benchmark.report.curves import loss_figure, score_figure
+from benchmark.report.labels import _spaced
 from benchmark.report.scores import comparisons
 
 SVG = "{http://www.w3.org/2000/svg}"
@@ -15,7 +16,7 @@ def texts(svg):
     return ["".join(t.itertext()) for t in ET.fromstring(svg).iter(f"{SVG}text")]
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def figure(suite):
     (comparison,) = comparisons(group(*suite).cells)
     return score_figure(comparison, "fid", "fid")
@@ -41,6 +42,8 @@ def test_svg_carries_no_script_date_or_foreign_reference(figure):
         "clipPath",
         "rect",
         "tspan",
+        "circle",
+        "title",
     }
     assert all(v.startswith("#") for e in root.iter() for k, v in e.attrib.items() if k.endswith("href"))
     assert not re.search(r"20\d\d-\d\d-\d\d", figure.svg)
@@ -100,3 +103,56 @@ def test_direct_labels_keep_their_distance_order_and_the_panel():
     assert places[0] == 0.0
     assert places[2] == 0.5
     assert _spaced([], 0.05) == []
+
+
+@pytest.fixture(scope="module")
+def printed(judged):
+    """The chart of a single cell with a claim of 21.7 ± .21 over seeds, and without."""
+    from baselines import claims
+    from benchmark.report.axes import AXES
+
+    runs, missing = judged
+    compared = comparisons(group(runs, missing).cells)
+    comparison = next(c for c in compared if c.cells[0].label == "sngan/cifar10-resnet")
+    (claim,) = (c for c in claims.load() if c.id == "sngan2018.t2.cifar10.fid.resnet-sn-gan")
+    given = {comparison.cells[0].label: (claim,)}
+    return score_figure(comparison, "fid", "fid", given, AXES), score_figure(comparison, "fid", "fid")
+
+
+def test_what_the_paper_prints_is_a_labelled_line_with_its_spread_hatched(printed):
+    with_paper, without = printed
+    assert "paper: 21.7 ± 0.21 over seeds" in texts(with_paper.svg)
+    assert not any("paper" in text for text in texts(without.svg))
+    assert "<pattern" in with_paper.svg
+    assert "<pattern" not in without.svg
+    assert "what the paper prints (hatched: its ±)" in with_paper.caption
+    assert "paper" not in without.caption
+
+
+def test_one_view_per_axis_with_names_of_their_own(printed):
+    views = printed[0].views
+    assert [v.axis for v in views] == ["gen_iters", "critic_updates", "images_seen", "wall_s"]
+    assert len({v.stem for v in views}) == 4
+    shown = [texts(v.svg) for v in views]
+    assert "G-iterations" in shown[0]
+    assert "critic updates" in shown[1]
+    assert "images seen" in shown[2]
+    assert any(re.fullmatch("wall time, (s|min|h)", text) for text in shown[3])
+
+
+def test_points_tell_their_values_and_those_of_the_seeds(figure, suite):
+    titles = [t.text for t in ET.fromstring(figure.svg).iter(f"{SVG}title")]
+    runs, _ = suite
+    fids = [r.record["curve"][2]["scores"]["digits-2k"]["fid"] for r in runs[:3]]
+    mean = sum(fids) / 3
+    seeds = ", ".join(f"{y:.4g}" for y in fids)
+    assert f"gan/digits, 100 G-iterations: FID {mean:.4g}, mean of 3 seeds ({seeds})" in titles
+
+
+def test_the_table_below_a_chart_has_its_means(figure, suite):
+    import statistics
+
+    runs, _ = suite
+    row = next(r for r in figure.values.rows if r.cells[0] == "100")
+    fids = [r.record["curve"][2]["scores"]["digits-2k"]["fid"] for r in runs[:3]]
+    assert row.cells[1] == f"{statistics.fmean(fids):.2f} ± {statistics.stdev(fids):.2f}"

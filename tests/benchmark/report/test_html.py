@@ -39,18 +39,24 @@ class Page(HTMLParser):
         return [v for _, name, v in self.attributes if name in names]
 
 
-@pytest.fixture
-def html(suite, tmp_path):
+@pytest.fixture(scope="module")
+def folder(suite, tmp_path_factory):
     runs, missing = suite
+    out = tmp_path_factory.mktemp("secret-folder") / "out"
     write_report(
         runs,
-        tmp_path / "out",
+        out,
         suite="qu<i>ck",
         command="run 'a' && <b>",
         missing=missing,
         bibtex="@article{x, url={https://example.org/<script>}}",
     )
-    return (tmp_path / "out/report.html").read_text()
+    return out
+
+
+@pytest.fixture(scope="module")
+def html(folder):
+    return (folder / "report.html").read_text()
 
 
 def test_page_needs_nothing_but_itself(html):
@@ -73,13 +79,24 @@ def test_names_with_markup_do_nothing(html, build):
     assert not [a for a in page.attributes if a[1].startswith("on")]
 
 
-def test_ids_are_unique_and_references_resolve(html):
-    page = Page(html)
+@pytest.fixture(scope="module")
+def judged_html(judged, tmp_path_factory):
+    runs, missing = judged
+    out = tmp_path_factory.mktemp("judged-html")
+    write_report(runs, out, suite="p", command="x", missing=missing, formats=["html"])
+    return (out / "report.html").read_text()
+
+
+@pytest.mark.parametrize("which", ["html", "judged_html"])
+def test_ids_are_unique_and_references_resolve(which, request):
+    text = request.getfixturevalue(which)
+    page = Page(text)
     ids = page.values("id")
     assert len(ids) == len(set(ids))
     wanted = [v[1:] for v in page.values("href", "xlink:href") if v.startswith("#")]
-    wanted += page.values("aria-labelledby") + re.findall(r"url\(#([^)]+)\)", html)
+    wanted += page.values("aria-labelledby") + re.findall(r"url\(#([^)]+)\)", text)
     assert set(wanted) <= set(ids)
+    assert {v for tag, name, v in page.attributes if (tag, name) == ("label", "for")} <= set(ids)
 
 
 def test_tables_and_pictures_can_be_read_without_eyes(html):
@@ -89,15 +106,15 @@ def test_tables_and_pictures_can_be_read_without_eyes(html):
     assert page.tags.count("img") == len(page.values("alt")) == page.tags.count("img")
     assert all(page.values("alt"))
     assert page.tags.count("svg") == page.values("role").count("img")
-    assert [t for t in page.tags if t in ("h1", "h2")] == ["h1"] + ["h2"] * 8
+    assert [t for t in page.tags if t in ("h1", "h2")] == ["h1"] + ["h2"] * 11
 
 
-def test_no_host_user_or_time_reaches_the_report(html, tmp_path):
-    files = [p for p in (tmp_path / "out").rglob("*") if p.is_file()]
+def test_no_host_user_or_time_reaches_the_report(folder):
+    files = [p for p in folder.rglob("*") if p.is_file()]
     assert len(files) > 8
     for file in files:
         text = file.read_text()
-        for secret in ("secret-host", "alice", "2031-01-01", tmp_path.name):
+        for secret in ("secret-host", "alice", "2031-01-01", folder.parent.name):
             assert secret not in text, (file, secret)
 
 

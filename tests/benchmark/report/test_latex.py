@@ -8,11 +8,12 @@ from benchmark.report import write_report
 from benchmark.report.latex import escape
 
 
-@pytest.fixture
-def tex(suite, tmp_path):
+@pytest.fixture(scope="module")
+def tex(suite, tmp_path_factory):
     runs, missing = suite
-    write_report(runs, tmp_path, suite="q", command="x", missing=missing, formats=["tex"])
-    return tmp_path / "tables.tex"
+    out = tmp_path_factory.mktemp("tex")
+    write_report(runs, out, suite="q", command="x", missing=missing, formats=["tex"])
+    return out / "tables.tex"
 
 
 def test_special_characters_are_escaped():
@@ -44,6 +45,46 @@ def test_every_row_has_the_columns_its_table_declares(tex):
         rows = [line for line in body.splitlines() if line.endswith(r"\\") and "multicolumn" not in line]
         assert len(rows) >= 6
         assert {len(re.findall(r"(?<!\\)&", row)) + 1 for row in rows} == {len(spec)}
+
+
+@pytest.fixture(scope="module")
+def judged_tex(judged, tmp_path_factory):
+    runs, missing = judged
+    out = tmp_path_factory.mktemp("judged-tex")
+    write_report(runs, out, suite="a_b%", command="x", missing=missing, formats=["tex"])
+    return out / "tables.tex"
+
+
+@pytest.mark.parametrize("which", ["tex", "judged_tex"])
+def test_environments_and_braces_balance_and_specials_are_escaped(which, request):
+    text = request.getfixturevalue(which).read_text()
+    stack = []
+    for kind, name in re.findall(r"\\(begin|end)\{(\w+)\}", text):
+        if kind == "begin":
+            stack.append(name)
+        else:
+            assert stack.pop() == name
+    assert stack == []
+    body = "\n".join(text.splitlines()[1:])  # after the comment
+    plain = re.sub(r"\\[\\&%$#_{}]", "", body)
+    assert plain.count("{") == plain.count("}")
+    assert "%" not in plain
+    assert "#" not in plain
+    assert "_" not in plain
+    labels = re.findall(r"\\label\{(.*?)\}", text)
+    assert len(labels) == len(set(labels)) == text.count(r"\begin{table}")
+    assert not re.search(r"[^\x00-\xff]", text.replace("\u2013", ""))
+
+
+def test_verdicts_and_scores_name_suite_records_and_spread(judged_tex):
+    text = judged_tex.read_text()
+    tables = text.split(r"\begin{table}")[1:]
+    assert "ganbench-verdicts-1" in tables[0]
+    assert "reproduced" in tables[0]
+    assert all(r"Suite a\_b\%, 27 records (SHA-256 " in t for t in tables)
+    scores = next(t for t in tables if "ganbench-scores-1" in t)
+    assert "over training seeds" in scores
+    assert "Compute: 27 runs on Some CPU" in scores
 
 
 def test_it_compiles(tex, tmp_path):

@@ -21,10 +21,10 @@ def expected(runs, experiment, metric):
     return text if len(values) == 1 else f"{text} ± {statistics.stdev(values):.2f}"
 
 
-@pytest.fixture
-def written(suite, tmp_path):
+@pytest.fixture(scope="module")
+def written(suite, tmp_path_factory):
     runs, missing = suite
-    out = tmp_path / "out"
+    out = tmp_path_factory.mktemp("out")
     write_report(runs, out, suite="quick", command="ganbench report quick", missing=missing)
     return runs, out
 

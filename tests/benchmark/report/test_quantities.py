@@ -1,6 +1,16 @@
 import pytest
 
-from benchmark.report.quantities import count, duration, finite, integers
+from benchmark.report.quantities import (
+    count,
+    duration,
+    finite,
+    higher_is_better,
+    integers,
+    metric_name,
+    metric_title,
+    metric_with_unit,
+    signed,
+)
 
 
 @pytest.mark.parametrize(
@@ -31,3 +41,14 @@ def test_counts_are_grouped_by_thousands():
 @pytest.mark.parametrize("value", [None, True, "1", float("nan"), float("inf")])
 def test_what_is_no_finite_number(value):
     assert finite(value) is None
+
+
+def test_metrics_have_a_name_a_direction_and_a_unit():
+    assert (metric_title("fid"), metric_name("fid"), metric_with_unit("fid")) == ("FID ↓", "FID", "FID ↓")
+    assert metric_name("parzen_ll") == "Parzen LL"
+    assert metric_with_unit("parzen_ll") == "Parzen LL ↑, nats"
+    assert (higher_is_better("is"), higher_is_better("fid"), higher_is_better("x")) == (True, False, None)
+
+
+def test_signs_are_written():
+    assert (signed(0.5, 2), signed(-1.25, 1)) == ("+0.50", "−1.2")

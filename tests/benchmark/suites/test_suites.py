@@ -45,6 +45,10 @@ def test_a_good_file(load):
     )
 
 
+def test_a_suite_may_score_nothing(load):
+    assert load(protocols="[]").protocols == ()
+
+
 @pytest.mark.parametrize(
     ("changes", "what", "do"),
     [
@@ -56,7 +60,12 @@ def test_a_good_file(load):
         ({"experiments": '"gan/digits"'}, "must be a list of at least one string, not 'gan/digits'", ""),
         ({"experiments": "[1]"}, "must be a list of at least one string, not [1]", ""),
         ({"protocols": '["digits-2"]'}, "unknown protocol 'digits-2'", "Did you mean 'digits-2k'?"),
-        ({"protocols": "[]"}, "must be a list of at least one string, not []", ""),
+        (
+            {"protocols": '["svm-cifar10"]'},
+            "'svm-cifar10' scores critics, which suites do not",
+            "Use `ganbench evaluate RUN",
+        ),
+        ({"protocols": "[2]"}, "must be a list of strings, not [2]", ""),
         ({"gen_iters": "-1"}, "must be a whole number of at least 0, not -1", ""),
         ({"gen_iters": "1.5"}, "must be a whole number of at least 0, not 1.5", ""),
         ({"gen_iters": "true"}, "must be a whole number of at least 0, not True", ""),
@@ -140,3 +149,32 @@ def test_the_command_line_overrides_and_narrows(load):
 def test_a_pattern_must_match_within_the_suite(load):
     with pytest.raises(UserError, match=r"--experiment: no experiment matches 'sngan/\*'"):
         load().revised(patterns=("gan/digits", "sngan/*"))
+
+
+OWN = '{ gen_iters = 30, reason = "none is printed" }'
+
+
+def test_experiments_may_have_budgets_of_their_own(load):
+    suite = load(
+        gen_iters='"paper"', experiments='["wgan/cifar10", "gan/mnist"]', budgets=f'{{"gan/mnist" = {OWN}}}'
+    )
+    assert [suite.budget(name) for name in ("wgan/cifar10", "gan/mnist")] == [200_000, 30]
+    assert suite.budgets["gan/mnist"].reason == "none is printed"
+    assert [suite.revised(budget=7).budget(name) for name in suite.experiments] == [7, 7]
+
+
+@pytest.mark.parametrize(
+    ("budgets", "what"),
+    [
+        ("3", "must be a table, not 3"),
+        (f'{{"gan/mnst" = {OWN}}}', "'gan/mnst' is no experiment of the suite"),
+        ('{"gan/digits" = 3}', "needs gen_iters and reason, not 3"),
+        ('{"gan/digits" = { gen_iters = 3 }}', "needs gen_iters and reason, not {'gen_iters': 3}"),
+        ('{"gan/digits" = { gen_iters = -3, reason = "x" }}', "must be a whole number of at least 0, not -3"),
+    ],
+)
+def test_a_bad_budget_is_refused(budgets, what, load):
+    with pytest.raises(UserError) as error:
+        load(budgets=budgets)
+    assert error.value.what == what
+    assert "mine.toml: budgets" in error.value.where

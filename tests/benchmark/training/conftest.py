@@ -51,7 +51,7 @@ class MeanPixel:
 
     def scores_of(self, batches):
         torch.rand(3)
-        images = torch.cat(list(batches))
+        images = torch.cat([batch.images for batch in batches])
         return {"mean": {"pixel": images.double().mean().item()}}
 
 
@@ -85,11 +85,12 @@ def make_trainer(images_of):
 
 
 def bits(trainer):
-    """Everything a run has computed: both networks, both optimisers, what it says about itself."""
+    """Everything a run has computed: both networks, both optimisers, all losses, what it says about itself."""
     state = trainer.state
     return SimpleNamespace(
         tensors=checkpoint.digest(checkpoint.tensors_of(trainer.players)),
         curve=[{k: v for k, v in point.items() if k != "wall_s"} for point in state.curve],
+        losses=checkpoint.digest(trainer.losses.columns()),
         rest=(state.gen_iters, state.images_seen, state.diverged_at, state.first_losses, state.last_losses),
     )
 

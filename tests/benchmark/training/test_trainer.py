@@ -134,6 +134,8 @@ def test_the_curve_has_a_point_per_evaluation(make_trainer, never, tmp_path):
     ]
     assert run.state.curve[0]["losses"] is None
     assert run.state.curve[1]["losses"] == run.state.first_losses[1]
+    columns = run.losses.columns()
+    assert run.state.first_losses == [{name: columns[name][k].item() for name in columns} for k in range(4)]
     assert run.watcher.of("evaluated") == run.state.curve
     assert all((tmp_path / name).read_bytes().startswith(b"\x89PNG") for name in run.state.samples)
 
@@ -147,6 +149,7 @@ def test_the_smallest_budgets_are_runs_too(budget, make_trainer, never, tmp_path
     again = make_trainer("gan/digits", tmp_path, budget=budget, evaluate_at=sorted({0, budget}))
     assert again.run(never) == "done"
     assert again.state.curve == run.state.curve
+    assert [len(column) for column in again.losses.columns().values()] == [1, 1] * budget
 
 
 # --- Damaged checkpoints ------------------------------------------------------------------------------
@@ -229,6 +232,10 @@ def test_divergence_is_dated_to_its_iteration(at, make_trainer, never, tmp_path)
     assert [event["gen_iters"] for event in run.watcher.of("diverged")] == [at]
     assert len(run.state.first_losses) == at
     assert None in run.state.last_losses.values()
+    for column in run.losses.columns().values():
+        assert column.isfinite()[:-1].all()
+        assert len(column) == at
+    assert not run.losses.columns()["critic"][-1].isfinite()
 
 
 def test_a_diverged_run_does_not_go_on_when_started_again(make_trainer, never, tmp_path):
@@ -276,6 +283,7 @@ def comparable(run):
             name: checkpoint.digest(getattr(run.players, name).state_dict())
             for name in ("generator", "critic")
         },
+        losses=checkpoint.digest(run.losses.columns()),
         peak_memory_mib=0.0,
         provenance={},
     )

@@ -1,0 +1,249 @@
+"""`ganbench check`: verdicts and the gate."""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from benchmark.cli.options import as_json, out, print_json
+from benchmark.errors import NothingToJudge, UserError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from benchmark.check import Checked
+    from benchmark.selection import Selection
+    from benchmark.suites import Suite
+
+F = TypeVar("F", bound="Callable[..., Any]")
+
+_STYLES = {"error": "bold red", "fail": "red", "warn": "yellow", "skip": "dim", "pass": "green"}
+
+
+def finding(function: F) -> F:
+    """Where the records and the reference are, and which of the suite count."""
+    for decorate in (
+        click.option(
+            "--experiment",
+            "patterns",
+            multiple=True,
+            metavar="GLOB",
+            help="Only matching experiments; repeatable.",
+        ),
+        click.option("--seeds", metavar="SEEDS", help="Other seeds than the suite's, like 0-4 or 0,2,7-9."),
+        click.option(
+            "--reference",
+            "reference_file",
+            type=click.Path(path_type=Path, dir_okay=False),
+            metavar="FILE",
+            help="The accepted records; default: OUT/reference/SUITE.json.",
+        ),
+        click.option(
+            "--from",
+            "folders",
+            multiple=True,
+            type=click.Path(path_type=Path, file_okay=False, exists=True),
+            metavar="DIR",
+            help="Look for records below DIR instead of OUT/runs; repeatable.",
+        ),
+        out,
+    ):
+        function = decorate(function)
+    return function
+
+
+@click.command()
+@click.argument("suite", default="quick")
+@click.option(
+    "--against",
+    type=click.Choice(["reference", "paper"]),
+    default="reference",
+    show_default=True,
+    help="The accepted records, or the numbers that papers print.",
+)
+@click.option("--strict", is_flag=True, help="Fail also where evidence or a seed is lacking.")
+@click.option(
+    "--alpha", type=float, metavar="P", help="Probability of any false alarm; default: the suite's, or 0.05."
+)
+@click.option(
+    "--confirm-with",
+    metavar="SEEDS|none",
+    help="Seeds that confirm a regression; default: the suite's, or the next two after its last.",
+)
+@click.option(
+    "--waivers",
+    "waivers_file",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE",
+    help="A TOML file with further [[waiver]] tables.",
+)
+@click.option(
+    "--junit", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE", help="Write JUnit XML."
+)
+@click.option(
+    "--summary",
+    metavar="FILE|auto",
+    help="Append Markdown to FILE; auto: to the file that $GITHUB_STEP_SUMMARY names.",
+)
+@finding
+@as_json
+def check(
+    suite: str,
+    against: str,
+    strict: bool,
+    alpha: float | None,
+    confirm_with: str | None,
+    waivers_file: Path | None,
+    junit: Path | None,
+    summary: str | None,
+    patterns: tuple[str, ...],
+    seeds: str | None,
+    reference_file: Path | None,
+    folders: tuple[Path, ...],
+    out: Path,
+    json_: bool,
+) -> int:
+    r"""Judge the finished runs of SUITE (a name or a .toml file). Trains nothing; needs no GPU and no data.
+
+    Against the reference: is every cell still what `ganbench accept` accepted? Against the paper: is every
+    number that a paper prints about it reproduced? docs/gate.md has the rules.
+
+    \b
+    ganbench check quick                               against results/reference/quick.json
+    ganbench check quick --against paper --strict      inconclusive fails too
+    ganbench check ci-gpu --from shard-0 --from shard-1 --junit gate.xml --summary auto
+
+    \b
+    0  all is well; or better than expected, which is to be looked at
+    1  regressed, nondeterministic or missing; below a confirmed claim, or unstable
+    2  usage or configuration
+    3  a run of the suite failed, or diverged where no accepted run did
+    4  nothing to judge: no records, no reference, nothing comparable
+    """
+    from datetime import UTC, datetime
+
+    from benchmark import accepted, selection
+    from benchmark import check as checking
+
+    chosen = narrowed(suite, patterns, seeds, alpha, confirm_with)
+    summary_file = _summary_file(summary)
+    waivers = (*chosen.waiver, *_waivers(waivers_file))
+    where = reference_file or accepted.path_of(chosen, out)
+    reference = accepted.read(where)
+    if reference is None and reference_file:
+        raise UserError("there is no such file", where=f"--reference {reference_file}")
+    if reference is not None and patterns:
+        reference = [r for r in reference if any(fnmatchcase(r["experiment"], p) for p in patterns)]
+    places = folders or (out / "runs",)
+    found = selection.select(chosen, places, {*chosen.seeds, *chosen.confirmation()})
+    rules = checking.Rules(datetime.now(UTC).date(), waivers, strict)
+    judge = checking.against_reference if against == "reference" else checking.against_papers
+    result = judge(chosen, found, reference, rules)
+    _write(result, junit, summary_file)
+    if json_:
+        print_json(result.as_dict())
+    else:
+        _print(result)
+    if result.exit_code == 4:
+        raise NothingToJudge(result.conclusion.rstrip("."), do=_advice(chosen, found, places, against))
+    return result.exit_code
+
+
+def narrowed(
+    suite: str,
+    patterns: tuple[str, ...],
+    seeds: str | None,
+    alpha: float | None = None,
+    confirm_with: str | None = None,
+) -> Suite:
+    """The suite with what the command line overrides; raises `UserError` like `suites.load`."""
+    from dataclasses import replace
+
+    from benchmark import suites
+    from benchmark.suites import gate_table
+
+    chosen = suites.load(suite).revised(patterns=patterns, seeds=seeds)
+    gate = chosen.gate
+    if alpha is not None:
+        gate = replace(gate, alpha=gate_table.share(alpha, "--alpha"))
+    if confirm_with is not None:
+        gate = replace(gate, confirm_with=gate_table.confirmation_seeds(confirm_with, "--confirm-with"))
+    return replace(chosen, gate=gate)
+
+
+def _summary_file(summary: str | None) -> Path | None:
+    if summary != "auto":
+        return Path(summary) if summary else None
+    if not os.environ.get("GITHUB_STEP_SUMMARY"):
+        raise UserError(
+            "$GITHUB_STEP_SUMMARY is not set", where="--summary auto", do="Name a file outside GitHub Actions"
+        )
+    return Path(os.environ["GITHUB_STEP_SUMMARY"])
+
+
+def _waivers(path: Path | None) -> list[dict[str, Any]]:
+    from benchmark.suites.gate_table import read_waiver_table
+
+    if path is None:
+        return []
+    try:
+        content = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise UserError(f"cannot be read ({error.strerror})", where=f"--waivers {path}") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise UserError(f"not a TOML file ({error})", where=f"--waivers {path}") from error
+    if unknown := sorted(set(content) - {"waiver"}):
+        raise UserError(f"unknown key '{unknown[0]}'", where=str(path), do="Write [[waiver]] tables")
+    return list(read_waiver_table(content.get("waiver", []), str(path)))
+
+
+def _write(result: Checked, junit: Path | None, summary: Path | None) -> None:
+    """Both files, whatever was found: a pipeline needs them most where the check did not pass."""
+    from benchmark import junit as xml
+    from benchmark import step_summary
+
+    try:
+        if junit:
+            junit.parent.mkdir(parents=True, exist_ok=True)
+            junit.write_text(xml.render(result), encoding="utf-8")
+        if summary:
+            summary.parent.mkdir(parents=True, exist_ok=True)
+            used = summary.stat().st_size if summary.exists() else 0
+            with summary.open("a", encoding="utf-8", newline="\n") as file:
+                file.write(step_summary.render(result, step_summary.LIMIT_BYTES - used))
+    except OSError as error:
+        raise UserError(f"cannot be written ({error.strerror})", where=str(error.filename)) from error
+
+
+def _print(result: Checked) -> None:
+    from rich.text import Text
+
+    from benchmark.cli.text import note, print_table, print_text
+
+    if result.cases:
+        print_table(
+            ("outcome", "what", "ours", result.against, "worse by [90 %]", "reason"),
+            [
+                (Text(c.outcome, style=_STYLES[c.mark]), c.name, c.ours, c.theirs, c.difference, c.reason)
+                for c in result.cases
+            ],
+            right=(2, 3, 4),
+        )
+    for text in result.notes:
+        note(text)
+    if result.exit_code != 4:
+        print_text(result.conclusion, style="bold red" if result.exit_code else "bold green")
+
+
+def _advice(suite: Suite, found: Selection, places: tuple[Path, ...], against: str) -> str:
+    if not found.runs:
+        below = ", ".join(map(str, places))
+        return f"Looked below {below}. Run it (ganbench run {suite.name}), or say --from DIR"
+    if against == "reference":
+        return f"Look at the report, then: ganbench accept {suite.name}"
+    return "Nothing to do: docs/gate.md says what makes a claim comparable"

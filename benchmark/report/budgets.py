@@ -1,0 +1,75 @@
+"""How long was trained, beside what the papers trained, and what it cost."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from benchmark.report.cells import Cell
+from benchmark.report.quantities import DASH, count, count_range, duration, plural
+from benchmark.report.summary import mean
+from benchmark.report.table import Column, Row, Table
+
+
+def budget_table(cells: Sequence[Cell]) -> Table | None:
+    """The paper's G-iterations, ours, and what they come to; None when there is no cell."""
+    columns = (
+        Column("Experiment"),
+        Column("paper", "G-iterations", numeric=True),
+        Column("ours", "G-iterations", numeric=True),
+        Column("share", "G-iterations", numeric=True),
+        Column("critic updates", "Ours, at the end", numeric=True),
+        Column("images seen", "Ours, at the end", numeric=True),
+        Column("Where the paper's comes from"),
+    )
+    rows = tuple(map(_row, cells))
+    note = (
+        "Images seen: real images given to the critic. Papers count steps differently; where a paper's "
+        "number had to be converted, the last column says how."
+    )
+    return Table("Budgets, the paper's and ours.", columns, rows, (note,)) if rows else None
+
+
+def _row(cell: Cell) -> Row:
+    ours = cell.first["gen_iters"]
+    budget: dict[str, Any] = cell.experiment.get("budget") or {}
+    printed = budget.get("gen_iters")
+    last = [r["curve"][-1] for r in cell.finished if r["curve"]]
+    suites = budget.get("confidence") == "suite"
+    source = (
+        "the paper has no such run"
+        if suites
+        else "; ".join(str(budget[key]) for key in ("arithmetic", "source") if budget.get(key))
+    )
+    return Row(
+        (
+            cell.label,
+            count(printed) if printed else DASH,
+            count(ours),
+            f"{100 * ours / printed:.3g} %" if printed else DASH,
+            count_range(p["critic_updates"] for p in last),
+            count_range(p["images_seen"] for p in last),
+            source or "not printed",
+        )
+    )
+
+
+def compute_text(cells: Sequence[Cell]) -> str:
+    """Device, time per run and in all, in a sentence; empty without a record."""
+    records = [r for cell in cells for r in cell.records]
+    if not records:
+        return ""
+    walls = [float(r["timing"]["wall_s"]) for r in records]
+    devices = sorted({_device(r) for r in records})
+    memory = max(float(r["peak_memory_mib"]) for r in records)
+    spread = f" ({duration(min(walls))} to {duration(max(walls))})" if len(walls) > 1 else ""
+    return (
+        f"Compute: {plural(len(records), 'run')} on {' and '.join(devices)}; {duration(mean(walls))} per run "
+        f"on average{spread}, {duration(sum(walls))} in all; at most {count(memory)} MiB per run."
+    )
+
+
+def _device(record: dict[str, Any]) -> str:
+    provenance = record["provenance"]
+    if provenance.get("gpu"):
+        return str(provenance["gpu"])
+    threads = provenance.get("threads")
+    return f"{provenance.get('cpu') or 'CPU'}" + (f" ({plural(threads, 'thread')})" if threads else "")

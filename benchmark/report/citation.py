@@ -1,0 +1,71 @@
+"""BibTeX of a report's tables: which records, made by which code."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from benchmark import __version__, identity
+from benchmark.report.cells import Cell
+from benchmark.report.quantities import plural
+
+TITLE = "ganbench: a reproducibility benchmark for generative adversarial networks"
+AUTHOR = "The ganbench authors"
+YEAR = 2026
+
+
+@dataclass(frozen=True)
+class Origin:
+    """What identifies the numbers of a report.
+
+    Attributes:
+        suite: its name.
+        n: how many records.
+        digest: SHA-256 over their sorted `record_sha256`: equal means the same records.
+        revisions: the commits that made them, those with uncommitted changes marked.
+
+    """
+
+    suite: str
+    n: int
+    digest: str
+    revisions: tuple[str, ...]
+
+    def text(self) -> str:
+        """In one line, as the footnote of a table."""
+        code = f", code {', '.join(r[:12] for r in self.revisions)}" if self.revisions else ""
+        return (
+            f"Suite {self.suite}, {plural(self.n, 'record')} (SHA-256 {self.digest[:12]}), "
+            f"ganbench {__version__}{code}."
+        )
+
+    def bibtex(self) -> str:
+        """`@misc` for ganbench and these numbers."""
+        code = f", code revision {' and '.join(self.revisions)}" if self.revisions else ""
+        note = f"Version {__version__}{code}; {plural(self.n, 'record')} with SHA-256 {self.digest}"
+        fields = {
+            "author": f"{{{AUTHOR}}}",
+            "title": f"{TITLE}. Suite {_plain(self.suite)}",
+            "year": str(YEAR),
+            "note": note,
+        }
+        lines = ",\n".join(f"  {key:<6} = {{{value}}}" for key, value in fields.items())
+        return f"@misc{{ganbench-{self.digest[:12]},\n{lines}\n}}"
+
+
+def origin(suite: str, cells: Sequence[Cell]) -> Origin:
+    """Of the records in these cells."""
+    records = [r for cell in cells for r in cell.records]
+    digests = sorted(str(r.get("record_sha256") or [r["run_id"], r["env_id"]]) for r in records)
+    revisions = sorted({text for r in records if (text := _revision(r))})
+    return Origin(suite, len(records), identity.digest(digests), tuple(revisions))
+
+
+def _revision(record: dict[str, Any]) -> str:
+    git = record["provenance"].get("git") or {}
+    sha = str(git.get("sha") or "")
+    return f"{sha} with uncommitted changes" if sha and git.get("dirty") else sha
+
+
+def _plain(text: str) -> str:
+    """Letters that need no escape in BibTeX."""
+    return "".join(ch if ch.isalnum() or ch in " .-" else "-" for ch in text)

@@ -1,0 +1,64 @@
+"""The scores of a cell as points of a chart, their means, and the same as a table."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from benchmark.report.cells import score
+from benchmark.report.quantities import DASH, count, metric_title
+from benchmark.report.scores import Comparison
+from benchmark.report.summary import decimals_for, summarise
+from benchmark.report.summary import mean as mean_of
+from benchmark.report.table import Column, Row, Table
+
+
+@dataclass(frozen=True)
+class Point:
+    """An evaluation on one axis."""
+
+    gen_iters: int
+    x: float
+    y: float
+
+
+@dataclass(frozen=True)
+class Trace:
+    """The evaluations of one seed, and whether it reached the budget."""
+
+    seed: int
+    done: bool
+    points: tuple[Point, ...]
+
+
+def trace(record: dict[str, Any], protocol: str, metric: str, key: str) -> Trace:
+    """The finite scores of a run against the curve's `key`."""
+    points = tuple(
+        Point(p["gen_iters"], float(p[key]), y)
+        for p in record["curve"]
+        if (y := score(p, protocol, metric)) is not None
+    )
+    return Trace(record["seed"], record["status"] == "done", points)
+
+
+def mean_points(traces: Sequence[Trace]) -> list[Point]:
+    """Means where every finished seed was scored: elsewhere the line would jump with the set of seeds."""
+    done = [{p.gen_iters: p for p in one.points} for one in traces if one.done]
+    shared = sorted(set.intersection(*map(set, done))) if done else []
+    return [Point(k, mean_of([t[k].x for t in done]), mean_of([t[k].y for t in done])) for k in shared]
+
+
+def value_table(c: Comparison, metric: str) -> Table:
+    """Mean ± sd of the finished seeds at every evaluation, as a chart of this metric shows them."""
+    cells = [[trace(r, c.name, metric, "gen_iters") for r in cell.records] for cell in c.cells]
+    done = [[{p.gen_iters: p.y for p in t.points} for t in traces if t.done] for traces in cells]
+    decimals = decimals_for([y for traces in done for t in traces for y in t.values()])
+    rows = []
+    for k in sorted({k for traces in done for t in traces for k in t}):
+        spreads = [summarise([t[k] for t in traces if k in t]) for traces in done]
+        rows.append(Row((count(k), *(s.text(decimals) if s else DASH for s in spreads))))
+    columns = (
+        Column("G-iterations"),
+        *(Column(cell.label, numeric=True, spread=True) for cell in c.cells),
+    )
+    caption = f"{metric_title(metric)}, mean ± sd over finished seeds, protocol {c.name}."
+    return Table(caption, columns, tuple(rows))

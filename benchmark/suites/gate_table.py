@@ -1,0 +1,93 @@
+"""The tables `[gate]` and `[[waiver]]` of a suite file: how its runs are compared with the reference."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass, field
+from datetime import date
+from typing import TYPE_CHECKING, Any
+
+from benchmark import gate
+from benchmark.errors import UserError, did_you_mean
+from benchmark.suites.seeds import parse_seeds
+from benchmark.waivers import read_waivers
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+METRICS = ("fid", "is", "kid", "precision", "recall")
+"""What a minimum effect may be declared of: metrics of which it is known which side is better."""
+
+
+@dataclass(frozen=True)
+class GateTable:
+    """Rules of a suite's gate; `benchmark.gate` says what they do.
+
+    Attributes:
+        alpha: probability of any false alarm, between 0 and 1.
+        effects: metric → minimum effect as a share of the reference's mean; others are not gated.
+        points: last evaluations of a run that are averaged.
+        confirm_with: seeds that confirm a regression; None for the two after the suite's last.
+
+    """
+
+    alpha: float = gate.ALPHA
+    effects: Mapping[str, float] = field(default_factory=lambda: dict(gate.EFFECTS))
+    points: int = gate.POINTS
+    confirm_with: tuple[int, ...] | None = None
+
+
+def read_gate(table: Any, where: str) -> GateTable:
+    """The table, checked; `UserError` for an unknown key or a value out of range."""
+    if not isinstance(table, dict):
+        raise UserError(f"must be a table, not {table!r}", where=where)
+    known = [entry.name for entry in dataclasses.fields(GateTable)]
+    for key in table:
+        if key not in known:
+            raise UserError(f"unknown key '{key}'", where=where, do=did_you_mean(key, known))
+    found = dict(table)
+    if "alpha" in found:
+        found["alpha"] = share(found["alpha"], f"{where}: alpha")
+    if "effects" in found:
+        found["effects"] = _effects(found["effects"], f"{where}: effects")
+    if "points" in found and (type(found["points"]) is not int or found["points"] < 1):
+        raise UserError(
+            f"must be a whole number of at least 1, not {found['points']!r}", where=f"{where}: points"
+        )
+    if "confirm_with" in found:
+        found["confirm_with"] = confirmation_seeds(found["confirm_with"], f"{where}: confirm_with")
+    return GateTable(**found)
+
+
+def read_waiver_table(entries: Any, where: str) -> tuple[dict[str, Any], ...]:
+    """Waivers as JSON types, checked as `waivers.read_waivers` does."""
+    if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
+        raise UserError(f"must be tables [[waiver]], not {entries!r}", where=f"{where}: waiver")
+    try:
+        read_waivers(entries)
+    except UserError as error:
+        raise UserError(error.what, where=f"{where}: {error.where}", do=error.do) from None
+    return tuple(
+        {k: v.isoformat()[:10] if isinstance(v, date) else v for k, v in entry.items()} for entry in entries
+    )
+
+
+def share(value: Any, where: str) -> float:
+    """A number between 0 and 1, both excluded."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < 1:
+        raise UserError(f"must be a number between 0 and 1, not {value!r}", where=where)
+    return float(value)
+
+
+def confirmation_seeds(value: Any, where: str) -> tuple[int, ...]:
+    """Seeds as suites write them; none for `none` or an empty list."""
+    return () if value in ("none", []) else parse_seeds(value, where=where)
+
+
+def _effects(table: Any, where: str) -> dict[str, float]:
+    if not isinstance(table, dict) or not table:
+        raise UserError(f"must be a table, not {table!r}", where=where, do="Write { fid = 0.03 }")
+    for metric in table:
+        if metric not in METRICS:
+            raise UserError(f"unknown metric '{metric}'", where=where, do=did_you_mean(metric, METRICS))
+    return {metric: share(value, f"{where}: {metric}") for metric, value in table.items()}

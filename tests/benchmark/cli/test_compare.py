@@ -1,0 +1,122 @@
+"""`ganbench compare`: folders, reference files and commits side by side."""
+
+import json
+import statistics
+import subprocess
+from pathlib import Path
+
+import pytest
+from scipy import stats
+
+from benchmark import accepted
+
+
+@pytest.fixture
+def s(synthetic):
+    return synthetic
+
+
+@pytest.fixture
+def compare(ganbench, s):
+    def call(*arguments):
+        code, out, _ = ganbench("compare", *arguments, "--json")
+        assert code == 0
+        return json.loads(out)
+
+    return call
+
+
+def row(content, experiment, metric="fid"):
+    (found,) = (r for r in content["rows"] if (r["experiment"], r["metric"]) == (experiment, metric))
+    return found
+
+
+def test_a_folder_against_itself_is_equal(s, compare):
+    s.put_all()
+    content = compare("results", "results")
+    assert len(content["rows"]) == 4
+    assert {r["same_bits"] for r in content["rows"]} == {True}
+    assert {(r["difference"], r["interval"]) for r in content["rows"]} == {(0, None)}
+
+
+def test_difference_and_interval_are_welchs(s, compare):
+    s.put_all(out=Path("a"))
+    s.put_all(out=Path("b"), seeds=range(5), plus=1.5, env="f" * 64)
+    found = row(compare("a", "b"), "wgan/digits")
+    a, b = [20.0, 20.4, 19.6], [x + 1.5 for x in (20.0, 20.4, 19.6, 20.2, 19.8)]
+    assert (found["a"]["n"], found["b"]["n"], found["same_bits"]) == (3, 5, False)
+    assert found["a"]["sd"] == pytest.approx(statistics.stdev(a))
+    assert found["difference"] == pytest.approx(1.5)
+    expected = stats.ttest_ind(b, a, equal_var=False).confidence_interval(0.90)
+    assert found["interval"] == pytest.approx([expected.low, expected.high])
+
+
+def test_what_one_side_lacks_is_listed(s, compare, ganbench):
+    s.put_all(out=Path("a"))
+    s.put(s.make_record("gan/digits", 0, 40.0), Path("b"))
+    lacking = row(compare("a", "b"), "wgan/digits")
+    assert (lacking["runs_a"], lacking["runs_b"], lacking["b"], lacking["difference"]) == (3, 0, None, None)
+    assert row(compare("a", "b"), "gan/digits")["interval"] is None
+    out = ganbench("compare", "a", "b")[1]
+    assert "only A" in out
+    assert "only B" in ganbench("compare", "b", "a")[1]
+
+
+def test_other_settings_never_share_a_row_and_are_named(s, compare):
+    s.put(s.make_record("gan/digits", 0, 40.0), Path("a"))
+    s.put(s.make_record("gan/digits", 0, 40.0, evaluate_at=[0, 40]), Path("b"))
+    content = compare("a", "b")
+    assert len({r["cell"] for r in content["rows"]}) == 2
+    (note,) = content["notes"]
+    assert note.endswith("differ in evaluate_at ([0, 10, 20, 30, 40] | [0, 40])")
+
+
+def test_seeds_of_other_code_are_not_averaged(s, compare):
+    s.put_all(finished="2026-01")
+    s.put_all(sources={"x": "0" * 64}, plus=5.0, finished="2026-02", seeds=range(2))
+    content = compare("results", "results")
+    assert row(content, "wgan/digits")["a"]["mean"] == pytest.approx(25.2)
+    assert sum("of 2 codes the one that ran last counts" in note for note in content["notes"]) == 4
+
+
+def test_diverged_runs_are_counted(s, ganbench):
+    s.put_all(seeds=range(2))
+    s.put(s.make_record("gan/digits", 2, None))
+    assert "40.5 ± 0.71 (n = 2), 1 diverged" in ganbench("compare", "results", "results")[1]
+
+
+def git(*arguments):
+    who = ("-c", "user.name=x", "-c", "user.email=x@y")
+    subprocess.run(["git", *who, *arguments], check=True, capture_output=True)
+
+
+def test_reference_files_and_commits(s, compare, ganbench):
+    git("init", "-q")
+    for plus in (0.0, 1.0):
+        records = [s.make_record("gan/digits", i, x + plus) for i, x in enumerate((40.0, 41.0, 42.0))]
+        accepted.write(Path("results/reference/small.json"), "small", records)
+        git("add", "results/reference")
+        git("commit", "-q", "-m", "x")
+    path = "results/reference/small.json"
+    assert row(compare(f"HEAD~1:{path}", path), "gan/digits")["difference"] == pytest.approx(1)
+    assert row(compare(f"HEAD:{path}", path), "gan/digits")["same_bits"] is True
+    code, out, err = ganbench("compare", f"HEAD~7:{path}", path)
+    assert (code, out) == (2, "")
+    assert f"HEAD~7:{path}" in err
+
+
+@pytest.mark.parametrize(
+    ("what", "code", "message"),
+    [
+        ("nowhere", 2, "nowhere: there is no such folder or file"),
+        ("empty", 4, "empty: no records"),
+        ("small.toml", 2, "small.toml: is no reference of ganbench"),
+        ("--output=x:y", 2, "No such option"),
+    ],
+)
+def test_what_cannot_be_compared(what, code, message, s, ganbench):
+    s.put_all()
+    Path("empty").mkdir()
+    found, out, err = ganbench("compare", "results", what)
+    assert (found, out) == (code, "")
+    assert message in err

@@ -1,0 +1,62 @@
+"""`ganbench env --like-reference`: another GPU model is noticed before anything is trained."""
+
+from pathlib import Path
+
+import pytest
+
+from benchmark import accepted, environment, record
+
+
+@pytest.fixture
+def accept():
+    """Accept a record of `quick` made on each of these devices."""
+
+    def of(*devices):
+        records = [
+            record.sealed(
+                {
+                    "schema_version": record.SCHEMA_VERSION,
+                    "experiment": "gan/digits",
+                    "cell_id": "c",
+                    "seed": seed,
+                    "provenance": {"environment": {"device": device}},
+                }
+            )
+            for seed, device in enumerate(devices)
+        ]
+        accepted.write(Path("results/reference/quick.json"), "quick", records)
+
+    return of
+
+
+HERE = environment.describe("cpu")["device"]
+CALL = ("env", "--device", "cpu", "--like-reference", "quick")
+
+
+def test_without_a_reference_any_machine_will_do(ganbench):
+    code, stdout, _ = ganbench(*CALL)
+    assert code == 0
+    assert "nothing was accepted yet" in stdout
+
+
+def test_the_same_model_passes(ganbench, accept):
+    accept(HERE, HERE)
+    assert ganbench(*CALL)[0] == 0
+
+
+@pytest.mark.parametrize("devices", [("NVIDIA L4",), (HERE, "NVIDIA L4")])
+def test_another_model_fails_and_both_are_named(devices, ganbench, accept):
+    accept(*devices)
+    code, stdout, _ = ganbench(*CALL)
+    assert code == 1
+    assert "NVIDIA L4" in " ".join(stdout.split())
+    assert HERE in " ".join(stdout.split())
+
+
+def test_a_damaged_reference_is_no_reference(ganbench, accept):
+    accept("NVIDIA L4")
+    path = Path("results/reference/quick.json")
+    path.write_text(path.read_text().replace("L4", "L5"))
+    code, _, stderr = ganbench(*CALL)
+    assert code == 2
+    assert "was edited or damaged" in stderr
