@@ -54,7 +54,7 @@ def read(directory: Path, record: Mapping[str, Any]) -> dict[str, np.ndarray]:
 
 
 def digest(columns: Mapping[str, np.ndarray]) -> str:
-    """SHA-256 (hex) over name, type, length and little-endian bytes of every column, in order of the names."""
+    """SHA-256 (hex) over name, type, length and little-endian bytes of every column, by name."""
     total = hashlib.sha256()
     for name in sorted(columns):
         column = columns[name]

@@ -1,7 +1,7 @@
 """Executes one run directory: ``python -m benchmark.worker RUN_DIR [CADENCE]``, the unit of work of engines.
 
-Reads `spec.json`, trains and evaluates, writes `events.jsonl`, samples, checkpoints, `losses.safetensors` and,
-last, `record.json`.
+Reads `spec.json`, trains and evaluates, writes `events.jsonl`, samples, checkpoints, `losses.safetensors`
+and, last, `record.json`.
 Its process is fresh and its environment prepared (`numerics.child_environment`). It stops at the next
 G-iteration, with a checkpoint, on SIGTERM, SIGINT or when its parent is gone. CADENCE is the JSON of
 `trainer.Cadence`.

@@ -85,7 +85,7 @@ def make_trainer(images_of):
 
 
 def bits(trainer):
-    """Everything a run has computed: both networks, both optimisers, all losses, what it says about itself."""
+    """Everything a run has computed: networks, optimisers, all losses, what it says about itself."""
     state = trainer.state
     return SimpleNamespace(
         tensors=checkpoint.digest(checkpoint.tensors_of(trainer.players)),
