@@ -18,6 +18,7 @@ from benchmark.cli.data import data
 from benchmark.cli.env import env
 from benchmark.cli.evaluate import evaluate
 from benchmark.cli.list import list_
+from benchmark.cli.losses import losses
 from benchmark.cli.plan import plan
 from benchmark.cli.report import report
 from benchmark.cli.run import run
@@ -83,6 +84,7 @@ for command in (
     verify,
     evaluate,
     sample,
+    losses,
     data,
     verify_weights,
     env,

@@ -12,10 +12,11 @@ from benchmark.report.budgets import budget_table, compute_text
 from benchmark.report.cells import Cell, Grouping, group
 from benchmark.report.circumstances import environment_tables, problem_table, run_table, timing_table
 from benchmark.report.citation import Origin, origin
-from benchmark.report.curves import loss_figure, score_figure
+from benchmark.report.curves import score_figure
 from benchmark.report.described import ExperimentSection, experiment_section
 from benchmark.report.figure import Figure
 from benchmark.report.loaded import LoadedRecord, MissingRun
+from benchmark.report.losses import Losses, losses
 from benchmark.report.quantities import count_range, plural
 from benchmark.report.samples import Strip, strips
 from benchmark.report.scores import Comparison, comparisons, score_table
@@ -50,7 +51,7 @@ class Content:
     papers: Papers
     scores: tuple[ScoreSection, ...]
     stability: Table | None
-    losses: tuple[Figure, ...]
+    losses: Losses
     strips: tuple[Strip, ...]
     problems: Table | None
     budgets: Table | None
@@ -70,7 +71,7 @@ class Content:
     @property
     def figures(self) -> tuple[Figure, ...]:
         """Every chart in order."""
-        return (*(f for s in self.scores for f in s.figures), *self.losses)
+        return (*(f for s in self.scores for f in s.figures), *self.losses.figures)
 
 
 def compose(
@@ -96,7 +97,6 @@ def compose(
     stem = _unique_stems()
     sections = _sections(grouping, compared, found, axes, stem)
     source = origin(suite, cells)
-    losses = (loss_figure(cell, stem(f"losses-{cell.label}")) for cell in (cells if axes else ()))
     return Content(
         title=f"GAN benchmark: suite {suite}",
         summary=_summary(suite, grouping, compared),
@@ -105,7 +105,7 @@ def compose(
         papers=found,
         scores=sections,
         stability=stability_table(compared),
-        losses=tuple(figure for figure in losses if figure is not None),
+        losses=losses([(cell, stem(f"losses-{cell.label}")) for cell in (cells if axes else ())]),
         strips=strips(cells),
         problems=problem_table(grouping),
         budgets=budget_table(cells),

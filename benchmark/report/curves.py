@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Canvas
@@ -10,7 +9,6 @@ from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter
 
 from baselines.claims import Claim
 from benchmark.report.axes import AXES, Axis
-from benchmark.report.cells import Cell
 from benchmark.report.figure import COLOURS, INK, MARKERS, Figure, house_style, to_svg
 from benchmark.report.hover import Spot, with_titles
 from benchmark.report.labels import direct_labels, plain_numbers, shorten
@@ -18,7 +16,6 @@ from benchmark.report.levels import Level, draw_levels, within_reach
 from benchmark.report.quantities import (
     count,
     duration,
-    finite,
     metric_name,
     metric_title,
     metric_with_unit,
@@ -160,72 +157,6 @@ def _spot(name: str, metric: str, axis: Axis, p: Point, traces: Sequence[Trace],
     elif axis is not AXES[0]:
         where = f"{count(p.x)} {axis.title} ({where})"
     return Spot(p.x / unit, p.y, f"{name}, {where}: {value}")
-
-
-def loss_figure(cell: Cell, stem: str) -> Figure | None:
-    """Draw critic and generator loss in two small panels; None where none were recorded."""
-    names = sorted({name for r in cell.records for p in r["curve"] for name in (p["losses"] or {})})
-    if not names:
-        return None
-    with house_style():
-        canvas = Canvas(figsize=(2.1 * len(names), 1.6))
-        for i, (ax, name) in enumerate(
-            zip(canvas.subplots(1, len(names), squeeze=False)[0], names, strict=True)
-        ):
-            seeds = [(_loss_line(r, name), r["status"] == "done") for r in cell.records]
-            _draw_cell(ax, seeds, i, marker_size=2.5)
-            ax.set_title(f"{name} loss", fontsize=8.5, loc="left", parse_math=False)
-            ax.set_xlim(0, cell.first["gen_iters"])
-            ax.set_xlabel("G-iterations", fontsize=8)
-            ax.tick_params(labelsize=7.5, length=2)
-            ax.xaxis.set_major_locator(MaxNLocator(4, integer=True))
-            ax.yaxis.set_major_locator(MaxNLocator(4))
-            plain_numbers(ax)
-        canvas.subplots_adjust(left=0.105, right=0.965, top=0.86, bottom=0.27, wspace=0.36)
-        svg = to_svg(canvas)
-    return Figure(
-        stem, svg, cell.label, f"Small line charts of the {' and '.join(names)} loss of {cell.label}."
-    )
-
-
-def _loss_line(record: dict[str, Any], name: str) -> Line:
-    points = [
-        (p["gen_iters"], y)
-        for p in record["curve"]
-        if (y := finite((p["losses"] or {}).get(name))) is not None
-    ]
-    return [x for x, _ in points], [y for _, y in points]
-
-
-def _draw_cell(
-    ax: Axes, seeds: Sequence[tuple[Line, bool]], i: int, marker_size: float = 4.0
-) -> float | None:
-    """Thin seeds, bold mean; the mean's last value for its label (a diverged seed's where none finished)."""
-    colour = COLOURS[i % len(COLOURS)]
-    end: float | None = None
-    for (xs, ys), done in seeds:
-        ax.plot(xs, ys, color=colour, linewidth=0.7, alpha=0.55, linestyle="-" if done else (0, (3, 2)))
-        if not done and ys:
-            ax.plot(xs[-1:], ys[-1:], color=colour, marker="x", markersize=7, markeredgewidth=1.8)
-            end = ys[-1]
-    done_lines = [dict(zip(*line, strict=True)) for line, done in seeds if done]
-    # A mean only where every finished seed was scored: elsewhere it would jump with the set of seeds.
-    shared = sorted(set.intersection(*map(set, done_lines))) if done_lines else []
-    if shared:
-        ys = [mean([line[x] for line in done_lines]) for x in shared]
-        ax.plot(
-            shared,
-            ys,
-            color=colour,
-            linewidth=1.9,
-            marker=MARKERS[i % len(MARKERS)],
-            markersize=marker_size,
-            linestyle="-" if i < len(COLOURS) else "--",
-            clip_on=False,
-            zorder=3,
-        )
-        end = ys[-1]
-    return end
 
 
 def _score_axes(ax: Axes, c: Comparison, metric: str, values: Sequence[float]) -> None:

@@ -51,8 +51,9 @@ def render(c: Content) -> str:
         parts += ["## Scores against G-iterations", *(_figure(f) for s in c.scores for f in s.figures)]
     if c.stability:
         parts += ["## Stability", table(c.stability)]
-    if c.losses:
-        parts += ["## Losses", *map(_figure, c.losses)]
+    if c.losses.figures:
+        parts += ["## Losses", *map(_figure, c.losses.figures), *map(escape, c.losses.notes)]
+        parts += [table(c.losses.table)] if c.losses.table else []
     if c.strips:
         parts += [
             "## Samples",

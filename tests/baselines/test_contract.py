@@ -12,6 +12,7 @@ import pytest
 import torch
 
 import baselines
+from baselines.critic_losses import critic_loss
 from benchmark.evaluation.quantise import to_uint8
 from benchmark.training import sampling
 from benchmark.training.draws import SeededDraws
@@ -217,6 +218,26 @@ def test_iteration_moves_both_networks_and_reports_finite_losses(experiment, syn
         moved = [not torch.equal(a, b) for a, b in zip(old.parameters(), new.parameters(), strict=True)]
         assert sum(moved) > len(moved) / 2
         assert all(p.isfinite().all() for p in new.state_dict().values())
+
+
+def blind(_, __, output):
+    """A forward hook: the critic says 0 to everything."""
+    return tuple(part * 0 for part in output) if isinstance(output, tuple) else output * 0
+
+
+OF_A_BLIND_CRITIC = {"wasserstein": 0.0, "cross-entropy": 2 * math.log(2), "hinge": 2.0}
+
+
+@pytest.mark.slow
+@by_name([e for e in EXPERIMENTS if e.baseline != "tiny"])
+def test_the_critics_loss_is_what_loss_curves_take_it_for(experiment, synthetic, reduced):
+    kind = critic_loss(baselines.described(experiment.name))
+    assert kind is not None
+    experiment = reduced(experiment)
+    players = build(experiment, "cpu")
+    players.critic.register_forward_hook(blind)
+    losses = experiment.iterate(experiment.settings, players, PAST_WARM_UP, synthetic(experiment))
+    assert losses["critic"].item() == pytest.approx(kind.scale * OF_A_BLIND_CRITIC[kind.kind], abs=1e-5)
 
 
 @by_name(EXPERIMENTS)

@@ -5,8 +5,9 @@ from xml.etree import ElementTree as ET
 import pytest
 
 from benchmark.report.cells import group
-from benchmark.report.curves import loss_figure, score_figure
+from benchmark.report.curves import score_figure
 from benchmark.report.labels import _spaced
+from benchmark.report.losses import losses
 from benchmark.report.scores import comparisons
 
 SVG = "{http://www.w3.org/2000/svg}"
@@ -89,10 +90,11 @@ def test_real_data_out_of_reach_do_not_flatten_the_curves(build, tmp_path, real,
 def test_losses_are_drawn_where_recorded(build, tmp_path):
     run = build.store(build.record(), tmp_path, grids=False)
     (cell,) = group([run]).cells
-    assert {"critic loss", "generator loss"} <= set(texts(loss_figure(cell, "x").svg))
+    (figure,) = losses([(cell, "x")]).figures
+    assert {"critic loss", "generator loss"} <= set(texts(figure.svg))
     for point in run.record["curve"]:
         point["losses"] = None
-    assert loss_figure(cell, "x") is None
+    assert losses([(cell, "x")]).figures == ()
 
 
 def test_direct_labels_keep_their_distance_order_and_the_panel():

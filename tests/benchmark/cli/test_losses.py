@@ -1,0 +1,154 @@
+"""`ganbench losses` on runs whose curves are known: what it says, draws, writes and refuses."""
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import baselines
+from benchmark import cli, loss_file
+from benchmark.evaluation import loss_curves, protocols
+from benchmark.record import SCHEMA_VERSION, sealed
+from benchmark.report import losses as section
+from benchmark.report.cells import group
+from benchmark.report.loaded import LoadedRecord
+
+FALLING = -np.linspace(3, 1, 300, dtype=np.float32)
+"""A critic's loss whose negative, the Wasserstein estimate, falls from 3 to 1."""
+
+
+@pytest.fixture
+def made(tmp_path):
+    """A finished run's folder: losses per G-iteration, FID at some of them."""
+
+    def make(critic=FALLING, experiment="wgan/digits", fids=((100, 90.0), (200, 50.0), (300, 20.0)), seed=0):
+        folder = tmp_path / "runs" / experiment / f"{seed}"
+        folder.mkdir(parents=True)
+        columns = {"critic": critic, "generator": np.ones_like(critic)}
+        loss_file.write(folder, columns)
+        curve = [
+            {"gen_iters": k, "losses": {"critic": 0.5}, "scores": {"digits-2k": {"is": 1.0, "fid": fid}}}
+            for k, fid in fids
+        ]
+        record = {
+            "schema_version": SCHEMA_VERSION,
+            "status": "done",
+            "experiment": experiment,
+            "seed": seed,
+            "run_id": f"{seed:064}",
+            "cell_id": experiment,
+            "env_id": "e" * 64,
+            "gen_iters": len(critic),
+            "curve": curve,
+            "final": curve[-1],
+            "digests": {"losses": loss_file.digest(columns)},
+            "spec": {
+                "experiment": baselines.described(experiment),
+                "protocols": [protocols.get("digits-2k").as_dict()],
+                "dataset": {"name": "digits"},
+            },
+        }
+        (folder / "record.json").write_text(json.dumps(sealed(record)))
+        return folder
+
+    return make
+
+
+@pytest.fixture
+def losses(capsys):
+    """Exit code, stdout and stderr of `ganbench losses …`."""
+
+    def call(*words):
+        with pytest.raises(SystemExit) as exit_:
+            cli.main(["losses", *map(str, words)])
+        out, err = capsys.readouterr()
+        return exit_.value.code, out, err
+
+    return call
+
+
+def test_what_the_paper_claims_holds_here(made, losses):
+    code, out, _ = losses(made(), "--json")
+    (said,) = json.loads(out)
+    assert code == 0
+    assert said["curve"] == "Wasserstein estimate"
+    assert said["rank_correlations"]["FID (digits-2k)"] == {"rho": pytest.approx(1.0), "n": 3}
+    assert said["rank_correlations"]["IS (digits-2k)"] == {"rho": None, "n": 3}  # IS is constant
+    # The first filtered value is the median of 51 points of a straight line, its 26th.
+    assert said["start"] == pytest.approx(-FALLING[25])
+    assert said["end"] == pytest.approx(-FALLING[-26])
+
+
+def test_without_a_filter_values_are_the_losses(made, losses):
+    (said,) = json.loads(losses(made(), "--json", "--filter", "1")[1])
+    assert (said["start"], said["end"]) == (pytest.approx(3.0), pytest.approx(1.0))
+
+
+@pytest.mark.parametrize(
+    ("experiment", "curve"), [("gan/digits", "JS lower bound"), ("sngan/digits", "critic loss")]
+)
+def test_every_loss_is_called_what_it_is(experiment, curve, made, losses):
+    code, out, _ = losses(made(np.full(150, np.log(2), np.float32), experiment))
+    assert code == 0
+    assert curve in out
+    assert ("estimates neither" in out) == (curve == "critic loss")
+
+
+def test_pictures_and_tables(made, losses, tmp_path):
+    runs = [made(seed=0), made(seed=1), made(np.full(150, 0.6, np.float32), "gan/digits")]
+    figure, table = tmp_path / "figure.svg", tmp_path / "all.csv"
+    assert losses(*runs, "--out", figure)[0] == 0
+    svg = figure.read_text()
+    assert svg.startswith("<?xml")
+    assert losses(tmp_path / "runs", "--out", table)[0] == 0  # all below a folder
+    frame = pd.read_csv(table)
+    assert len(frame) == 300 + 300 + 150
+    own = frame[(frame.experiment == "wgan/digits") & (frame.seed == 1)]
+    assert own.gen_iters.tolist() == list(range(1, 301))
+    assert own.critic.to_numpy() == pytest.approx(FALLING, rel=1e-6)
+
+
+def test_altered_losses_are_refused(made, losses):
+    folder = made()
+    loss_file.write(folder, {"critic": FALLING + 1, "generator": np.ones_like(FALLING)})
+    code, _, err = losses(folder)
+    assert code == 2
+    assert "was altered" in err
+    (folder / loss_file.NAME).unlink()
+    assert "is missing" in losses(folder)[2]
+
+
+def test_usage(made, losses, tmp_path):
+    run = made()
+    assert losses(tmp_path / "nowhere")[0] == 4
+    assert losses(run, "--filter", "100")[0] == 2
+    for name, what in (("a.pdf", "unknown kind"), ("no/a.svg", "no such folder")):
+        code, _, err = losses(run, "--out", tmp_path / name)
+        assert code == 2
+        assert what in err
+    (tmp_path / "there.svg").touch()
+    assert "exists already" in losses(run, "--out", tmp_path / "there.svg")[2]
+    assert losses(run, "--out", tmp_path / "there.svg", "--force")[0] == 0
+
+
+def test_the_report_has_the_same_curves_and_correlation(made):
+    folders = [made(seed=0), made(seed=1)]
+    loaded = [LoadedRecord(json.loads((f / "record.json").read_text()), f) for f in folders]
+    (cell,) = group(loaded).cells
+    found = section.losses([(cell, "stem")])
+    assert found.notes == ()
+    assert "Wasserstein estimate" in found.figures[0].svg
+    (row,) = found.table.rows
+    assert row.cells[0] == "wgan/digits"
+    assert row.cells[-3:] == ("+1.00", "+1.00, +1.00", "3")
+
+
+def test_the_report_says_why_curves_are_coarse(made):
+    folder = made()
+    (folder / loss_file.NAME).unlink()
+    loaded = [LoadedRecord(json.loads((folder / "record.json").read_text()), folder)]
+    found = section.losses([(group(loaded).cells[0], "stem")])
+    assert "losses.safetensors is missing" in found.notes[0]
+    assert found.table is None
+    assert loss_curves.FILTER_WIDTH == 101
