@@ -1,6 +1,6 @@
 """What the recorded loss ``critic`` of an experiment is, so that a curve of it can be read. Needs no torch.
 
-A penalty is a loss of its own (``penalty``), never part of it.
+A penalty is a loss of its own (``gradient_penalty``), never part of it.
 """
 
 from __future__ import annotations

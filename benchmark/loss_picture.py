@@ -23,17 +23,24 @@ MOST_POINTS = 4000
 
 @dataclass(frozen=True)
 class Drawn:
-    """What is drawn of one run: a line per panel; `scores` by the title of its panel."""
+    """What is drawn of one run; `scores` by the title of their panel."""
 
-    label: str
+    experiment: str
     quantity: str
     every: Line
     filtered: Line
     scores: Mapping[str, Line]
 
+    @property
+    def panel(self) -> str:
+        """Levels are comparable within an experiment only."""
+        return f"{self.experiment}: {self.quantity}"
+
 
 def draw(runs: Sequence[Drawn], path: Path) -> None:
-    """Write the picture: one panel per quantity of losses, then one per score, over G-iterations.
+    """Write the picture: one panel of losses per experiment, then one per score, over G-iterations.
+
+    An experiment has one colour, each of its runs a line.
 
     Args:
         runs: at least one.
@@ -43,23 +50,27 @@ def draw(runs: Sequence[Drawn], path: Path) -> None:
         OSError: it cannot be written.
 
     """
-    quantities = list(dict.fromkeys(run.quantity for run in runs))
-    scores = list(dict.fromkeys(title for run in runs for title in run.scores))
+    experiments = list(dict.fromkeys(run.experiment for run in runs))
+    titles = list(dict.fromkeys([*(run.panel for run in runs), *(t for run in runs for t in run.scores)]))
     with house_style():
-        canvas = Canvas(figsize=(7.0, 2.3 * (len(quantities) + len(scores))), dpi=150)
-        panels = canvas.subplots(len(quantities) + len(scores), 1, sharex=True, squeeze=False)[:, 0]
-        for i, run in enumerate(runs):
-            colour = COLOURS[i % len(COLOURS)]
-            ax = panels[quantities.index(run.quantity)]
-            ax.plot(*thinned(run.every, MOST_POINTS), color=colour, linewidth=0.5, alpha=0.3)
-            ax.plot(*thinned(run.filtered, MOST_POINTS), color=colour, linewidth=1.6, label=run.label)
+        canvas = Canvas(figsize=(7.0, 2.2 * len(titles)), dpi=150)
+        panels = dict(
+            zip(titles, canvas.subplots(len(titles), 1, sharex=True, squeeze=False)[:, 0], strict=True)
+        )
+        named = set()
+        for run in runs:
+            colour = COLOURS[experiments.index(run.experiment) % len(COLOURS)]
+            panels[run.panel].plot(*thinned(run.every, MOST_POINTS), color=colour, linewidth=0.5, alpha=0.3)
+            panels[run.panel].plot(*thinned(run.filtered, MOST_POINTS), color=colour, linewidth=1.4)
             for title, line in run.scores.items():
-                panels[len(quantities) + scores.index(title)].plot(*line, "o-", color=colour, markersize=3)
-        for ax, title in zip(panels, [*quantities, *scores], strict=True):
+                label = run.experiment if (title, run.experiment) not in named else None
+                named.add((title, run.experiment))
+                panels[title].plot(*line, "o-", color=colour, markersize=3, linewidth=1.2, label=label)
+        for title, ax in panels.items():
             ax.set_title(title, loc="left", fontsize=9, parse_math=False)
             plain_numbers(ax)
-        for ax in panels[: len(quantities)]:
-            ax.legend(fontsize=7.5, frameon=False)
-        panels[-1].set_xlabel("G-iterations")
+            if ax.get_legend_handles_labels()[0]:
+                ax.legend(fontsize=7.5, frameon=False)
+        panels[titles[-1]].set_xlabel("G-iterations")
         canvas.tight_layout()
         canvas.savefig(path, format=path.suffix[1:])

@@ -79,7 +79,7 @@ def _read(path: Path, width: int) -> Iterator[dict[str, Any]]:
         raise NothingToJudge(
             "no finished run", where=str(path), do="Give a run's folder with its record.json"
         )
-    for folder, record in records:
+    for folder, record in sorted(records, key=lambda pair: (pair[1]["experiment"], pair[1]["seed"])):
         kind = critic_loss(record["spec"]["experiment"])
         try:
             columns = loss_file.read(folder, record)
@@ -180,7 +180,7 @@ def _write(read: list[dict[str, Any]], out: Path) -> None:
     draw(
         [
             Drawn(
-                f"{found['said']['experiment']} seed {found['said']['seed']}",
+                found["said"]["experiment"],
                 found["said"]["curve"],
                 found["every"],
                 found["filtered"],

@@ -57,8 +57,14 @@ def _columns(run: LoadedRecord) -> tuple[dict[str, Line], str]:
         else:
             values = columns[name].astype(np.float64)
             kept = np.flatnonzero(np.isfinite(values))
-            lines[f"{name} loss"] = loss_curves.filtered(Line(kept + 1, values[kept]))
+            lines[_title(name)] = loss_curves.filtered(Line(kept + 1, values[kept]))
     return lines, ""
+
+
+def _title(name: str) -> str:
+    """`generator loss`, `gradient penalty`."""
+    words = name.replace("_", " ")
+    return words if words.endswith("penalty") else f"{words} loss"
 
 
 def _at_evaluations(record: Mapping[str, Any]) -> dict[str, Line]:
@@ -66,7 +72,7 @@ def _at_evaluations(record: Mapping[str, Any]) -> dict[str, Line]:
     lines = {}
     for name in sorted({name for _, losses in points for name in losses}):
         found = [(k, y) for k, losses in points if (y := finite(losses.get(name))) is not None]
-        lines[f"{name} loss"] = Line(np.array([k for k, _ in found]), np.array([y for _, y in found]))
+        lines[_title(name)] = Line(np.array([k for k, _ in found]), np.array([y for _, y in found]))
     return lines
 
 
