@@ -82,7 +82,10 @@ def report(
             )
         folder = to or out / "reports" / suite.name
         command = commands(name, patterns, seeds, budget, dataset, out)
-        files = results.write(suite, records, results.missing_runs(runs), folder, command, chosen_formats)
+        accepted = results.reference_of(suite, out)
+        files = results.write(
+            suite, records, results.missing_runs(runs), folder, command, chosen_formats, accepted
+        )
     if json_:
         print_json([str(file) for file in files])
         return

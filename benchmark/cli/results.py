@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from benchmark import experiments, store
+from benchmark.errors import UserError
 from benchmark.evaluation.protocol import WINDOW
 from benchmark.report import FORMATS, LoadedRecord, MissingRun, write_report
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
     from benchmark.plan import PlannedRun
@@ -39,6 +40,7 @@ def write(
     folder: Path,
     command: str,
     formats: Sequence[str] = FORMATS,
+    reference: Sequence[Mapping[str, Any]] = (),
 ) -> list[Path]:
     """Write the report of a suite; the first of the files is the one to open."""
     return write_report(
@@ -50,7 +52,20 @@ def write(
         missing=missing,
         bibtex=bibtex(records),
         planned=suite.seeds,
+        reference=reference,
     )
+
+
+def reference_of(suite: Suite, out: Path) -> Sequence[Mapping[str, Any]]:
+    """The accepted records, which tell verdicts what spread to expect; none where there is no usable file."""
+    from benchmark import accepted
+    from benchmark.cli.text import note
+
+    try:
+        return accepted.read(accepted.path_of(suite, out)) or ()
+    except UserError as error:
+        note(f"The reference is left out of the verdicts: {error}")
+        return ()
 
 
 def bibtex(records: Sequence[LoadedRecord]) -> str:

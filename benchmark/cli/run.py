@@ -126,7 +126,7 @@ def run(
     written: Path | str | None = None
     try:
         if no_report:
-            _scores(chosen, runs, None, json_)
+            _scores(chosen, runs, out, None, json_)
         else:
             written = _report(
                 chosen, runs, out, commands(suite, patterns, seeds, budget, dataset, out), json_
@@ -159,19 +159,26 @@ def _announcement(
 
 
 def _report(suite: Suite, runs: list[PlannedRun], out: Path, again: str, json_: bool) -> Path:
-    from benchmark.cli.results import missing_runs, records_of, write
+    from benchmark.cli.results import missing_runs, records_of, reference_of, write
 
-    files = write(suite, records_of(runs), missing_runs(runs), out / "reports" / suite.name, again)
-    _scores(suite, runs, files[0], json_)
+    files = write(
+        suite,
+        records_of(runs),
+        missing_runs(runs),
+        out / "reports" / suite.name,
+        again,
+        reference=reference_of(suite, out),
+    )
+    _scores(suite, runs, out, files[0], json_)
     return files[0]
 
 
-def _scores(suite: Suite, runs: list[PlannedRun], report: Path | None, json_: bool) -> None:
-    from benchmark.cli.results import final_scores, missing_runs, print_scores, records_of
+def _scores(suite: Suite, runs: list[PlannedRun], out: Path, report: Path | None, json_: bool) -> None:
+    from benchmark.cli.results import final_scores, missing_runs, print_scores, records_of, reference_of
     from benchmark.cli.verdicts import against_papers, print_verdicts
 
     records, missing = records_of(runs), missing_runs(runs)
-    found = against_papers(suite, records, missing)
+    found = against_papers(suite, records, missing, reference_of(suite, out))
     if json_:
         print_json(
             {

@@ -3,24 +3,29 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from benchmark.report import LoadedRecord, MissingRun
     from benchmark.report.verdicts import Papers
     from benchmark.suites import Suite
 
 
-def against_papers(suite: Suite, records: Sequence[LoadedRecord], missing: Sequence[MissingRun]) -> Papers:
+def against_papers(
+    suite: Suite,
+    records: Sequence[LoadedRecord],
+    missing: Sequence[MissingRun],
+    reference: Sequence[Mapping[str, Any]],
+) -> Papers:
     """The verdicts on the suite's experiments, as its report has them."""
     from benchmark.against_paper import against_paper, statements
     from benchmark.report.cells import group
     from benchmark.report.verdicts import papers
 
     cells = group(records, missing).cells
-    judged = against_paper(cells, suite.experiments, planned=suite.seeds)
+    judged = against_paper(cells, suite.experiments, planned=suite.seeds, reference=reference)
     return papers(judged, statements(suite.experiments), cells)
 
 
