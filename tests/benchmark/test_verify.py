@@ -4,9 +4,10 @@ import json
 import shutil
 
 import pytest
+import torch
 from PIL import Image
 
-from benchmark import cli, identity, record, store, verify
+from benchmark import cli, identity, loss_file, record, store, verify
 from benchmark.training import checkpoint
 
 SUITE = """\
@@ -123,9 +124,50 @@ def test_record_and_checkpoint_forged_together_do_not_survive_the_rerun(run, ver
     assert (code, failures(found)) == (1, [("bits", message)])
 
 
+def forge_losses(run, gen_iters, value):
+    """Another critic loss in the file, the record and the last checkpoint, all of which then agree."""
+    losses = {name: column.copy() for name, column in loss_file.read(run, store.read_record(run)).items()}
+    losses["critic"][gen_iters - 1] = value
+    loss_file.write(run, losses)
+    rewrite(run, lambda content: content["digests"].update(losses=loss_file.digest(losses)))
+    path = run / "checkpoints" / "000000008.safetensors"
+    state, tensors = checkpoint.read(path)
+    tensors["losses.critic"] = torch.from_numpy(losses["critic"])
+    text = json.dumps({**state, "tensors_sha256": checkpoint.digest(tensors)})
+    header = {"ganbench": text, "ganbench_sha256": checkpoint._sha256(text)}
+    path.write_bytes(checkpoint.save(tensors, metadata=header))
+
+
+def test_a_forged_loss_is_found_by_computing_it_again_and_dated(run, verified):
+    forge_losses(run, 6, 0.5)
+    code, found = verified(run)
+    ((subject, said),) = failures(found)
+    assert (code, subject) == (1, "bits")
+    assert said.startswith(
+        "G-iterations 4 to 8 computed again differ: from G-iteration 6 on, whose loss 'critic'"
+    )
+    assert "was 0.5 and is " in said
+
+
+def test_a_record_whose_losses_are_not_the_checkpoints(run, verified):
+    columns = {**loss_file.read(run, store.read_record(run))}
+    columns["critic"] = columns["critic"] + 1
+    loss_file.write(run, columns)
+    rewrite(run, lambda content: content["digests"].update(losses=loss_file.digest(columns)))
+    code, found = verified(run, "--no-rerun")
+    message = "record.json contradicts 000000008.safetensors: losses"
+    assert (code, failures(found)) == (1, [("record", message)])
+
+
 def flip_a_byte(path):
     content = bytearray(path.read_bytes())
     content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+
+
+def flip_last_bit(path):
+    content = bytearray(path.read_bytes())
+    content[-1] ^= 1
     path.write_bytes(content)
 
 
@@ -145,6 +187,13 @@ def repaint(path):
         ("samples/000000004.png", lambda path: path.unlink(), "altered or missing: samples/000000004.png"),
         ("samples/000000004.png", lambda path: path.write_bytes(b"GIF"), "altered or missing"),
         ("spec.json", flip_a_byte, "spec.json was altered or damaged"),
+        (
+            "losses.safetensors",
+            flip_last_bit,
+            "losses.safetensors was altered: it does not have the recorded",
+        ),
+        ("losses.safetensors", lambda path: path.write_bytes(b""), "losses.safetensors cannot be read"),
+        ("losses.safetensors", lambda path: path.unlink(), "losses.safetensors is missing"),
         ("checkpoints", shutil.rmtree, "there is no checkpoint"),
     ],
 )

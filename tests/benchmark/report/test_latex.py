@@ -87,10 +87,12 @@ def test_verdicts_and_scores_name_suite_records_and_spread(judged_tex):
     assert "Compute: 27 runs on Some CPU" in scores
 
 
-def test_it_compiles(tex, tmp_path):
+@pytest.mark.parametrize("kind", ["scores of hostile names", "verdicts"])
+def test_it_compiles(kind, tex, judged_tex, tmp_path):
     compiler = shutil.which("pdflatex") or shutil.which("lualatex") or shutil.which("tectonic")
     if compiler is None:
         pytest.skip("no TeX on this machine")
+    shutil.copy(judged_tex if kind == "verdicts" else tex, tmp_path / "tables.tex")
     document = tmp_path / "doc.tex"
     document.write_text(
         "\\documentclass{article}\\usepackage[T1]{fontenc}\\usepackage{booktabs}\n"
@@ -99,3 +101,5 @@ def test_it_compiles(tex, tmp_path):
     flags = [] if compiler.endswith("tectonic") else ["-interaction=nonstopmode", "-halt-on-error"]
     done = subprocess.run([compiler, *flags, document.name], cwd=tmp_path, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout[-2000:]
+    assert (tmp_path / "doc.pdf").stat().st_size > 1000
+    assert "LaTeX Error" not in done.stdout
