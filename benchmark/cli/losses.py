@@ -85,7 +85,7 @@ def _read(path: Path, width: int) -> Iterator[dict[str, Any]]:
             columns = loss_file.read(folder, record)
             every = loss_curves.line(columns, kind)
         except loss_file.UnusableLosses as error:
-            do = "Remove its record.json and run the suite again: both are made again from the last checkpoint"
+            do = "Remove its record.json and run the suite again: the last checkpoint has what makes both"
             raise UserError(str(error), where=str(folder), do=do) from error
         except KeyError:
             raise UserError("has no loss called 'critic'", where=str(folder)) from None
