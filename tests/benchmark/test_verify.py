@@ -138,6 +138,7 @@ def forge_losses(run, gen_iters, value):
     path.write_bytes(checkpoint.save(tensors, metadata=header))
 
 
+@pytest.mark.slow
 def test_a_forged_loss_is_found_by_computing_it_again_and_dated(run, verified):
     forge_losses(run, 6, 0.5)
     code, found = verified(run)

@@ -11,6 +11,7 @@ from benchmark import environment, identity, plan, store, suites
 from benchmark.training import numerics
 
 
+@pytest.mark.slow
 def test_place_locale_and_clock_do_not_matter(ganbench, suite, expected, bits_of, tmp_path, row):
     real, elsewhere = tmp_path / "ä real place", tmp_path / "else where"
     real.mkdir()
@@ -51,6 +52,7 @@ def test_seeds_beyond_32_bits_are_other_seeds(expected, whole):
     assert contents[0]["first_losses"] != contents[2**32]["first_losses"]
 
 
+@pytest.mark.slow
 def test_two_commands_at_once_share_the_work(suite, expected, bits_of, tmp_path, row):
     command = [sys.executable, "-m", "benchmark", "run", suite, "--device", "cpu", "--jobs", "1"]
     both = []

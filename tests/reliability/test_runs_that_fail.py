@@ -21,6 +21,7 @@ protocols = ["digits-2k"]
 """
 
 
+@pytest.mark.slow
 def test_divergence_and_lack_of_memory_stop_no_other_run(ganbench, tmp_path, row):
     (tmp_path / "faulty.toml").write_text(SUITE)
     ended = ganbench("run", "faulty.toml", "--device", "cpu", "--json", plugin=True)

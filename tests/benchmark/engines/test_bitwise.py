@@ -229,6 +229,7 @@ def test_a_killed_run_is_reported_and_the_other_finishes(ganbench, small_suite, 
     assert re.search(r"^\[2/2\]", stderr, re.MULTILINE)
 
 
+@pytest.mark.slow
 def test_running_everything_again_sets_the_old_runs_aside(ganbench, small_suite, tmp_path):
     arguments = ("run", small_suite, "--experiment", "gan/*", "--budget", 0, "--device", "cpu")
     for reuse in ("missing", "never"):

@@ -248,6 +248,7 @@ def test_verify_without_the_images_says_so(random_weights, monkeypatch):
         call(verify.verify_weights, "--weights", random_weights)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("tolerance", [0.0, 1e9])
 def test_verify_compares_the_scores_of_real_images(random_weights, monkeypatch, tolerance):
     small = {
