@@ -235,6 +235,7 @@ def elsewhere(run):
     return run.rename(run.with_name(f"{content['run_id'][:12]}-{content['env_id'][:8]}"))
 
 
+@pytest.mark.slow
 def test_another_environment_is_told_and_compared_within_a_tolerance(elsewhere, verified):
     code, found = verified(elsewhere)
     ((subject, said),) = failures(found)

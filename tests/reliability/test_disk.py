@@ -11,6 +11,7 @@ import pytest
 from benchmark import store
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("fault", "where", "reason"),
     [

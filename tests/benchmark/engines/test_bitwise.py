@@ -212,6 +212,7 @@ def test_a_damaged_record_is_made_again_from_the_checkpoint(resumed, ganbench, s
     assert comparable(records(out)) == before
 
 
+@pytest.mark.slow
 def test_a_killed_run_is_reported_and_the_other_finishes(ganbench, small_suite, tmp_path):
     arguments = ("run", small_suite, "--out", "results", "--jobs", 2, "--budget", 8, "--device", "cpu")
     command = ganbench(*arguments, cwd=tmp_path)

@@ -124,6 +124,7 @@ def test_the_second_stage_starts_from_the_trained_weights(ganbench, finished, tm
         assert torch.equal(started[f"pretrained.{name}"], tensor)
 
 
+@pytest.mark.slow
 def test_a_second_stage_can_be_verified_from_its_beginning(ganbench, finished, tmp_path):
     out = shutil.copytree(finished, tmp_path / "results")
     second = directories(out, "tiny/second")[1]
