@@ -16,12 +16,7 @@ from benchmark import store
     ("fault", "where", "reason"),
     [
         ("disk full at a checkpoint", "checkpoints/", r"failed: No space left on device: 0000"),
-        pytest.param(
-            "disk full for everything",
-            "events.jsonl",
-            r"its directory cannot be written \(No space left",
-            marks=pytest.mark.slow,
-        ),
+        ("disk full for everything", "events.jsonl", r"its directory cannot be written \(No space left"),
     ],
 )
 def test_a_full_disk_fails_the_run_and_costs_nothing_finished(
