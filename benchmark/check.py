@@ -42,7 +42,7 @@ Against = Literal["reference", "paper"]
 
 @dataclass(frozen=True, kw_only=True)
 class Checked:
-    """What was found: cases with the worst first, remarks, and what the command ends with."""
+    """What was found: cases, the worst first; remarks; what the command ends with; what the values are."""
 
     suite: str
     against: Against
@@ -51,6 +51,7 @@ class Checked:
     exit_code: int
     conclusion: str
     details: Mapping[str, Any]
+    values: str = ""
 
     def as_dict(self) -> dict[str, Any]:
         """JSON types; `gate` or `verdicts` hold every number."""
@@ -60,6 +61,7 @@ class Checked:
             "exit_code": self.exit_code,
             "conclusion": self.conclusion,
             "notes": list(self.notes),
+            "values": self.values,
             "cases": [vars(case) for case in self.cases],
             **self.details,
         }
@@ -133,6 +135,12 @@ def against_papers(
 # --- What they come to ----------------------------------------------------------------------------------
 
 
+def _values(suite: Suite, against: Against) -> str:
+    """What the numbers of the cases are."""
+    each = f"each run's mean over its last {plural(suite.gate.points, 'evaluation')}"
+    return f"Mean ± sd over seeds of {each if against == 'reference' else 'the value at the budget'}."
+
+
 def _concluded(
     suite: Suite,
     against: Against,
@@ -167,6 +175,7 @@ def _concluded(
         exit_code=code,
         conclusion=_conclusion(suite, against, done, code, why),
         details=details,
+        values=_values(suite, against),
     )
 
 

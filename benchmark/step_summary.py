@@ -24,6 +24,7 @@ def render(checked: Checked, room: int = LIMIT_BYTES) -> str:
         "",
         escape(checked.conclusion),
         "",
+        *([escape(checked.values), ""] if checked.cases and checked.values else []),
     ]
     rows = [
         f"| | outcome | what | ours | {other} | worse by, 90 % interval | reason |",

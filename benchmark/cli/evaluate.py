@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 )
 @weights
 @data_dir
-@click.option("--experiment", metavar="NAME", help="What a checkpoint outside a run directory is of.")
+@click.option("--experiment", metavar="NAME", help="What a checkpoint, or bare weights, are of.")
 @click.option("--data", "dataset", metavar="NAME", help="What to compare with; the run's unless given.")
 @click.option("--seed", type=click.IntRange(min=0), help="Of the latents; the run's, else 0.")
 @click.option("--device", default="auto", show_default=True, type=click.Choice(["auto", "cpu", "cuda"]))
@@ -46,7 +46,7 @@ if TYPE_CHECKING:
 )
 @as_json
 def evaluate(path: Path, names: tuple[str, ...], json_: bool, **options: Any) -> None:
-    r"""Score a run's last checkpoint, a checkpoint file, a TorchScript generator, or a folder of images.
+    r"""Score a run's last checkpoint, a checkpoint file, somebody's generator, or a folder of images.
 
     All protocols share one generation pass and one feature pass. Parzen windows (parzen-…) take the images
     before they are quantised; SVMs (svm-…) take the features of a checkpoint's critic. A TorchScript file

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 import torch
 from PIL import Image, UnidentifiedImageError
+from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from benchmark.errors import UserError
@@ -48,10 +49,10 @@ class Source:
 
 
 def of_checkpoint(file: Path, experiment: Experiment[Any], seed: int, device: torch.device) -> Source:
-    """Images of the generator in a checkpoint of ours.
+    """Images of the generator in a checkpoint of ours, or of its weights alone, whoever trained them.
 
     Args:
-        file: the safetensors file.
+        file: the safetensors file; see `network`.
         experiment: what it is a checkpoint of.
         seed: of the latents.
         device: where the generator runs.
@@ -71,7 +72,10 @@ def of_checkpoint(file: Path, experiment: Experiment[Any], seed: int, device: to
 def network(
     file: Path, experiment: Experiment[Any], part: Literal["generator", "critic"], device: torch.device
 ) -> tuple[nn.Module, dict[str, Any]]:
-    """A network out of a checkpoint of ours, on `device`, and what a reader must know of it; needs no data.
+    """A network out of a safetensors file, on `device`, and what a reader must know of it; needs no data.
+
+    The file is a checkpoint of ours, or the `state_dict` of the experiment's network and nothing else. Such
+    a one has no digest of ours to be checked by.
 
     Raises:
         UserError: the file is damaged or belongs to another experiment.
@@ -79,16 +83,29 @@ def network(
     """
     black = torch.zeros((1, *experiment.image_shape), dtype=torch.uint8)  # all weights are replaced
     try:
-        state, tensors = checkpoint.read(file)
+        weights = _weights_alone(file)
+        state, tensors = ({}, {}) if weights else checkpoint.read(file)
         players = trainer.build(experiment, 0, black, device)
         found: nn.Module = getattr(players, part)
-        found.load_state_dict(checkpoint.part(tensors, part))
+        found.load_state_dict(weights or checkpoint.part(tensors, part))
     except checkpoint.DamagedCheckpoint as error:
         raise UserError("the checkpoint is damaged", where=str(file), do=str(error)) from error
     except RuntimeError as error:
         reason = " ".join(str(error).split())[:200]
-        raise UserError(f"not a checkpoint of '{experiment.name}' ({reason})", where=str(file)) from error
+        what = "weights" if weights else "a checkpoint"
+        raise UserError(f"not {what} of '{experiment.name}' ({reason})", where=str(file)) from error
     return found, {"experiment": experiment.name, "gen_iters": state.get("gen_iters")}
+
+
+def _weights_alone(file: Path) -> dict[str, Tensor]:
+    """All tensors of a safetensors file that is no checkpoint of ours; none of any other file."""
+    try:
+        with safe_open(file, framework="pt") as opened:
+            if "ganbench" in (opened.metadata() or {}):
+                return {}
+            return {name: opened.get_tensor(name) for name in opened.keys()}  # noqa: SIM118 - no iterator
+    except (OSError, SafetensorError):
+        return {}  # the reader of checkpoints says what is wrong
 
 
 def of_torchscript(

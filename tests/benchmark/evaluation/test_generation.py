@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from safetensors.torch import save_file
 
 import baselines
 from benchmark import data
@@ -59,6 +60,20 @@ def test_a_checkpoint_gives_the_images_of_its_generator(trained, tmp_path):
     content[-5] ^= 1
     file.write_bytes(content)
     with pytest.raises(UserError, match="the checkpoint is damaged"):
+        generation.of_checkpoint(file, experiment, 11, CPU)
+
+
+def test_somebodys_weights_alone_give_the_same_images(trained, tmp_path):
+    experiment, _, players = trained
+    file = tmp_path / "theirs.safetensors"
+    weights = {name: w.contiguous() for name, w in players.generator.state_dict().items()}
+    save_file(weights, file)
+    source = generation.of_checkpoint(file, experiment, 11, CPU)
+    expected = sampling.evaluation_images(experiment, players.generator, 11, 40)
+    assert torch.equal(images_of(source, 40), expected)
+    assert source.described["gen_iters"] is None
+    save_file(dict(list(weights.items())[1:]), file)  # one tensor short
+    with pytest.raises(UserError, match=f"not weights of '{experiment.name}'"):
         generation.of_checkpoint(file, experiment, 11, CPU)
 
 
