@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from benchmark.cli.options import as_json, out, print_json
+from benchmark.cli.options import as_json, out, patterns, print_json, seeds
 from benchmark.errors import NothingToJudge, UserError
 
 if TYPE_CHECKING:
@@ -28,14 +28,8 @@ _STYLES = {"error": "bold red", "fail": "red", "warn": "yellow", "skip": "dim", 
 def finding(function: F) -> F:
     """Where the records and the reference are, and which of the suite count."""
     for decorate in (
-        click.option(
-            "--experiment",
-            "patterns",
-            multiple=True,
-            metavar="GLOB",
-            help="Only matching experiments; repeatable.",
-        ),
-        click.option("--seeds", metavar="SEEDS", help="Other seeds than the suite's, like 0-4 or 0,2,7-9."),
+        patterns,
+        seeds,
         click.option(
             "--reference",
             "reference_file",
@@ -232,6 +226,7 @@ def _print(result: Checked) -> None:
                 (Text(c.outcome, style=_STYLES[c.mark]), c.name, c.ours, c.theirs, c.difference, c.reason)
                 for c in result.cases
             ],
+            title=result.values,
             right=(2, 3, 4),
         )
     for text in result.notes:

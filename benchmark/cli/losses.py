@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from benchmark.cli.options import as_json, print_json
+from benchmark.cli import options
+from benchmark.cli.options import as_json, check_new_file, print_json
 from benchmark.errors import NothingToJudge, UserError
 
 if TYPE_CHECKING:
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
 _SCORES = ("fid", "is", "kid", "parzen_ll")
 _WIDTH = 101
+"""`loss_curves.FILTER_WIDTH`, which would be imported with NumPy for every command."""
 
 
 @click.command()
@@ -36,7 +38,7 @@ _WIDTH = 101
     metavar="FILE",
     help="Draw losses above scores: a .svg or .png. Or write every G-iteration to a .csv.",
 )
-@click.option("--force", is_flag=True, help="Replace FILE if it exists.")
+@options.force
 @as_json
 def losses(runs: tuple[Path, ...], width: int, out: Path | None, force: bool, json_: bool) -> None:
     r"""Show the critic's loss at every G-iteration of finished runs, and its rank correlation with scores.
@@ -52,7 +54,7 @@ def losses(runs: tuple[Path, ...], width: int, out: Path | None, force: bool, js
     """
     if width % 2 == 0:
         raise UserError(f"the width must be odd, not {width}", where="--filter", do=f"Try {width + 1}")
-    _check_out(out, force)
+    check_new_file(out, (".svg", ".png", ".csv"), force)
     read = [found for path in runs for found in _read(path, width)]
     if out is not None:
         try:
@@ -147,18 +149,6 @@ def _print(said: list[dict[str, Any]]) -> None:
             )
     if any(one["curve"] == "critic loss" for one in said):
         print_text("A hinge or unknown loss estimates neither distance: it is shown as it is.")
-
-
-def _check_out(out: Path | None, force: bool) -> None:
-    if out is None:
-        return
-    where = f"--out {out}"
-    if out.suffix not in (".svg", ".png", ".csv"):
-        raise UserError("unknown kind of file", where=where, do="Name a file that ends in .svg, .png or .csv")
-    if not out.absolute().parent.is_dir():
-        raise UserError("there is no such folder", where=where, do="Create it first")
-    if out.exists() and not force:
-        raise UserError("exists already", where=where, do="Name another file with --out, or add --force")
 
 
 def _write(read: list[dict[str, Any]], out: Path) -> None:

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from benchmark.errors import UserError
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -50,20 +52,21 @@ weights = _handed_on(
 )
 
 
+patterns = click.option(
+    "--experiment", "patterns", multiple=True, metavar="GLOB", help="Only matching experiments; repeatable."
+)
+seeds = click.option("--seeds", metavar="SEEDS", help="Other seeds than the suite's, like 0-4 or 0,2,7-9.")
+force = click.option("--force", is_flag=True, help="Replace FILE if it exists.")
+
+
 def narrowing(function: F) -> F:
     """What narrows or changes a suite, where to train, and where data and results live."""
     for decorate in (
         data_dir,
         weights,
         offline,
-        click.option(
-            "--experiment",
-            "patterns",
-            multiple=True,
-            metavar="GLOB",
-            help="Only matching experiments; repeatable.",
-        ),
-        click.option("--seeds", metavar="SEEDS", help="Other seeds than the suite's, like 0-4 or 0,2,7-9."),
+        patterns,
+        seeds,
         click.option(
             "--budget", type=click.IntRange(min=0), metavar="N", help="Another budget, in G-iterations."
         ),
@@ -94,6 +97,28 @@ def out(function: F) -> F:
         type=click.Path(path_type=Path),
         help="The results folder.",
     )(function)
+
+
+def check_new_file(
+    out: Path | None, suffixes: tuple[str, ...], force: bool, *, wrong: str = "unknown kind of file"
+) -> None:
+    """Refuse a file that could not be written, before anything is computed for it; None is fine.
+
+    Raises:
+        UserError: another suffix than these (said as `wrong`), no such folder, or a file without `force`.
+
+    """
+    if out is None:
+        return
+    where = f"--out {out}"
+    if out.suffix.lower() not in suffixes:
+        *others, last = suffixes
+        kinds = f"{', '.join(others)} or {last}" if others else last
+        raise UserError(wrong, where=where, do=f"Name a file that ends in {kinds}")
+    if not out.absolute().parent.is_dir():
+        raise UserError("there is no such folder", where=where, do="Create it first")
+    if out.exists() and not force:
+        raise UserError("exists already", where=where, do="Name another file with --out, or add --force")
 
 
 def as_json(function: F) -> F:

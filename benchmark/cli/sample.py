@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from benchmark.cli import options
+from benchmark.cli.options import check_new_file
 from benchmark.errors import UserError
 
 if TYPE_CHECKING:
@@ -46,7 +48,7 @@ _ROWS, _COLUMNS = 4, 5
     metavar="FILE.png",
     help="Where to; default: named after the run, in this folder.",
 )
-@click.option("--force", is_flag=True, help="Replace FILE.png if it exists.")
+@options.force
 def sample(
     run: Path,
     grid: str | None,
@@ -79,7 +81,7 @@ def sample(
         raise UserError(f"--{asked[0]} and --{asked[1]} are two pictures", do="Ask for one at a time")
     if numbered and asked != ["grid"]:
         raise UserError(f"--numbered does not go with --{asked[0]}", do="Use it with --grid")
-    _check_out(out, force)
+    check_new_file(out, (".png",), force, wrong="pictures are PNG files")
     directory = _one_run(run)
 
     from benchmark import pictures, sheets
@@ -95,7 +97,7 @@ def sample(
     if out is None:
         name = model.experiment.name.replace("/", "-")
         out = Path(f"{name}-seed{seed}-{model.gen_iters}-{asked[0]}.png")
-        _check_out(out, force)
+        check_new_file(out, (".png",), force, wrong="pictures are PNG files")
     if model.stale:
         note("The code changed since this run; the picture may differ from the run's own samples.")
     if asked == ["grid"]:
@@ -160,19 +162,6 @@ def _size(text: str, most: int) -> tuple[int, int]:
         do = f"Write ROWSxCOLUMNS like 8x8, at most {most} images"
         raise UserError(f"cannot draw '{text}'", where="--grid", do=do)
     return rows, columns
-
-
-def _check_out(out: Path | None, force: bool) -> None:
-    """Before anything is computed."""
-    if out is None:
-        return
-    where = f"--out {out}"
-    if out.suffix.lower() != ".png":
-        raise UserError("pictures are PNG files", where=where, do="Name a file that ends in .png")
-    if not out.absolute().parent.is_dir():
-        raise UserError("there is no such folder", where=where, do="Create it first")
-    if out.exists() and not force:
-        raise UserError("exists already", where=where, do="Name another file with --out, or add --force")
 
 
 def _one_run(path: Path) -> Path:

@@ -7,7 +7,7 @@ from typing import Any
 
 @dataclass(frozen=True)
 class LoadedRecord:
-    """One `record.json` (schema version 1) and the run directory it lies in."""
+    """One `record.json` and the run directory it lies in."""
 
     record: dict[str, Any]
     directory: Path

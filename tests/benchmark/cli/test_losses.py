@@ -73,6 +73,7 @@ def test_what_the_paper_claims_holds_here(made, losses):
     (said,) = json.loads(out)
     assert code == 0
     assert said["curve"] == "Wasserstein estimate"
+    assert said["filter_gen_iters"] == loss_curves.FILTER_WIDTH
     assert said["rank_correlations"]["FID (digits-2k)"] == {"rho": pytest.approx(1.0), "n": 3}
     assert said["rank_correlations"]["IS (digits-2k)"] == {"rho": None, "n": 3}  # IS is constant
     # The first filtered value is the median of 51 points of a straight line, its 26th.
