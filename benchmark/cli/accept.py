@@ -15,8 +15,8 @@ from benchmark.errors import NothingToJudge, UserError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from benchmark.compare import Row
-    from benchmark.selection import Selection
+    from benchmark.judging.compare import Row
+    from benchmark.judging.selection import Selection
     from benchmark.suites import Suite
 
 
@@ -46,8 +46,8 @@ def accept(
     ganbench run quick --seeds 0-4 && ganbench accept quick --seeds 0-4
     ganbench accept quick --experiment 'wgan*'          the other experiments stay as they were
     """
-    from benchmark import accepted, compare, selection
     from benchmark.cli.text import note, print_text
+    from benchmark.judging import accepted, compare, selection
 
     chosen = narrowed(suite, patterns, seeds)
     where = reference_file or accepted.path_of(chosen, out)
@@ -77,7 +77,7 @@ def accept(
 
 
 def _refuse_unfit(found: Selection, allow_dirty: bool) -> None:
-    from benchmark import provenance
+    from benchmark.records import provenance
 
     for broken in found.broken:
         if broken.trouble == "nondeterministic":
@@ -97,7 +97,7 @@ def _refuse_unfit(found: Selection, allow_dirty: bool) -> None:
 
 def _lacking(suite: Suite, found: Selection) -> list[str]:
     """What a reference should have and this will not."""
-    from benchmark.report.quantities import integers
+    from benchmark.records.quantities import integers
 
     texts = []
     for name in suite.experiments:

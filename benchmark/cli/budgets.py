@@ -23,7 +23,7 @@ def budgets(patterns: tuple[str, ...], json_: bool) -> None:
     ganbench budgets 'wgan*'
     """
     import baselines
-    from benchmark import experiments
+    from benchmark.suites import experiments
 
     names = baselines.names()
     chosen = experiments.matching(patterns, names, "budgets") if patterns else names
@@ -32,7 +32,7 @@ def budgets(patterns: tuple[str, ...], json_: bool) -> None:
         print_json(rows)
         return
     from benchmark.cli.text import print_table
-    from benchmark.report.quantities import count
+    from benchmark.records.quantities import count
 
     def shown(row: dict[str, Any], key: str) -> str:
         if row[key] is not None:

@@ -16,8 +16,8 @@ from benchmark.errors import NothingToJudge, UserError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from benchmark.check import Checked
-    from benchmark.selection import Selection
+    from benchmark.judging.check import Checked
+    from benchmark.judging.selection import Selection
     from benchmark.suites import Suite
 
 F = TypeVar("F", bound="Callable[..., Any]")
@@ -121,8 +121,8 @@ def check(
     """
     from datetime import UTC, datetime
 
-    from benchmark import accepted, selection
-    from benchmark import check as checking
+    from benchmark.judging import accepted, selection
+    from benchmark.judging import check as checking
 
     chosen = narrowed(suite, patterns, seeds, alpha, confirm_with)
     summary_file = _summary_file(summary)
@@ -198,8 +198,8 @@ def _waivers(path: Path | None) -> list[dict[str, Any]]:
 
 def _write(result: Checked, junit: Path | None, summary: Path | None) -> None:
     """Both files, whatever was found: a pipeline needs them most where the check did not pass."""
-    from benchmark import junit as xml
-    from benchmark import step_summary
+    from benchmark.judging import junit as xml
+    from benchmark.judging import step_summary
 
     try:
         if junit:

@@ -22,7 +22,8 @@ _OWN = f"""@software{{ganbench,
 def cite(suite: str | None, json_: bool) -> None:
     """Print BibTeX for the papers of SUITE's experiments, or of all, and for ganbench."""
     import baselines
-    from benchmark import experiments, suites
+    from benchmark import suites
+    from benchmark.suites import experiments
 
     names = suites.load(suite).experiments if suite else baselines.names()
     papers = {(paper := baselines.described(name)["paper"])["key"]: paper for name in names}

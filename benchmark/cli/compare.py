@@ -12,8 +12,8 @@ from benchmark.cli.options import as_json, print_json
 from benchmark.errors import NothingToJudge, UserError
 
 if TYPE_CHECKING:
-    from benchmark.compare import Row
-    from benchmark.report.summary import Spread
+    from benchmark.judging.compare import Row
+    from benchmark.records.summary import Spread
 
 
 @click.command()
@@ -29,7 +29,7 @@ def compare(a: str, b: str, json_: bool) -> None:
     ganbench compare results other-machine/results
     ganbench compare HEAD~1:results/reference/quick.json results/reference/quick.json
     """
-    from benchmark.compare import apart, side_by_side
+    from benchmark.judging.compare import apart, side_by_side
 
     sides, notes = [], []
     for name, what in (("A", a), ("B", b)):
@@ -65,7 +65,7 @@ def spread_text(spread: Spread | None, runs: int, diverged: int) -> str:
 
 
 def _cells(row: Row) -> tuple[str, ...]:
-    from benchmark.report.quantities import metric_title
+    from benchmark.records.quantities import metric_title
 
     difference = "" if row.difference is None else f"{row.difference:+.3g}"
     if row.interval is not None:
@@ -84,10 +84,10 @@ def _cells(row: Row) -> tuple[str, ...]:
 
 def _records(what: str) -> tuple[list[dict[str, Any]], list[str]]:
     """Records of a folder, a reference file or one in git, and what was chosen among them."""
-    from benchmark import accepted
     from benchmark.cli.results import load
-    from benchmark.selection import one_per_seed
-    from benchmark.store import records_below
+    from benchmark.judging import accepted
+    from benchmark.judging.selection import one_per_seed
+    from benchmark.records.store import records_below
 
     path = Path(what)
     if path.is_dir():

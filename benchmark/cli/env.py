@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 @as_json
 def env(device: str, suite: str | None, out: Path, json_: bool) -> int:
     """Print the environment that identifies results made here, and the provenance put into records."""
-    from benchmark import environment, identity, provenance
+    from benchmark.records import environment, identity, provenance
     from benchmark.training.numerics import FAITHFUL
 
     described = environment.describe(environment.resolve_device(device))
@@ -59,8 +59,9 @@ def env(device: str, suite: str | None, out: Path, json_: bool) -> int:
 
 def _compare(device: str, suite: str, out: Path) -> int:
     """Before hours are spent on a machine whose results could not be compared."""
-    from benchmark import accepted, suites
+    from benchmark import suites
     from benchmark.cli.text import print_text
+    from benchmark.judging import accepted
 
     path = accepted.path_of(suites.load(suite), out)
     records = accepted.read(path)

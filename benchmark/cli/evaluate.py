@@ -57,9 +57,9 @@ def evaluate(path: Path, names: tuple[str, ...], json_: bool, **options: Any) ->
     ganbench evaluate results/runs/sngan/cifar10-cnn/0123456789ab-01234567 --protocol is-5k --protocol fid-5k
     ganbench evaluate samples/ --data cifar10 --protocol fid-50k --weights inception.pth
     """
-    from benchmark import environment
     from benchmark.evaluation import protocols
     from benchmark.evaluation.protocol import CRITIC
+    from benchmark.records import environment
 
     chosen = [protocols.get(name).resolved() for name in dict.fromkeys(names)]
     device = environment.resolve_device(options["device"])
@@ -197,7 +197,7 @@ def _is_checkpoint(path: Path) -> bool:
 
 def _checkpoint(path: Path) -> tuple[Path, dict[str, Any] | None]:
     """The checkpoint file of a run or the file itself, and the spec of the run it lies in, if it does."""
-    from benchmark import store
+    from benchmark.records import store
     from benchmark.training import checkpoint
 
     if not path.is_dir():
@@ -210,7 +210,7 @@ def _checkpoint(path: Path) -> tuple[Path, dict[str, Any] | None]:
 
 def _experiment(file: Path, spec: dict[str, Any] | None, options: dict[str, Any]) -> Experiment[Any]:
     import baselines
-    from benchmark import experiments
+    from benchmark.suites import experiments
 
     name = options["experiment"] or (spec["experiment"]["name"] if spec else "")
     if not name:

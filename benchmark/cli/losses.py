@@ -72,8 +72,8 @@ def losses(runs: tuple[Path, ...], width: int, out: Path | None, force: bool, js
 def _read(path: Path, width: int) -> Iterator[dict[str, Any]]:
     """The finished runs at a path: what is printed, and the lines."""
     from baselines.critic_losses import critic_loss
-    from benchmark import loss_file, store
     from benchmark.evaluation import loss_curves
+    from benchmark.records import loss_file, store
 
     folders = list(store.records_below(path)) if path.is_dir() else []
     records = [(folder, record) for folder in folders if (record := store.read_record(folder))]
@@ -165,7 +165,7 @@ def _write(read: list[dict[str, Any]], out: Path) -> None:
         ]
         pd.concat(frames).set_index(["experiment", "seed", "gen_iters"]).to_csv(out)
         return
-    from benchmark.loss_picture import Drawn, draw
+    from benchmark.pictures.losses import Drawn, draw
 
     draw(
         [

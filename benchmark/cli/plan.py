@@ -30,10 +30,10 @@ def plan(
     \b
     ganbench plan quick --budget 1000 --seeds 0-4
     """
-    from benchmark import environment, identity
     from benchmark.engines.local import default_jobs
-    from benchmark.plan import expected_seconds
-    from benchmark.plan import plan as planned_runs
+    from benchmark.records import environment, identity
+    from benchmark.suites.plan import expected_seconds
+    from benchmark.suites.plan import plan as planned_runs
 
     chosen = selected(suite, patterns, seeds, budget, dataset)
     device = environment.resolve_device(device)

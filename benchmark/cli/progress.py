@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Any
 from rich.progress import BarColumn, Progress, TaskID, TextColumn
 
 from benchmark.cli.text import console, note
-from benchmark.report.quantities import duration
+from benchmark.records.quantities import duration
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from benchmark.engines.local import Display
-    from benchmark.plan import PlannedRun
-    from benchmark.store import RunState
+    from benchmark.records.store import RunState
+    from benchmark.suites.plan import PlannedRun
 
 _LINE_EVERY_S = 30.0
 

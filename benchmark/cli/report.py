@@ -38,10 +38,11 @@ def report(
     ganbench report quick
     ganbench report ci-shard-1 ci-shard-2 --to merged
     """
-    from benchmark import environment, store, suites
+    from benchmark import suites
     from benchmark.cli import results
-    from benchmark.plan import plan
+    from benchmark.records import environment, store
     from benchmark.report import write_report
+    from benchmark.suites.plan import plan
 
     chosen_formats = [name.strip() for name in formats.split(",") if name.strip()]
     folders = [Path(item) for item in what if Path(item).is_dir() and item not in suites.names()]

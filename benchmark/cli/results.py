@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from benchmark import experiments, store
 from benchmark.errors import UserError
 from benchmark.evaluation.protocol import WINDOW
+from benchmark.records import store
 from benchmark.report import FORMATS, LoadedRecord, MissingRun, write_report
+from benchmark.suites import experiments
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
-    from benchmark.plan import PlannedRun
     from benchmark.suites import Suite
+    from benchmark.suites.plan import PlannedRun
 
 
 def load(directories: Iterable[Path]) -> list[LoadedRecord]:
@@ -58,8 +59,8 @@ def write(
 
 def reference_of(suite: Suite, out: Path) -> Sequence[Mapping[str, Any]]:
     """The accepted records, which tell verdicts what spread to expect; none where there is no usable file."""
-    from benchmark import accepted
     from benchmark.cli.text import note
+    from benchmark.judging import accepted
 
     try:
         return accepted.read(accepted.path_of(suite, out)) or ()
@@ -75,9 +76,9 @@ def bibtex(records: Sequence[LoadedRecord]) -> str:
 
 def final_scores(records: Sequence[LoadedRecord]) -> list[dict[str, Any]]:
     """Mean, sd and n over the finished seeds per experiment, protocol and metric."""
-    from benchmark.report.cells import group
+    from benchmark.records.cells import group
+    from benchmark.records.summary import summarise
     from benchmark.report.scores import comparisons
-    from benchmark.report.summary import summarise
 
     out = []
     for comparison in comparisons(group(records).cells):
@@ -103,7 +104,7 @@ def final_scores(records: Sequence[LoadedRecord]) -> list[dict[str, Any]]:
 def print_scores(records: Sequence[LoadedRecord], missing: Sequence[MissingRun]) -> None:
     """The report's score tables on the terminal, without the columns on cost."""
     from benchmark.cli.text import print_table, print_text
-    from benchmark.report.cells import group
+    from benchmark.records.cells import group
     from benchmark.report.scores import comparisons, score_table
 
     grouping = group(records, missing)

@@ -14,8 +14,8 @@ from benchmark.errors import NothingToJudge, UserError
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from benchmark.plan import PlannedRun
     from benchmark.suites import Suite
+    from benchmark.suites.plan import PlannedRun
 
 
 @click.command()
@@ -80,12 +80,12 @@ def run(
     ganbench run                                        the suite 'quick'
     ganbench run quick --experiment 'wgan*' --seeds 0   one seed of two baselines
     """
-    from benchmark import environment, provenance, store
     from benchmark.cli.progress import display
     from benchmark.cli.text import note
     from benchmark.engines import local
-    from benchmark.plan import plan
-    from benchmark.prepare import prepare
+    from benchmark.records import environment, provenance, store
+    from benchmark.suites.plan import plan
+    from benchmark.suites.prepare import prepare
 
     chosen = selected(suite, patterns, seeds, budget, dataset)
     device = environment.resolve_device(device)

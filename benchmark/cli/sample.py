@@ -16,7 +16,7 @@ from benchmark.errors import UserError
 if TYPE_CHECKING:
     from PIL import Image
 
-    from benchmark.pictures import Term, Trained
+    from benchmark.pictures.latent import Term, Trained
 
 _POINTS, _STEPS = 9, 10
 """Latents of a walk (DCGAN 2015, Figure 4), and images from one to the next, both shown."""
@@ -84,8 +84,9 @@ def sample(
     check_new_file(out, (".png",), force, wrong="pictures are PNG files")
     directory = _one_run(run)
 
-    from benchmark import pictures, sheets
     from benchmark.cli.text import note
+    from benchmark.pictures import latent as pictures
+    from benchmark.pictures import sheets
     from benchmark.training import numerics
 
     rows, columns = _size(grid or "8x8", pictures.MOST)
@@ -122,8 +123,9 @@ def sample(
 def _neighbours(model: Trained, seed: int, label: int | None) -> Image.Image:
     import torch
 
-    from benchmark import pictures, sheets
     from benchmark.cli.text import print_table
+    from benchmark.pictures import latent as pictures
+    from benchmark.pictures import sheets
 
     images = pictures.samples(model, _ROWS * _COLUMNS, seed, label)
     beside = [_COLUMNS * (row + 1) - 1 for row in range(_ROWS)]
@@ -143,7 +145,8 @@ def _neighbours(model: Trained, seed: int, label: int | None) -> Image.Image:
 
 
 def _arithmetic(model: Trained, expression: list[Term], seed: int, label: int | None) -> Image.Image:
-    from benchmark import pictures, sheets
+    from benchmark.pictures import latent as pictures
+    from benchmark.pictures import sheets
 
     numbers = [number for term in expression for number in term.numbers]
     if label is None and not model.experiment.classes:
@@ -165,7 +168,7 @@ def _size(text: str, most: int) -> tuple[int, int]:
 
 
 def _one_run(path: Path) -> Path:
-    from benchmark.verify import runs_at
+    from benchmark.judging.verify import runs_at
 
     found = runs_at(path)
     if len(found) > 1:

@@ -71,9 +71,9 @@ def _show_fields(fields: dict[str, Any], json_: bool) -> None:
 def _show_experiment(name: str, json_: bool) -> None:
     import baselines
     from baselines import claims, proofs
-    from benchmark import experiments
-    from benchmark.listing import listing
-    from benchmark.networks import layer_table, parts
+    from benchmark.cli.listing import listing
+    from benchmark.cli.networks import layer_table, parts
+    from benchmark.suites import experiments
 
     e, experiment = baselines.described(name), baselines.get(name)
     networks, players = layer_table(experiment), parts(experiment)

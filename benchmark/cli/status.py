@@ -26,8 +26,8 @@ def status(
     json_: bool,
 ) -> None:
     """Show which runs of SUITE are done, running, interrupted, failed, stale or not run."""
-    from benchmark import environment
-    from benchmark.plan import plan
+    from benchmark.records import environment
+    from benchmark.suites.plan import plan
 
     chosen = selected(suite, patterns, seeds, budget, dataset)
     runs = plan(chosen, out, environment.resolve_device(device))

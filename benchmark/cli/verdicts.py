@@ -20,8 +20,8 @@ def against_papers(
     reference: Sequence[Mapping[str, Any]],
 ) -> Papers:
     """The verdicts on the suite's experiments, as its report has them."""
-    from benchmark.against_paper import against_paper, statements
-    from benchmark.report.cells import group
+    from benchmark.judging.against_paper import against_paper, statements
+    from benchmark.records.cells import group
     from benchmark.report.verdicts import papers
 
     cells = group(records, missing).cells

@@ -32,7 +32,7 @@ def verify(paths: tuple[Path, ...], no_rerun: bool, tolerant: bool, json_: bool)
     ganbench verify results --no-rerun
     """
     from benchmark.cli.text import print_text
-    from benchmark.verify import Check, checks, runs_at
+    from benchmark.judging.verify import Check, checks, runs_at
 
     def passes(check: Check) -> bool:
         return check.ok or (tolerant and check.subject == "environment")

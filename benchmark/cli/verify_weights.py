@@ -53,9 +53,9 @@ def verify_weights(no_scores: bool, device: str, json_: bool) -> int:
     it says. Takes a minute on a GPU and hours on a CPU. Exit code 1 when a score is another one, 4 when
     weights or data are not there.
     """
-    from benchmark import environment
     from benchmark.data import places
     from benchmark.evaluation import protocols, weights
+    from benchmark.records import environment
 
     if not weights.inception_path().is_file():
         try:

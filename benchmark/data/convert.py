@@ -16,9 +16,10 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 
-from benchmark import __version__, atomic
+from benchmark import __version__
 from benchmark.data import converted
 from benchmark.errors import UserError
+from benchmark.records import atomic
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

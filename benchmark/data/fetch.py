@@ -5,11 +5,11 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any, cast
 
-from benchmark import atomic
 from benchmark.data import converted, mirrors, places, registry
 from benchmark.data.meter import Meter
 from benchmark.data.sources import Content, Request
 from benchmark.errors import UserError
+from benchmark.records import atomic
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

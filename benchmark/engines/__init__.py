@@ -1,1 +1,1 @@
-"""Where runs are executed. Every engine hands a run directory to `benchmark.worker`, in its own process."""
+"""Where runs are executed. Every engine hands a run directory to a process of `benchmark.engines.worker`."""

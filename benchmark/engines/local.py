@@ -16,14 +16,15 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import IO, TYPE_CHECKING, Any, Protocol
 
-from benchmark import atomic, store, worker
+from benchmark.engines import worker
+from benchmark.records import atomic, store
 from benchmark.training import numerics
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from benchmark.plan import PlannedRun
+    from benchmark.suites.plan import PlannedRun
 
 _POLL_S = 0.1
 _GRACE_S = 60.0
@@ -177,7 +178,7 @@ def _start(
         return None
     # A session of its own: Ctrl-C in the terminal reaches this process only, which then stops the children.
     process = subprocess.Popen(
-        [sys.executable, "-m", "benchmark.worker", str(run.directory), json.dumps(cadence)],
+        [sys.executable, "-m", "benchmark.engines.worker", str(run.directory), json.dumps(cadence)],
         env=environment,
         stdin=subprocess.DEVNULL,
         stdout=log,

@@ -13,7 +13,7 @@ import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from benchmark import atomic
+from benchmark.records import atomic
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -17,9 +17,9 @@ from http.client import HTTPException
 from pathlib import Path
 from typing import Any
 
-from benchmark import atomic
 from benchmark.errors import UserError
 from benchmark.evaluation import cache
+from benchmark.records import atomic
 
 INCEPTION_URL = "https://github.com/toshas/torch-fidelity/releases/download/v0.2.0/weights-inception-2015-12-05-6726825d.pth"
 """Where torch-fidelity fetches the weights of the 2015 Inception graph from."""

@@ -6,7 +6,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from benchmark.errors import UserError, did_you_mean
-from benchmark.report.loaded import LoadedRecord, MissingRun
+from benchmark.records.loaded import LoadedRecord, MissingRun
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence

@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from typing import Any
 
-from benchmark.report.cells import Cell
-from benchmark.report.quantities import DASH, count, count_range, duration, plural
-from benchmark.report.summary import mean
+from benchmark.records.cells import Cell
+from benchmark.records.quantities import DASH, count, count_range, duration, plural
+from benchmark.records.summary import mean
 from benchmark.report.table import Column, Row, Table
 
 

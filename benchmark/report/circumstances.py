@@ -4,10 +4,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmark.report.cells import Cell, Grouping
-from benchmark.report.loaded import LoadedRecord
-from benchmark.report.quantities import DASH, count, integers
-from benchmark.report.summary import mean
+from benchmark.records.cells import Cell, Grouping
+from benchmark.records.loaded import LoadedRecord
+from benchmark.records.quantities import DASH, count, integers
+from benchmark.records.summary import mean
 from benchmark.report.table import Column, Row, Table
 
 # An allow-list: a host or user name that found its way into a record must not reach the report.

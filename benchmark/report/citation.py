@@ -4,9 +4,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from benchmark import __version__, identity
-from benchmark.report.cells import Cell
-from benchmark.report.quantities import plural
+from benchmark import __version__
+from benchmark.records import identity
+from benchmark.records.cells import Cell
+from benchmark.records.quantities import plural
 
 TITLE = "ganbench: a reproducibility benchmark for generative adversarial networks"
 AUTHOR = "The ganbench authors"

@@ -6,18 +6,18 @@ from dataclasses import dataclass
 from typing import Any
 
 from baselines.claims import Claim
-from benchmark.against_paper import against_paper, statements
+from benchmark.judging.against_paper import against_paper, statements
+from benchmark.pictures.figure import Figure
+from benchmark.records.cells import Cell, Grouping, group
+from benchmark.records.loaded import LoadedRecord, MissingRun
+from benchmark.records.quantities import count_range, plural
 from benchmark.report.axes import AXES, Axis
 from benchmark.report.budgets import budget_table, compute_text
-from benchmark.report.cells import Cell, Grouping, group
 from benchmark.report.circumstances import environment_tables, problem_table, run_table, timing_table
 from benchmark.report.citation import Origin, origin
 from benchmark.report.curves import score_figure
 from benchmark.report.described import ExperimentSection, experiment_section
-from benchmark.report.figure import Figure
-from benchmark.report.loaded import LoadedRecord, MissingRun
 from benchmark.report.losses import Losses, losses
-from benchmark.report.quantities import count_range, plural
 from benchmark.report.samples import Strip, strips
 from benchmark.report.scores import Comparison, comparisons, score_table
 from benchmark.report.stability import stability_table

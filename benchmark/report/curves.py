@@ -8,12 +8,9 @@ from matplotlib.figure import Figure as Canvas
 from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter
 
 from baselines.claims import Claim
-from benchmark.report.axes import AXES, Axis
-from benchmark.report.figure import COLOURS, INK, MARKERS, Figure, house_style, to_svg
-from benchmark.report.hover import Spot, with_titles
-from benchmark.report.labels import direct_labels, plain_numbers, shorten
-from benchmark.report.levels import Level, draw_levels, within_reach
-from benchmark.report.quantities import (
+from benchmark.pictures.figure import COLOURS, INK, MARKERS, Figure, house_style, to_svg
+from benchmark.pictures.labels import direct_labels, plain_numbers, shorten
+from benchmark.records.quantities import (
     count,
     duration,
     metric_name,
@@ -21,9 +18,12 @@ from benchmark.report.quantities import (
     metric_with_unit,
     plural,
 )
+from benchmark.records.summary import mean
+from benchmark.report.axes import AXES, Axis
+from benchmark.report.hover import Spot, with_titles
+from benchmark.report.levels import Level, draw_levels, within_reach
 from benchmark.report.scores import Comparison
 from benchmark.report.sources import spread_over
-from benchmark.report.summary import mean
 from benchmark.report.traces import Point, Trace, mean_points, trace, value_table
 
 LOG_RANGE = 20.0

@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from typing import Any
 
-from benchmark.report.cells import Cell, paper_text
-from benchmark.report.quantities import count
+from benchmark.records.cells import Cell, paper_text
+from benchmark.records.quantities import count
 from benchmark.report.table import Column, Row, Table
 
 

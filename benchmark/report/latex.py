@@ -3,8 +3,8 @@
 import re
 from dataclasses import replace
 
+from benchmark.records.quantities import NARROW_SPACE, count
 from benchmark.report.content import Content, ScoreSection
-from benchmark.report.quantities import NARROW_SPACE, count
 from benchmark.report.table import Table
 from benchmark.report.verdicts import COMPARABLE, brief
 

@@ -10,14 +10,14 @@ from matplotlib.figure import Figure as Canvas
 from matplotlib.ticker import MaxNLocator
 
 from baselines.critic_losses import critic_loss
-from benchmark import loss_file
 from benchmark.evaluation import loss_curves
 from benchmark.evaluation.loss_curves import Line
-from benchmark.report.cells import Cell
-from benchmark.report.figure import COLOURS, Figure, house_style, to_svg
-from benchmark.report.labels import plain_numbers
-from benchmark.report.loaded import LoadedRecord
-from benchmark.report.quantities import DASH, count, finite, metric_title
+from benchmark.pictures.figure import COLOURS, Figure, house_style, to_svg
+from benchmark.pictures.labels import plain_numbers
+from benchmark.records import loss_file
+from benchmark.records.cells import Cell
+from benchmark.records.loaded import LoadedRecord
+from benchmark.records.quantities import DASH, count, finite, metric_title
 from benchmark.report.table import Column, Row, Table
 
 MOST_POINTS = 200

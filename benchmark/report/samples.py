@@ -9,9 +9,9 @@ from pathlib import Path
 
 from PIL import Image
 
-from benchmark.report.cells import Cell
-from benchmark.report.loaded import LoadedRecord
-from benchmark.report.quantities import count
+from benchmark.records.cells import Cell
+from benchmark.records.loaded import LoadedRecord
+from benchmark.records.quantities import count
 
 EMBEDDED_BYTES = 1_700_000
 """All images of a report together, before base64 adds a third."""

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from benchmark.evaluation.protocol import WINDOW
-from benchmark.report.cells import Cell, canonical, score
-from benchmark.report.loaded import MissingRun
-from benchmark.report.quantities import (
+from benchmark.records.cells import Cell, canonical, score
+from benchmark.records.loaded import MissingRun
+from benchmark.records.quantities import (
     DASH,
     count,
     count_range,
@@ -19,7 +19,7 @@ from benchmark.report.quantities import (
     metric_title,
     plural,
 )
-from benchmark.report.summary import decimals_for, mean, summarise
+from benchmark.records.summary import decimals_for, mean, summarise
 from benchmark.report.table import Column, Row, Table
 
 

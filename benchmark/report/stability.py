@@ -5,10 +5,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Any
 
-from benchmark.report.cells import Cell, canonical, score
-from benchmark.report.quantities import DASH, count, count_range, higher_is_better, integers, metric_title
+from benchmark.records.cells import Cell, canonical, score
+from benchmark.records.quantities import DASH, count, count_range, higher_is_better, integers, metric_title
+from benchmark.records.summary import decimals_for, mean, summarise
 from benchmark.report.scores import Comparison
-from benchmark.report.summary import decimals_for, mean, summarise
 from benchmark.report.table import Column, Row, Table
 
 _WITHOUT_A_ZERO = ("parzen_ll",)

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from benchmark.verdict import Outcome
+from benchmark.judging.verdict import Outcome
 
 
 @dataclass(frozen=True)

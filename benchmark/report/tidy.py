@@ -5,8 +5,8 @@ from typing import Any
 
 import pandas as pd
 
-from benchmark.report.loaded import LoadedRecord
-from benchmark.report.quantities import finite
+from benchmark.records.loaded import LoadedRecord
+from benchmark.records.quantities import finite
 
 COLUMNS = (
     "suite",

@@ -4,11 +4,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from benchmark.report.cells import score
-from benchmark.report.quantities import DASH, count, metric_title
+from benchmark.records.cells import score
+from benchmark.records.quantities import DASH, count, metric_title
+from benchmark.records.summary import decimals_for, summarise
+from benchmark.records.summary import mean as mean_of
 from benchmark.report.scores import Comparison
-from benchmark.report.summary import decimals_for, summarise
-from benchmark.report.summary import mean as mean_of
 from benchmark.report.table import Column, Row, Table
 
 

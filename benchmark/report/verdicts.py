@@ -6,15 +6,15 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from baselines.claims import Claim
-from benchmark.against_paper import Judged
-from benchmark.comparability import METRICS
-from benchmark.report.cells import Cell
-from benchmark.report.quantities import DASH, metric_with_unit, plural, signed
+from benchmark.judging.against_paper import Judged
+from benchmark.judging.comparability import METRICS
+from benchmark.judging.verdict import Outcome, Verdict
+from benchmark.records.cells import Cell
+from benchmark.records.quantities import DASH, metric_with_unit, plural, signed
+from benchmark.records.summary import Spread, decimals_for
 from benchmark.report.scores import seeds_text
 from benchmark.report.sources import source, spread_over, statement_table
-from benchmark.report.summary import Spread, decimals_for
 from benchmark.report.table import Column, Row, Table
-from benchmark.verdict import Outcome, Verdict
 
 OUTCOMES: dict[Outcome, str] = {
     "reproduced": "✓ reproduced",

@@ -33,9 +33,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import baselines
-from benchmark import experiments
 from benchmark.errors import UserError, did_you_mean
 from benchmark.evaluation import protocols
+from benchmark.suites import experiments
 from benchmark.suites.gate_table import GateTable, read_gate, read_waiver_table
 from benchmark.suites.seeds import MAX_SEED, parse_seeds
 

@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
-from benchmark import gate
 from benchmark.errors import UserError, did_you_mean
+from benchmark.judging import gate
+from benchmark.judging.waivers import read_waivers
 from benchmark.suites.seeds import parse_seeds
-from benchmark.waivers import read_waivers
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -21,7 +21,7 @@ METRICS = ("fid", "is", "kid", "precision", "recall")
 
 @dataclass(frozen=True)
 class GateTable:
-    """Rules of a suite's gate; `benchmark.gate` says what they do.
+    """Rules of a suite's gate; `benchmark.judging.gate` says what they do.
 
     Attributes:
         alpha: probability of any false alarm, between 0 and 1.

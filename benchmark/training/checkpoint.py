@@ -17,7 +17,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
-from benchmark import atomic
+from benchmark.records import atomic
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

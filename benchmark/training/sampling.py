@@ -12,8 +12,8 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from benchmark import atomic
 from benchmark.evaluation.quantise import Generated
+from benchmark.records import atomic
 from benchmark.training.draws import latents, random_classes, stream
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmark import identity
+from benchmark.records import identity
 
 COMMAND = 'NUMBERS="what changes, or that nothing does" pytest tests/benchmark/test_numeric_sources.py'
 PATH = Path(__file__).with_name("numeric_sources.json")

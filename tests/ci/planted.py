@@ -139,8 +139,9 @@ SPREAD = """
 import json, sys
 from pathlib import Path
 from statistics import fmean, stdev
-from benchmark import store, suites
-from benchmark.gate import EFFECTS, run_value
+from benchmark.records import store
+from benchmark import suites
+from benchmark.judging.gate import EFFECTS, run_value
 suite = suites.load(sys.argv[2])
 records = [store.read_record(path) for path in store.records_below(Path(sys.argv[1]) / "runs")]
 rows = []

@@ -8,7 +8,7 @@ import xml.etree.ElementTree as ET
 
 import pytest
 
-from benchmark import identity, record
+from benchmark.records import identity, record
 
 SUITE = """\
 title = "A rehearsal"

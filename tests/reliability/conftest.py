@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmark import identity, loss_file, record, store
+from benchmark.records import identity, loss_file, record, store
 
 HERE = Path(__file__).parent
 SUITE = """\

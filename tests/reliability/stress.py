@@ -25,8 +25,9 @@ from pathlib import Path
 
 import document
 
-from benchmark import identity, loss_file, plan, provenance, record, store, worker
-from benchmark.suites import Suite
+from benchmark.engines import worker
+from benchmark.records import identity, loss_file, provenance, record, store
+from benchmark.suites import Suite, plan
 from benchmark.training import numerics
 
 EXPERIMENTS = tuple(f"{baseline}/digits" for baseline in ("gan", "dcgan", "wgan", "wgan_gp", "sngan"))

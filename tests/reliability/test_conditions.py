@@ -7,7 +7,9 @@ import time
 
 import pytest
 
-from benchmark import environment, identity, plan, store, suites
+from benchmark import suites
+from benchmark.records import environment, identity, store
+from benchmark.suites import plan
 from benchmark.training import numerics
 
 

@@ -5,7 +5,7 @@ import shutil
 
 import pytest
 
-from benchmark import store
+from benchmark.records import store
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from benchmark import store
+from benchmark.records import store
 
 
 @pytest.mark.slow

@@ -9,7 +9,7 @@ import time
 
 import pytest
 
-from benchmark import loss_file, store
+from benchmark.records import loss_file, store
 
 SUITE = """\
 title = "Faulty"

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import baselines
 import benchmark
-from benchmark import worker
+from benchmark.engines import worker
 
 kind, at, log, *arguments = sys.argv[1:]
 at, number = int(at), int(os.environ.get("SIGNAL", signal.SIGKILL))

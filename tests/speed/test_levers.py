@@ -20,9 +20,9 @@ import baselines
 from baselines import sngan
 from benchmark import data
 from benchmark.data.framing import frame
+from benchmark.engines.worker import Log
 from benchmark.training import numerics, trainer
 from benchmark.training.draws import SeededDraws
-from benchmark.worker import Log
 
 pytestmark = pytest.mark.bench
 ROUNDS = {"rounds": 12, "iterations": 1, "warmup_rounds": 2}

@@ -4,8 +4,9 @@ import copy
 import json
 from pathlib import Path
 
-from benchmark import experiments, identity, record, store
 from benchmark.evaluation import protocols
+from benchmark.records import identity, record, store
+from benchmark.suites import experiments
 
 SUITE = """\
 title = "Two experiments"

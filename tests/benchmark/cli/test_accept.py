@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from benchmark import accepted, provenance
+from benchmark.judging import accepted
+from benchmark.records import provenance
 
 REFERENCE = Path("results/reference/small.json")
 CLEAN = {"sha": "c0ffee", "dirty": False, "diff_sha256": None}

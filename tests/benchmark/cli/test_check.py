@@ -11,11 +11,12 @@ from typing import get_args
 
 import pytest
 
-from benchmark import accepted, gate, junit, selection, step_summary, suites, verdict
-from benchmark import check as checking
-from benchmark.cases import Case
+from benchmark import suites
+from benchmark.judging import accepted, gate, junit, selection, step_summary, verdict
+from benchmark.judging import check as checking
+from benchmark.judging.cases import Case
+from benchmark.judging.waivers import Waiver
 from benchmark.suites.gate_table import GateTable
-from benchmark.waivers import Waiver
 
 OTHER_ENV = "f" * 64
 
@@ -396,8 +397,8 @@ def test_seeds_of_the_command_line(s, judged):
 @pytest.fixture
 def verdicts(monkeypatch, s):
     """Lets claims about our experiments come out as wanted; the rules have tests of their own."""
-    from benchmark.against_paper import Judged
-    from benchmark.verdict import Verdict
+    from benchmark.judging.against_paper import Judged
+    from benchmark.judging.verdict import Verdict
 
     def will_be(*outcomes, confirmed=True):
         s.put_all()

@@ -4,7 +4,7 @@ import json
 import re
 from pathlib import Path
 
-from benchmark import experiments
+from benchmark.suites import experiments
 
 
 def test_every_paper_of_the_suite_and_ganbench_once(ganbench):

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from scipy import stats
 
-from benchmark import accepted
+from benchmark.judging import accepted
 
 
 @pytest.fixture

@@ -128,7 +128,9 @@ def test_nothing_to_report_is_exit_code_4(arguments, pattern, ganbench):
 def test_a_running_run_is_not_set_aside(ganbench):
     import json
 
-    from benchmark import plan, store, suites
+    from benchmark import suites
+    from benchmark.records import store
+    from benchmark.suites import plan
 
     suite = suites.load("quick").revised(patterns=("gan/*",), seeds="0", budget=1)
     (run,) = plan.plan(suite, Path("results"), "cpu")

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from benchmark import accepted, environment, record
+from benchmark.judging import accepted
+from benchmark.records import environment, record
 
 
 @pytest.fixture

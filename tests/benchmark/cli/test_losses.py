@@ -7,12 +7,13 @@ import pandas as pd
 import pytest
 
 import baselines
-from benchmark import cli, loss_file
+from benchmark import cli
 from benchmark.evaluation import loss_curves, protocols
-from benchmark.record import SCHEMA_VERSION, sealed
+from benchmark.records import loss_file
+from benchmark.records.cells import group
+from benchmark.records.loaded import LoadedRecord
+from benchmark.records.record import SCHEMA_VERSION, sealed
 from benchmark.report import losses as section
-from benchmark.report.cells import group
-from benchmark.report.loaded import LoadedRecord
 
 FALLING = -np.linspace(3, 1, 300, dtype=np.float32)
 """A critic's loss whose negative, the Wasserstein estimate, falls from 3 to 1."""

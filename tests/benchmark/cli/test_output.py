@@ -9,9 +9,11 @@ import pytest
 from PIL import Image
 
 import baselines
-from benchmark import data, identity, plan, suites
-from benchmark import record as records
+from benchmark import data, suites
 from benchmark.cli import cli, options
+from benchmark.records import identity
+from benchmark.records import record as records
+from benchmark.suites import plan
 
 ALL = tuple(cli.commands)
 KINDS = ("baselines", "experiments", "claims", "suites", "datasets", "protocols")

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import pytest
 
 from benchmark.cli import progress
-from benchmark.store import RunState
+from benchmark.records.store import RunState
 
 
 @dataclass(frozen=True)

@@ -11,9 +11,10 @@ import torch
 from PIL import Image
 
 import baselines
-from benchmark import cli, data, identity, store
+from benchmark import cli, data
 from benchmark.cli.sample import sample
 from benchmark.data.framing import frame
+from benchmark.records import identity, store
 from benchmark.training import checkpoint, draws, trainer
 
 SUITE = """\

@@ -10,7 +10,7 @@ import pytest
 import torch
 from PIL import Image
 
-from benchmark import identity, loss_file, record, store
+from benchmark.records import identity, loss_file, record, store
 from benchmark.training import checkpoint
 
 ROOT = Path(__file__).parents[3]

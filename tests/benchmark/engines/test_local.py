@@ -10,9 +10,9 @@ import time
 
 import pytest
 
-from benchmark import plan, record, store, worker
-from benchmark.engines import local
-from benchmark.suites import Suite
+from benchmark.engines import local, worker
+from benchmark.records import record, store
+from benchmark.suites import Suite, plan
 
 SUITE = Suite("mine", "", ("gan/digits",), (0, 1, 2, 3), 20, 10, ("digits-2k",))
 RECORD = json.dumps(
@@ -101,7 +101,7 @@ def test_a_child_finds_its_spec_and_environment(execute, monkeypatch):
     assert lines["OMP_NUM_THREADS"] == lines["MKL_NUM_THREADS"] == lines["OPENBLAS_NUM_THREADS"] == "1"
     assert json.loads(lines[worker.LAUNCH_VARIABLE]) == {"argv": ["ganbench"]}
     assert json.loads((directory / "spec.json").read_text())["seed"] == 0
-    assert (directory / "worker.log").read_text() == f"said\n-m benchmark.worker {directory} {{}}\n"
+    assert (directory / "worker.log").read_text() == f"said\n-m benchmark.engines.worker {directory} {{}}\n"
 
 
 def test_progress_is_passed_on_and_half_of_it_ignored(execute):

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from benchmark import store
+from benchmark.records import store
 from benchmark.training import checkpoint
 
 PLUGIN = """

@@ -11,9 +11,11 @@ import pytest
 import torch
 
 from baselines import gan, sngan
-from benchmark import data, plan, store, worker
+from benchmark import data
+from benchmark.engines import worker
 from benchmark.errors import UserError
-from benchmark.suites import Suite
+from benchmark.records import store
+from benchmark.suites import Suite, plan
 
 SUITE = Suite("mine", "", ("gan/digits",), (0,), 5000, 5000, ("digits-2k",))
 
@@ -29,7 +31,7 @@ def planned(tmp_path):
 
 def work(directory):
     return subprocess.run(
-        [sys.executable, "-m", "benchmark.worker", str(directory)],
+        [sys.executable, "-m", "benchmark.engines.worker", str(directory)],
         capture_output=True,
         text=True,
         timeout=60,
@@ -57,7 +59,8 @@ def test_code_that_changed_after_planning_fails_the_run(planned):
 
 
 def test_a_run_stops_with_a_checkpoint_when_its_parent_is_gone(planned, wait):
-    code = "import subprocess, sys; subprocess.run([sys.executable, '-m', 'benchmark.worker', sys.argv[1]])"
+    module = "'-m', 'benchmark.engines.worker'"
+    code = f"import subprocess, sys; subprocess.run([sys.executable, {module}, sys.argv[1]])"
     parent = subprocess.Popen([sys.executable, "-c", code, str(planned.directory)])
     wait(lambda: store.state(planned.directory).gen_iters > 2)
     os.kill(parent.pid, signal.SIGKILL)

@@ -9,13 +9,14 @@ from click.testing import CliRunner
 from PIL import Image
 
 import baselines
-from benchmark import atomic, data
+from benchmark import data
 from benchmark.cli.evaluate import evaluate
 from benchmark.data.framing import frame
 from benchmark.errors import NothingToJudge, UserError
 from benchmark.evaluation import critic_features, protocols, weights
 from benchmark.evaluation.evaluator import Evaluator
 from benchmark.evaluation.protocols import replace
+from benchmark.records import atomic
 from benchmark.training import checkpoint, sampling, trainer
 
 verify = importlib.import_module("benchmark.cli.verify_weights")  # the package has the command by that name

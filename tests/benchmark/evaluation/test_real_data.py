@@ -7,12 +7,13 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from benchmark import data, store
+from benchmark import data
 from benchmark.cli.evaluate import evaluate
 from benchmark.data.fetch import fetch
 from benchmark.evaluation import protocols
 from benchmark.evaluation.evaluator import Evaluator
 from benchmark.evaluation.protocols import replace
+from benchmark.records import store
 
 SUITE = """\
 title = "GAN Table 1, hardly trained"

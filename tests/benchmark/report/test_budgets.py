@@ -1,5 +1,5 @@
+from benchmark.records.cells import group
 from benchmark.report.budgets import budget_table, compute_text
-from benchmark.report.cells import group
 
 
 def cells(build, tmp_path, budget=None, **provenance):

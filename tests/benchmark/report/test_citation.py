@@ -2,8 +2,8 @@ import re
 from pathlib import Path
 
 import benchmark
+from benchmark.records.cells import group
 from benchmark.report import citation
-from benchmark.report.cells import group
 
 CFF = Path(benchmark.__file__).parents[1] / "CITATION.cff"
 

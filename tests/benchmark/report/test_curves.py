@@ -4,9 +4,9 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from benchmark.report.cells import group
+from benchmark.pictures.labels import _spaced
+from benchmark.records.cells import group
 from benchmark.report.curves import score_figure
-from benchmark.report.labels import _spaced
 from benchmark.report.losses import losses
 from benchmark.report.scores import comparisons
 

@@ -3,7 +3,7 @@ import io
 
 from PIL import Image
 
-from benchmark.report.cells import group
+from benchmark.records.cells import group
 from benchmark.report.samples import strips
 
 

@@ -4,8 +4,8 @@ import copy
 import statistics
 from pathlib import Path
 
+from benchmark.records.cells import group
 from benchmark.report import LoadedRecord
-from benchmark.report.cells import group
 from benchmark.report.content import compose
 from benchmark.report.scores import comparisons, score_table
 

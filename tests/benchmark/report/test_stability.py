@@ -2,8 +2,8 @@
 
 import pytest
 
-from benchmark.report.cells import group
-from benchmark.report.loaded import MissingRun
+from benchmark.records.cells import group
+from benchmark.records.loaded import MissingRun
 from benchmark.report.scores import comparisons
 from benchmark.report.stability import best_point, repeats, stability_table
 

@@ -7,10 +7,10 @@ import re
 import pytest
 
 from baselines import claims as printed
-from benchmark.against_paper import against_paper
 from benchmark.cli.verdicts import print_verdicts
+from benchmark.judging.against_paper import against_paper
+from benchmark.records.cells import group
 from benchmark.report import write_report
-from benchmark.report.cells import group
 from benchmark.report.verdicts import COMPARABLE, OUTCOMES, comparable, papers
 
 OUTCOME_OF = {

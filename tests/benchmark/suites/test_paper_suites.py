@@ -7,10 +7,10 @@ import pytest
 import baselines
 from baselines import claims
 from benchmark import data, suites
-from benchmark.against_paper import against_paper
 from benchmark.evaluation import protocols
-from benchmark.report.cells import group
-from benchmark.report.loaded import LoadedRecord
+from benchmark.judging.against_paper import against_paper
+from benchmark.records.cells import group
+from benchmark.records.loaded import LoadedRecord
 
 TABLE2 = [
     claim.id

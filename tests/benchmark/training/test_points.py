@@ -10,11 +10,11 @@ from PIL import Image
 
 import baselines
 from baselines.spec import SUITE
-from benchmark import data, plan
+from benchmark import data
 from benchmark.errors import UserError
 from benchmark.evaluation import protocols
 from benchmark.evaluation.evaluator import Evaluator
-from benchmark.suites import Suite
+from benchmark.suites import Suite, plan
 from benchmark.training import sampling
 from benchmark.training.draws import SeededDraws
 from benchmark.training.trainer import Trainer

@@ -6,8 +6,8 @@ import random
 import pytest
 import torch
 
-from benchmark import identity, plan, record
-from benchmark.suites import Suite
+from benchmark.records import identity, record
+from benchmark.suites import Suite, plan
 from benchmark.training import checkpoint, sampling, trainer
 from benchmark.training.trainer import Cadence
 

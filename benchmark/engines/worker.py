@@ -1,0 +1,282 @@
+"""Executes one run directory: ``python -m benchmark.engines.worker RUN_DIR [CADENCE]``.
+
+The unit of work of engines. Reads `spec.json`, trains and evaluates, writes `events.jsonl`, samples,
+checkpoints, `losses.safetensors` and, last, `record.json`.
+Its process is fresh and its environment prepared (`numerics.child_environment`). It stops at the next
+G-iteration, with a checkpoint, on SIGTERM, SIGINT or when its parent is gone. CADENCE is the JSON of
+`trainer.Cadence`.
+
+Exit codes: 0 the record is written; 1 failed, the reason is the last event; 75 stopped, can be continued;
+76 another process works in this directory; 100 + errno the reason could not be written down, since the
+directory cannot be written.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+import time
+import traceback
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from benchmark.errors import UserError
+from benchmark.records import atomic, environment, identity, loss_file, provenance, record, store
+
+STARTED = time.perf_counter()
+PARENT = os.getppid()
+STOPPED, BUSY, UNWRITABLE = 75, 76, 100
+LAUNCH_VARIABLE = "GANBENCH_LAUNCH"
+"""Environment variable with the JSON of `provenance.launch`, set by the engine."""
+_PROGRESS_EVERY_S = 0.25
+_MOST_ON_GPU = 0.5
+"""Share of a GPU's memory that training images may take; larger sets stay on the CPU or in their file."""
+
+
+class Log:
+    """Appends events to `events.jsonl` and keeps `progress.json` fresh. Implements `trainer.Watcher`."""
+
+    def __init__(self, directory: Path, budget: int) -> None:
+        self._directory, self._budget = directory, budget
+        self._next = 0.0
+        self._first: tuple[float, int] | None = None
+        self._events = (directory / "events.jsonl").open("a+b")
+        if self._events.tell():
+            self._events.seek(-1, os.SEEK_END)
+            if self._events.read(1) != b"\n":  # a line that a crash cut off must not swallow the next one
+                self._events.write(b"\n")
+
+    def progress(self, phase: str, gen_iters: int) -> None:
+        """Write where the run is, at most four times a second."""
+        now = time.perf_counter()
+        if phase == "train" and self._first is None:
+            self._first = (now, gen_iters)
+        if now < self._next and phase == "train":
+            return
+        self._next = now + _PROGRESS_EVERY_S
+        begin, first = self._first or (now, gen_iters)
+        rate = (gen_iters - first) / (now - begin) if now > begin else 0.0
+        atomic.write_scratch_json(
+            self._directory / "progress.json",
+            {"phase": phase, "gen_iters": gen_iters, "budget": self._budget, "iters_per_s": round(rate, 3)},
+        )
+
+    def event(self, name: str, **details: Any) -> None:
+        """Append one line and flush it."""
+        line = {"event": name, "utc": now_utc(), **details}
+        self._events.write(json.dumps(line, ensure_ascii=False).encode("utf-8") + b"\n")
+        self._events.flush()
+
+
+def main(argv: list[str]) -> int:
+    """Run the directory named on the command line."""
+    directory = Path(argv[0])
+    try:
+        with store.locked(directory):
+            return execute(directory, json.loads(argv[1]) if argv[1:] else {})
+    except BlockingIOError:
+        return BUSY
+    except OSError as error:
+        traceback.print_exc()
+        return UNWRITABLE + (error.errno or 0)
+
+
+def execute(directory: Path, cadence: dict[str, Any]) -> int:
+    """Run a locked directory to its record, or to a stop or failure that is written down."""
+    spec = store.read_spec(directory)
+    if spec is None:
+        print(f"{directory}: no readable spec.json", file=sys.stderr)  # noqa: T201
+        return 1
+    atomic.remove_litter(directory)
+    log = Log(directory, spec["gen_iters"])
+    try:
+        return _train(directory, spec, cadence, log)
+    except UserError as error:
+        log.event("failed", reason=str(error))
+    except Exception as error:
+        traceback.print_exc()
+        log.event("failed", reason=_reason(error))
+    return 1
+
+
+def _reason(error: Exception) -> str:
+    """What to tell of an unexpected error; torch has its own ways to say that memory is short."""
+    if type(error).__name__ == "OutOfMemoryError":
+        return "out of GPU memory"
+    if isinstance(error, MemoryError) or "not enough memory" in str(error) or "allocate memory" in str(error):
+        return "out of memory"
+    if isinstance(error, OSError) and error.errno:
+        return (
+            f"{error.strerror}: {atomic.target(Path(error.filename))}"
+            if error.filename
+            else str(error.strerror)
+        )
+    return repr(error)
+
+
+def _train(directory: Path, spec: dict[str, Any], cadence: dict[str, Any], log: Log) -> int:
+    started_utc = now_utc()
+    log.progress("start", 0)
+    import torch
+
+    import baselines
+    from benchmark import data
+    from benchmark.evaluation import protocols
+    from benchmark.evaluation.evaluator import Evaluator
+    from benchmark.training import checkpoint, numerics
+    from benchmark.training.trainer import Cadence, Trainer
+
+    stop = _Stop()
+    numerics.apply()
+    device = spec["device"]
+    described = environment.describe(device)
+    _check_code(spec)
+    log.event("started", pid=os.getpid(), env_id=identity.env_id(described))
+    experiment = baselines.get(spec["experiment"]["name"])
+    dataset = spec["dataset"]["name"]
+    images, labels = training_data(spec["dataset"], experiment)
+    if device == "cuda" and images.nbytes < _MOST_ON_GPU * torch.cuda.mem_get_info()[1]:
+        images, labels = images.to(device), labels if labels is None else labels.to(device)
+    chosen = [protocols.get(protocol["name"]).resolved() for protocol in spec["protocols"]]
+    if [protocol.as_dict() for protocol in chosen] != spec["protocols"]:
+        raise UserError("the protocols or their weights changed after this run was planned")
+    framed = experiment.image_shape[1] if images.shape[2] != data.info(dataset).shape[1] else None
+    evaluator = Evaluator(chosen, dataset, device, framed) if chosen else None
+    env_id = identity.env_id(described)
+    real_data = evaluator.real_data_floor() if evaluator else {}
+    trainer = Trainer(
+        experiment,
+        seed=spec["seed"],
+        budget=spec["gen_iters"],
+        evaluate_at=spec["evaluate_at"],
+        images=images,
+        labels=labels,
+        device=torch.device(device),
+        pretrained=_first_stage(directory, spec, env_id),
+        evaluator=evaluator,
+        directory=directory,
+        watcher=log,
+        cadence=Cadence(**cadence),
+        started=STARTED,
+    )
+    if trainer.run(stop.asked) == "stopped":
+        log.event("interrupted", gen_iters=trainer.state.gen_iters)
+        return STOPPED
+
+    players = trainer.players
+    losses = {name: column.numpy() for name, column in trainer.losses.columns().items()}
+    loss_file.write(directory, losses)
+    content = record.build(
+        spec,
+        env_id=env_id,
+        state=vars(trainer.state),
+        real_data=real_data,
+        weights={
+            "generator_weights": checkpoint.digest(players.generator.state_dict()),
+            "critic_weights": checkpoint.digest(players.critic.state_dict()),
+        },
+        losses=loss_file.digest(losses),
+        peak_memory_mib=_peak_memory_mib(torch.cuda.max_memory_allocated() if device == "cuda" else None),
+        provenance={
+            **json.loads(os.environ.get(LAUNCH_VARIABLE, "{}")),
+            **provenance.machine(),
+            "cpu": environment.cpu_model(),
+            "threads": described["threads"],
+            "gpu": described["device"] if device == "cuda" else None,
+            "cuda": described["cuda"],
+            "cudnn": described["cudnn"],
+            "environment": described,
+            "determinism": numerics.in_force(),
+            "started_utc": started_utc,
+            "finished_utc": now_utc(),
+        },
+    )
+    atomic.write_json(directory / "record.json", content)
+    log.event("finished", status=content["status"])
+    (directory / "progress.json").unlink(missing_ok=True)
+    return 0
+
+
+def training_data(dataset: dict[str, Any], experiment: Any) -> tuple[Any, Any]:
+    """Images uint8 [N, C, H, W] as large as the experiment's, and classes int64 [N] or None; on the CPU.
+
+    Raises:
+        UserError: the data are not there, or are not those of the plan.
+
+    """
+    from benchmark import data
+    from benchmark.data.framing import frame
+
+    name = dataset["name"]
+    if data.info(name).digest != dataset["digest"]:
+        raise UserError("the data changed after this run was planned", where=f"data set '{name}'")
+    images = data.load(name, "train")
+    labels = data.load_labels(name, "train") if experiment.classes else None
+    if n := experiment.train_images:
+        images, labels = images[:n], labels if labels is None else labels[:n]
+    if images.shape[1:] != experiment.image_shape:  # else no copy: a large set stays in its file
+        images = frame(images, experiment.image_shape[1])
+    return images, labels
+
+
+def _first_stage(directory: Path, spec: dict[str, Any], env_id: str) -> dict[str, Any] | None:
+    """The trained generator of the run that this one starts from, beside it in the results folder."""
+    if "starts_from" not in spec:
+        return None
+    from benchmark.training import checkpoint
+
+    before = spec["starts_from"]
+    first = store.run_directory(directory.parents[3], before["experiment"], before["run_id"], env_id)
+    finished = store.read_record(first)
+    if finished is None or finished["status"] != "done":
+        raise UserError("the run it starts from is not done", where=str(first), do="Run both experiments")
+    try:
+        _, tensors = checkpoint.read(checkpoint.available(first / "checkpoints")[0])
+    except (IndexError, checkpoint.DamagedCheckpoint) as error:
+        raise UserError(f"the generator it starts from is lost ({error})", where=str(first)) from error
+    generator = checkpoint.part(tensors, "generator")
+    if checkpoint.digest(generator) != finished["digests"]["generator_weights"]:
+        raise UserError("the generator it starts from is not the recorded one", where=str(first))
+    return generator
+
+
+class _Stop:
+    """Whether the run should stop: a signal came, or the parent process is gone."""
+
+    def __init__(self) -> None:
+        self._asked = False
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, self._on_signal)
+
+    def _on_signal(self, *_: object) -> None:
+        self._asked = True
+
+    def asked(self) -> bool:
+        return self._asked or os.getppid() != PARENT
+
+
+def _check_code(spec: dict[str, Any]) -> None:
+    """The spec was written for these very sources; else its run_id would lie."""
+    if identity.sources(spec["experiment"]) != spec["sources"]:
+        raise UserError("the code changed after this run was planned", do="Start the command again")
+
+
+def _peak_memory_mib(gpu_bytes: int | None) -> float:
+    if gpu_bytes is not None:
+        return gpu_bytes / 2**20
+    import resource
+
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak / 2**10 if sys.platform != "darwin" else peak / 2**20
+
+
+def now_utc() -> str:
+    """The time in ISO 8601, to the millisecond."""
+    return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

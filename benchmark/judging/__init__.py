@@ -1,0 +1,1 @@
+"""Judgements on finished runs: statistics, verdicts against papers, the gate, verification."""

@@ -1,0 +1,85 @@
+"""The reference of a suite: accepted records in one file that is committed. Imports no torch.
+
+Keys: `results/README.md`. Records are whole and sealed, in the order of experiments and seeds, so that a diff
+of the file shows what was accepted in place of what.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from benchmark.errors import UserError
+from benchmark.records import atomic, record
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+    from pathlib import Path
+
+    from benchmark.suites import Suite
+
+    Record = Mapping[str, Any]
+
+SCHEMA_VERSION = 1
+
+
+def path_of(suite: Suite, out: Path) -> Path:
+    """Where the reference of a suite lies by default."""
+    return out / "reference" / f"{suite.name}.json"
+
+
+def read(path: Path) -> list[dict[str, Any]] | None:
+    """The accepted records, None where there is no such file.
+
+    Raises:
+        UserError: it cannot be read, or is not what `write` wrote; names the record that was edited.
+
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return None
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f"cannot be read ({error})", where=str(path)) from error
+    return parse(text, str(path))
+
+
+def parse(text: str, where: str) -> list[dict[str, Any]]:
+    """The records of a reference's text; raises as `read` does."""
+    again = "Take it from git, or accept again: ganbench accept"
+    try:
+        content = json.loads(text)
+        version, records = content["schema_version"], content["records"]
+        names = [f"{r['experiment']} seed {r['seed']}" for r in records]
+        seeds = [(r["cell_id"], r["seed"]) for r in records]
+    except (ValueError, TypeError, KeyError):
+        raise UserError("is no reference of ganbench", where=where, do=again) from None
+    if version != SCHEMA_VERSION:
+        raise UserError(f"has schema {version}; this version reads {SCHEMA_VERSION}", where=where, do=again)
+    for name, one in zip(names, records, strict=True):
+        if one.get("schema_version") != record.SCHEMA_VERSION:
+            what = f"the record of {name} has schema {one.get('schema_version')}"
+            raise UserError(f"{what}; this version reads {record.SCHEMA_VERSION}", where=where, do=again)
+        if not record.is_intact(one):
+            raise UserError(f"the record of {name} was edited or damaged", where=where, do=again)
+    for name, seed in zip(names, seeds, strict=True):
+        if seeds.count(seed) > 1:
+            raise UserError(f"there are two records of {name}", where=where, do=again)
+    return list(records)
+
+
+def write(path: Path, suite: str, records: Iterable[Record]) -> None:
+    """Write the file whole or not at all; equal records in any order give equal bytes.
+
+    Raises:
+        UserError: it cannot be written.
+
+    """
+    ordered = sorted(records, key=lambda r: (r["experiment"], r["cell_id"], r["seed"]))
+    content = {"schema_version": SCHEMA_VERSION, "suite": suite, "records": ordered}
+    text = json.dumps(content, indent=1, sort_keys=True, ensure_ascii=False, allow_nan=False)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        atomic.write_bytes(path, (text + "\n").encode("utf-8"))
+    except OSError as error:
+        raise UserError(f"cannot be written ({error.strerror})", where=str(path)) from error

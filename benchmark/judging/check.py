@@ -1,0 +1,223 @@
+"""Everything `ganbench check` says of a suite's runs: one case a rule, and what they come to. No torch.
+
+The rules themselves are in `gate` (against the reference) and `against_paper`; here are the troubles that are
+no statistics (failed runs, seeds that were not run, waivers), and the exit code.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Literal
+
+from benchmark.judging import gate
+from benchmark.judging.against_paper import against_paper
+from benchmark.judging.cases import (
+    MARKS,
+    Case,
+    decision,
+    diverged,
+    expired,
+    is_told,
+    no_result,
+    not_run,
+    values,
+    verdict,
+)
+from benchmark.judging.waivers import Waiver, read_waivers
+from benchmark.records.cells import group
+from benchmark.records.quantities import plural
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from datetime import date
+
+    from benchmark.judging.selection import Selection
+    from benchmark.suites import Suite
+
+    Record = Mapping[str, Any]
+
+Against = Literal["reference", "paper"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Checked:
+    """What was found: cases, the worst first; remarks; what the command ends with; what the values are."""
+
+    suite: str
+    against: Against
+    cases: tuple[Case, ...]
+    notes: tuple[str, ...]
+    exit_code: int
+    conclusion: str
+    details: Mapping[str, Any]
+    values: str = ""
+
+    def as_dict(self) -> dict[str, Any]:
+        """JSON types; `gate` or `verdicts` hold every number."""
+        return {
+            "suite": self.suite,
+            "against": self.against,
+            "exit_code": self.exit_code,
+            "conclusion": self.conclusion,
+            "notes": list(self.notes),
+            "values": self.values,
+            "cases": [vars(case) for case in self.cases],
+            **self.details,
+        }
+
+
+@dataclass(frozen=True)
+class Rules:
+    """What the user may set; `today` is the date that waivers expire by."""
+
+    today: date
+    waivers: Sequence[Mapping[str, Any]] = ()
+    strict: bool = False
+
+
+def against_reference(
+    suite: Suite, selection: Selection, reference: Sequence[Record] | None, rules: Rules
+) -> Checked:
+    """Are the suite's runs still what was accepted? `reference` is None where nothing was."""
+    records = [run.record for run in selection.runs]
+    cases = [no_result(broken) for broken in selection.broken if is_told(broken, suite)]
+    notes, details, why = list(selection.notes), {}, _nothing(suite, selection, reference)
+    if not why and reference:
+        found = gate.gate(
+            reference,
+            records,
+            today=rules.today,
+            alpha=suite.gate.alpha,
+            effects=suite.gate.effects,
+            confirm_with=suite.confirmation(),
+            waivers=rules.waivers,
+            points=suite.gate.points,
+            strict=rules.strict,
+        )
+        details = {"gate": found.as_dict()}
+        if all(d.outcome == "no-evidence" and d.p is None for d in found.decisions):
+            why = f"nothing can be compared: {found.decisions[0].reason}"
+        sides = (records, reference)
+        cases += [decision(d, rules.strict, *values(d, sides, suite)) for d in found.decisions]
+        accepted = {record["experiment"] for record in reference}
+        cases += [
+            c for c in not_run(suite, selection, rules.strict) if c.experiment not in accepted or c.cell
+        ]
+        cases += diverged(suite, records, reference)
+    return _concluded(suite, "reference", cases, notes, rules, details, why)
+
+
+def against_papers(
+    suite: Suite, selection: Selection, reference: Sequence[Record] | None, rules: Rules
+) -> Checked:
+    """What became of the papers' claims? The reference, if any, only says what spread to expect."""
+    runs = [run for run in selection.runs if run.record["seed"] in suite.seeds]
+    cases = [no_result(broken) for broken in selection.broken if is_told(broken, suite)]
+    cells = group(runs).cells
+    judged = against_paper(cells, suite.experiments, planned=suite.seeds, reference=reference or ())
+    cell_ids = {cell.label: cell.first["cell_id"] for cell in cells}
+    verdicts = [{"cells": list(j.cells), **j.verdict.as_dict()} for j in judged]
+    why = ""
+    if not runs:
+        why = _no_record(suite, selection)
+    elif not judged:
+        why = "no paper prints a number about these experiments"
+    elif all(j.verdict.outcome in ("not-comparable", "missing") for j in judged):
+        why = f"none of {plural(len(judged), 'claim')} is comparable with these runs"
+    if runs:
+        cases += [verdict(j, cell_ids, rules.strict) for j in judged]
+        cases += not_run(suite, selection, rules.strict)
+        cases += diverged(suite, [run.record for run in runs], reference or ())
+    return _concluded(suite, "paper", cases, list(selection.notes), rules, {"verdicts": verdicts}, why)
+
+
+# --- What they come to ----------------------------------------------------------------------------------
+
+
+def _values(suite: Suite, against: Against) -> str:
+    """What the numbers of the cases are."""
+    each = f"each run's mean over its last {plural(suite.gate.points, 'evaluation')}"
+    return f"Mean ± sd over seeds of {each if against == 'reference' else 'the value at the budget'}."
+
+
+def _concluded(
+    suite: Suite,
+    against: Against,
+    cases: Sequence[Case],
+    notes: list[str],
+    rules: Rules,
+    details: Mapping[str, Any],
+    why: str,
+) -> Checked:
+    """With waivers used up, in order, and the exit code; `why` says why nothing was judged, if so."""
+    waivers = read_waivers(rules.waivers)
+    live = [waiver for waiver in waivers if waiver.expires >= rules.today]
+    used = {w for d in details.get("gate", {}).get("decisions", ()) for w in live if d["waiver"] == w.text()}
+    done = []
+    for case in cases:
+        waiver = next((w for w in live if case.mark in ("error", "fail") and _covers(w, case)), None)
+        if waiver:
+            used.add(waiver)
+            case = replace(case, mark="skip", reason=f"waived: {waiver.text()}; {case.reason}")
+        done.append(case)
+    done += [expired(waiver) for waiver in waivers if waiver.expires < rules.today]
+    done.sort(key=lambda c: MARKS.index(c.mark))
+    if against == "reference" and not why:
+        notes += [f"waiver not needed: {w.text()}" for w in live if w not in used]
+    marks = {case.mark for case in done}
+    code = 3 if "error" in marks else 1 if "fail" in marks else 4 if why else 0
+    return Checked(
+        suite=suite.name,
+        against=against,
+        cases=_distinct(done),
+        notes=tuple(notes),
+        exit_code=code,
+        conclusion=_conclusion(suite, against, done, code, why),
+        details=details,
+        values=_values(suite, against),
+    )
+
+
+def _nothing(suite: Suite, selection: Selection, reference: Sequence[Record] | None) -> str:
+    if not selection.runs:
+        return _no_record(suite, selection)
+    return "" if reference else f"no reference of the suite '{suite.name}' was accepted yet"
+
+
+def _no_record(suite: Suite, selection: Selection) -> str:
+    stale = f"; {plural(selection.stale, 'run')} of other code" if selection.stale else ""
+    return f"no current record of the suite '{suite.name}'{stale}"
+
+
+def _conclusion(suite: Suite, against: Against, cases: Sequence[Case], code: int, why: str) -> str:
+    head = f"{suite.name} against the {against}"
+    counts: dict[str, int] = defaultdict(int)
+    for case in cases:
+        counts[case.outcome] += 1
+    tally = ", ".join(f"{n} {outcome}" for outcome, n in counts.items())
+    word = {0: "passed", 1: "failed", 3: "failed, runs have no result", 4: "nothing to judge"}[code]
+    return f"{head}: {word}" + (f" ({why})" if why else "") + (f": {tally}." if tally else ".")
+
+
+def _covers(waiver: Waiver, case: Case) -> bool:
+    about = gate.Decision(
+        cell=case.cell,
+        experiment=case.experiment,
+        protocol="",
+        metric=case.metric,
+        outcome="missing",
+        reason="",
+    )
+    return waiver.covers(about)
+
+
+def _distinct(cases: Sequence[Case]) -> tuple[Case, ...]:
+    """Names made distinct, by the cell where two cells of one experiment have the same."""
+    names = [(case.experiment, case.name) for case in cases]
+    return tuple(
+        replace(case, name=f"{case.name} [cell {case.cell[:8]}]")
+        if names.count((case.experiment, case.name)) > 1 and case.cell
+        else case
+        for case in cases
+    )

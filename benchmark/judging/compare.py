@@ -1,0 +1,167 @@
+"""Two sets of records side by side, without a verdict. Pure functions; imports no torch."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections import defaultdict
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from benchmark.judging import statistics
+from benchmark.records.cells import score
+from benchmark.records.record import comparable_part
+from benchmark.records.summary import Spread, summarise
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from benchmark.judging.statistics import Interval
+
+    Record = Mapping[str, Any]
+
+_WHO = ("schema_version", "run_id", "env_id", "spec")
+"""Parts of a record that say who it is, not what came out."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Row:
+    """One metric of one cell on both sides.
+
+    Attributes:
+        experiment, cell, protocol, metric: what it is; protocol and metric are empty for runs without score.
+        a, b: final scores over seeds; None where a side has none.
+        runs_a, runs_b: runs of the cell; 0 where a side does not have it.
+        diverged_a, diverged_b: how many of these diverged.
+        difference: mean of b − mean of a, in units of the metric.
+        interval: its 90 % interval (Welch), where both have two values and are not the same runs.
+        same_bits: whether all seeds that both have came out equal bit for bit; None where they share none.
+
+    """
+
+    experiment: str
+    cell: str
+    protocol: str
+    metric: str
+    a: Spread | None
+    b: Spread | None
+    runs_a: int
+    runs_b: int
+    diverged_a: int
+    diverged_b: int
+    difference: float | None
+    interval: Interval | None
+    same_bits: bool | None
+
+    def as_dict(self) -> dict[str, Any]:
+        """JSON types."""
+        return dataclasses.asdict(self)
+
+
+def side_by_side(a: Sequence[Record], b: Sequence[Record]) -> list[Row]:
+    """All cells of either side, by experiment; each side has one record of a cell and seed."""
+    sides = [_by_cell(a), _by_cell(b)]
+    cells = {**sides[0], **sides[1]}
+    order = sorted(cells, key=lambda cell: (cells[cell][0]["experiment"], cell))
+    return [row for cell in order for row in _rows(sides[0].get(cell, []), sides[1].get(cell, []))]
+
+
+def apart(rows: Sequence[Row], a: Sequence[Record], b: Sequence[Record]) -> list[str]:
+    """Why cells of one experiment do not share a row: which settings differ."""
+    specs = {record["cell_id"]: record["spec"] for record in (*a, *b)}
+    alone: dict[str, tuple[set[str], set[str]]] = defaultdict(lambda: (set(), set()))
+    for row in rows:
+        if not row.runs_b:
+            alone[row.experiment][0].add(row.cell)
+        elif not row.runs_a:
+            alone[row.experiment][1].add(row.cell)
+    return [
+        f"{name}: cell {one[:8]} of A and cell {other[:8]} of B differ in "
+        f"{', '.join(_differing(specs[one], specs[other]))}"
+        for name, (first, second) in sorted(alone.items())
+        for one in sorted(first)
+        for other in sorted(second)
+    ]
+
+
+def _by_cell(records: Sequence[Record]) -> dict[str, list[Record]]:
+    cells: dict[str, list[Record]] = defaultdict(list)
+    for record in records:
+        cells[record["cell_id"]].append(record)
+    return cells
+
+
+def _rows(a: Sequence[Record], b: Sequence[Record]) -> Iterator[Row]:
+    first = (*a, *b)[0]
+    same_bits = _same_bits(a, b)
+    scored = [(p["name"], metric) for p in first["spec"]["protocols"] for metric in p["metrics"]]
+    for protocol, metric in scored or [("", "")]:
+        values = [
+            [x for r in side if (x := score(r["final"], protocol, metric)) is not None] for side in (a, b)
+        ]
+        difference, interval = _difference(*values)
+        if same_bits and len(a) == len(b):
+            interval = None  # copies are no two samples
+        yield Row(
+            experiment=first["experiment"],
+            cell=first["cell_id"],
+            protocol=protocol,
+            metric=metric,
+            a=summarise(values[0]),
+            b=summarise(values[1]),
+            runs_a=len(a),
+            runs_b=len(b),
+            diverged_a=sum(r["status"] == "diverged" for r in a),
+            diverged_b=sum(r["status"] == "diverged" for r in b),
+            difference=difference,
+            interval=interval,
+            same_bits=same_bits,
+        )
+
+
+def _difference(a: Sequence[float], b: Sequence[float]) -> tuple[float | None, Interval | None]:
+    if not a or not b:
+        return None, None
+    if len(a) < 2 or len(b) < 2:
+        return sum(b) / len(b) - sum(a) / len(a), None
+    comparison = statistics.welch(a, b)
+    return comparison.difference, statistics.interval(*comparison)
+
+
+def _same_bits(a: Sequence[Record], b: Sequence[Record]) -> bool | None:
+    then = {record["seed"]: record for record in a}
+    shared = [(then[record["seed"]], record) for record in b if record["seed"] in then]
+    return all(_result(one) == _result(other) for one, other in shared) if shared else None
+
+
+def _result(record: Record) -> dict[str, Any]:
+    return {key: value for key, value in comparable_part(record).items() if key not in _WHO}
+
+
+def _differing(a: Mapping[str, Any], b: Mapping[str, Any]) -> list[str]:
+    one, other = dict(_leaves(a)), dict(_leaves(b))
+    keys = sorted(key for key in one.keys() | other.keys() if one.get(key) != other.get(key))
+    return [f"{key} ({one.get(key, '–')} | {other.get(key, '–')})" for key in keys] or [
+        "nothing that is told"
+    ]
+
+
+def _leaves(spec: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """What makes a cell (`identity.cell_id`), by name, as short texts."""
+    experiment = spec["experiment"]
+    for name, entry in experiment["settings"].items():
+        yield name, _short(entry["value"])
+    for key in ("image_shape", "image_range", "classes", "train_images", "starts_from"):
+        yield key, _short(experiment.get(key))
+    yield "dataset", f"{spec['dataset']['name']} {str(spec['dataset']['digest'])[:8]}"
+    for key in ("gen_iters", "evaluate_at", "numerics"):
+        yield key, _short(spec.get(key))
+    for protocol in spec["protocols"]:
+        for key, value in protocol.items():
+            if key not in ("title", "note"):
+                yield f"{protocol['name']}.{key}", _short(value)
+
+
+def _short(value: Any) -> str:
+    text = json.dumps(value, sort_keys=True)
+    return text if len(text) <= 40 else f"{text[:40]}…"

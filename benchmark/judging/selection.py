@@ -1,0 +1,201 @@
+"""The current records of a suite, found in folders without its data, weights or device. Imports no torch.
+
+A machine that only judges has the records that others made, and need not be able to plan a run: a record
+belongs to the suite if experiment, seed, budget, evaluation points, data set and protocols are the suite's,
+and is current if the sources it names are those of this code.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+from benchmark.evaluation import protocols
+from benchmark.records import identity, store
+from benchmark.records.cells import canonical
+from benchmark.records.loaded import LoadedRecord
+from benchmark.records.quantities import integers, plural
+from benchmark.records.record import comparable_part
+from benchmark.suites import experiments
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Mapping, Sequence
+    from pathlib import Path
+
+    from benchmark.suites import Suite
+
+_NOT_IDENTITY = ("title", "note", "comparable_with_papers")
+"""Fields of a protocol that are words, or follow from weights that need not be here."""
+
+Trouble = Literal["failed", "damaged", "unfinished", "nondeterministic"]
+
+
+@dataclass(frozen=True)
+class Broken:
+    """A run without a result that can be used, and why."""
+
+    experiment: str
+    seed: int
+    cell: str
+    trouble: Trouble
+    reason: str
+
+
+@dataclass(frozen=True)
+class Selection:
+    """What was found.
+
+    Attributes:
+        runs: the current records, one of a cell and seed.
+        broken: runs of this code without such a record, and runs with two different ones.
+        stale: records and runs of the suite that other code or another protocol of that name made.
+        notes: what was chosen among several records, in words.
+
+    """
+
+    runs: tuple[LoadedRecord, ...]
+    broken: tuple[Broken, ...]
+    stale: int
+    notes: tuple[str, ...]
+
+
+def select(suite: Suite, folders: Iterable[Path], seeds: Collection[int]) -> Selection:
+    """The suite's runs below the folders, of these seeds."""
+    code = {name: identity.sources(experiments.describe(name)) for name in suite.experiments}
+    found: list[LoadedRecord] = []
+    broken: list[Broken] = []
+    stale = 0
+    for directory in _run_directories(folders):
+        record = store.read_record(directory)
+        spec = record["spec"] if record else store.read_spec(directory)
+        if spec is None or not _belongs(suite, spec, seeds):
+            continue
+        if spec["sources"] != code[spec["experiment"]["name"]] or not _of_protocols_now(spec):
+            stale += 1
+        elif record:
+            found.append(LoadedRecord(record, directory))
+        else:
+            broken.append(_without_record(spec, directory))
+    kept, notes, contradictions = one_per_seed(found)
+    there = {(run.record["cell_id"], run.record["seed"]) for run in kept}
+    left = [b for b in broken if (b.cell, b.seed) not in there]
+    if stale:
+        notes = [f"{plural(stale, 'run')} of other code or protocols not counted", *notes]
+    return Selection(tuple(kept), (*left, *contradictions), stale, tuple(notes))
+
+
+def one_per_seed(runs: Sequence[LoadedRecord]) -> tuple[list[LoadedRecord], list[str], list[Broken]]:
+    """One record of each cell and seed, what was chosen, and runs whose copies are not alike.
+
+    Of several codes, the one that ran last; of several environments, the one with most seeds, then the last.
+    """
+    unique, contradictions = _without_copies(runs)
+    cells: dict[str, list[LoadedRecord]] = defaultdict(list)
+    for run in unique:
+        cells[run.record["cell_id"]].append(run)
+    kept: list[LoadedRecord] = []
+    notes: list[str] = []
+    for own in cells.values():
+        chosen, said = _of_one_cell(own)
+        kept += chosen
+        notes += [f"{own[0].record['experiment']}: {text}" for text in said]
+    kept.sort(key=lambda run: (run.record["experiment"], run.record["cell_id"], run.record["seed"]))
+    return kept, notes, contradictions
+
+
+def _of_one_cell(runs: Sequence[LoadedRecord]) -> tuple[list[LoadedRecord], list[str]]:
+    notes = []
+    by_code = _by(runs, lambda run: canonical(run.record["spec"]["sources"]))
+    code = max(by_code, key=_finished)
+    if len(by_code) > 1:
+        notes.append(f"of {len(by_code)} codes the one that ran last counts")
+    by_env = sorted(_by(code, lambda run: run.record["env_id"]), key=lambda s: (len(s), _finished(s)))
+    chosen: dict[int, LoadedRecord] = {}
+    for members in reversed(by_env):
+        for run in members:
+            chosen.setdefault(run.record["seed"], run)
+    environments = {run.record["env_id"] for run in chosen.values()}
+    if len(chosen) < len(code):
+        best = by_env[-1][0].record["env_id"][:8]
+        twice = [seed for seed in chosen if sum(r.record["seed"] == seed for r in code) > 1]
+        notes.append(f"seeds {integers(twice)} were run in several environments; {best} counts first")
+    if len(environments) > 1:
+        notes.append(f"its seeds are of {len(environments)} environments")
+    return list(chosen.values()), notes
+
+
+def _without_copies(runs: Sequence[LoadedRecord]) -> tuple[list[LoadedRecord], list[Broken]]:
+    kept: dict[tuple[str, str], LoadedRecord] = {}
+    differing: dict[tuple[str, str], Broken] = {}
+    for run in sorted(runs, key=lambda r: (_finished([r]), r.directory.as_posix())):
+        record = run.record
+        key = (record["run_id"], record["env_id"])
+        first = kept.setdefault(key, run)
+        if first is not run and comparable_part(first.record) != comparable_part(record):
+            reason = f"two records of one run in one environment differ: {first.directory}, {run.directory}"
+            differing[key] = Broken(
+                record["experiment"], record["seed"], record["cell_id"], "nondeterministic", reason
+            )
+    return list(kept.values()), list(differing.values())
+
+
+def _run_directories(folders: Iterable[Path]) -> list[Path]:
+    files = [
+        path for folder in folders for name in ("record", "spec") for path in folder.rglob(f"{name}.json")
+    ]
+    return [d for d in sorted({path.parent for path in files}) if not store.is_set_aside(d)]
+
+
+def _belongs(suite: Suite, spec: Mapping[str, Any], seeds: Collection[int]) -> bool:
+    """Whether the spec is of a run of the suite; a spec of another form is not."""
+    try:
+        name = spec["experiment"]["name"]
+        if name not in suite.experiments or spec["seed"] not in seeds:
+            return False
+        wanted = suite.dataset or experiments.describe(name)["dataset"]
+        data = spec["dataset"]["name"]
+        # What a folder of images holds is known only where it is: any will do, and makes a cell of its own.
+        same_data = data.startswith("folder#") if wanted.startswith("folder:") else data == wanted
+        return bool(
+            same_data
+            and spec["gen_iters"] == suite.budget(name)
+            and spec["evaluate_at"] == suite.evaluate_at(name)
+            and [protocol["name"] for protocol in spec["protocols"]] == list(suite.protocols)
+            and isinstance(spec["sources"], dict)
+        )
+    except (KeyError, TypeError, AttributeError):
+        return False
+
+
+def _of_protocols_now(spec: Mapping[str, Any]) -> bool:
+    """Whether the protocols are what is called so now; digests of files that are not here aside."""
+    for then in spec["protocols"]:
+        now = protocols.get(then["name"]).as_dict()
+        known = {k: v for k, v in now.items() if k not in _NOT_IDENTITY and v != ""}
+        if canonical({k: then.get(k) for k in known}) != canonical(known):
+            return False
+    return True
+
+
+def _without_record(spec: dict[str, Any], directory: Path) -> Broken:
+    state = store.state(directory)
+    trouble: Trouble = "failed" if state.name == "failed" else "unfinished"
+    if (directory / "record.json").exists():
+        trouble = "damaged"
+    try:
+        cell = identity.cell_id(spec)
+    except (KeyError, TypeError, AttributeError):  # damaged
+        cell = ""
+    return Broken(spec["experiment"]["name"], spec["seed"], cell, trouble, f"{state.text()}, see {directory}")
+
+
+def _finished(runs: Iterable[LoadedRecord]) -> str:
+    return max(str(run.record["provenance"].get("finished_utc", "")) for run in runs)
+
+
+def _by(runs: Iterable[LoadedRecord], key: Any) -> list[list[LoadedRecord]]:
+    groups: dict[str, list[LoadedRecord]] = defaultdict(list)
+    for run in runs:
+        groups[key(run)].append(run)
+    return list(groups.values())

@@ -1,0 +1,67 @@
+"""A check as GitHub-flavoured Markdown for the summary of a workflow's step. Imports no torch."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from benchmark.judging.cases import Case, Mark
+    from benchmark.judging.check import Checked
+
+LIMIT_BYTES = 1_000_000
+"""GitHub drops a step's summary of more than 1 MiB (1 048 576 bytes) altogether."""
+_LONGEST = 400
+"""Characters of one cell; a crash may say much more."""
+_SIGNS: dict[Mark, str] = {"error": "💥", "fail": "❌", "warn": "⚠️", "skip": "➖", "pass": "✅"}
+
+
+def render(checked: Checked, room: int = LIMIT_BYTES) -> str:
+    """The check in at most `room` bytes, the worst cases first; what is left out is counted."""
+    other = "paper" if checked.against == "paper" else "reference"
+    head = [
+        f"## ganbench check {escape(checked.suite)} against the {other}",
+        "",
+        escape(checked.conclusion),
+        "",
+        *([escape(checked.values), ""] if checked.cases and checked.values else []),
+    ]
+    rows = [
+        f"| | outcome | what | ours | {other} | worse by, 90 % interval | reason |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    rows = [*rows, *map(_row, checked.cases)] if checked.cases else []
+    notes = ["", *(f"- {escape(note)}" for note in checked.notes)] if checked.notes else []
+    return _within([*head, *rows, *notes], room)
+
+
+def escape(text: str) -> str:
+    """Text that shows as it is in one cell of a table: no markup, HTML, mention, image or line break."""
+    flat = "".join(c if c.isprintable() else " " for c in text)
+    flat = " ".join(flat.split())
+    flat = flat if len(flat) <= _LONGEST else f"{flat[:_LONGEST]}…"
+    flat = flat.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;").replace("@", "&#64;")
+    return re.sub(r"([\\`*_{}\[\]#|~$!])", r"\\\1", flat)
+
+
+def _row(case: Case) -> str:
+    cells = (case.outcome, case.name, case.ours, case.theirs, case.difference, case.reason)
+    return f"| {_SIGNS[case.mark]} | {' | '.join(map(escape, cells))} |"
+
+
+def _within(lines: list[str], room: int) -> str:
+    """The first lines that fit with the line that says how many do not; nothing where not even that fits."""
+    left = room - len(_more(len(lines)).encode())
+    kept = 0
+    for line in lines:
+        left -= len(line.encode()) + 1
+        if left < 0:
+            break
+        kept += 1
+    cut = len(lines) - kept
+    text = "\n".join(lines[:kept]) + "\n" + (_more(cut) if cut else "")
+    return text if len(text.encode()) <= room else ""
+
+
+def _more(n: int) -> str:
+    return f"\n… {n} more in the artifact\n"

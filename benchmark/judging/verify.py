@@ -1,0 +1,302 @@
+"""Can a record be believed? Re-hash what it says, then compute a part of it again.
+
+What lies on disk is compared with itself (digests, ids, checkpoint, sample grids) and with the code here.
+Then a worker goes from the checkpoint before the last, or from the beginning, to the end again, in a folder
+of its own: in the run's environment every bit has to be the same. In another environment bits differ, so
+the first G-iterations from the seed are computed there and compared within `TOLERANCE`.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from benchmark.errors import NothingToJudge, UserError
+from benchmark.records import atomic, environment, identity, loss_file, record, store
+from benchmark.training import numerics
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import numpy as np
+
+TOLERANCE = 1e-3
+"""Relative difference of losses and scores that another environment may make in `FIRST_GEN_ITERS`."""
+FIRST_GEN_ITERS = 10
+"""As many as the record keeps losses of."""
+
+Subject = Literal["record", "file", "code", "environment", "bits"]
+
+
+@dataclass(frozen=True)
+class Check:
+    """One thing that was looked at: what it was, whether it is as it should be, and what was found."""
+
+    subject: Subject
+    ok: bool
+    message: str
+
+
+def runs_at(path: Path) -> list[Path]:
+    """The run directory itself, or all finished ones below a folder.
+
+    Raises:
+        NothingToJudge: there is none.
+
+    """
+    if (path / "record.json").is_file() or (path / "spec.json").is_file():
+        return [path]
+    found = [p.parent for p in sorted(path.rglob("record.json")) if not store.is_set_aside(p.parent)]
+    if not found:
+        raise NothingToJudge(
+            "no finished run", where=str(path), do="Name a run directory or a results folder"
+        )
+    return found
+
+
+def checks(directory: Path, *, rerun: bool = True) -> Iterator[Check]:
+    """Everything that can be checked of a finished run, in order, until one makes the rest pointless.
+
+    Raises:
+        NothingToJudge: the run has no record.
+
+    """
+    content = _raw_record(directory)
+    for check in _record_checks(directory, content):
+        yield check
+        if not check.ok:
+            return
+    for check in _file_checks(directory, content):
+        yield check
+        rerun &= check.ok
+    code = _code_check(content["spec"])
+    yield code
+    if not code.ok or not rerun:
+        return
+    try:
+        here = environment.describe(content["spec"]["device"])
+    except UserError:
+        here = environment.describe("cpu")
+    then = content["provenance"]["environment"]
+    if here == then:
+        yield _again_to_the_end(directory, content)
+    else:
+        changed = "; ".join(f"{k}: {then.get(k)} then, {v} now" for k, v in here.items() if v != then.get(k))
+        yield Check(
+            "environment", False, f"made in another environment, so bits cannot be compared ({changed})"
+        )
+        yield _first_again(directory, content, "cuda" if here["cuda"] else "cpu")
+
+
+def _raw_record(directory: Path) -> dict[str, Any]:
+    try:
+        content = json.loads((directory / "record.json").read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        do = "Finish the run first"
+        raise NothingToJudge("there is no record.json", where=str(directory), do=do) from None
+    except (OSError, ValueError):
+        content = None
+    return content if isinstance(content, dict) else {}
+
+
+def _record_checks(directory: Path, content: dict[str, Any]) -> Iterator[Check]:
+    if content.get("schema_version") not in (None, record.SCHEMA_VERSION):
+        what = f"has schema {content['schema_version']}; this version reads {record.SCHEMA_VERSION}"
+        yield Check("record", False, f"record.json {what}")
+        return
+    if not record.is_intact(content):
+        yield Check("record", False, "record.json was altered or damaged: it does not have its own SHA-256")
+        return
+    spec = content["spec"]
+    ids = {
+        "run_id": identity.run_id(spec),
+        "cell_id": identity.cell_id(spec),
+        "env_id": identity.env_id(content["provenance"]["environment"]),
+    }
+    wrong = [name for name, value in ids.items() if content[name] != value]
+    if directory.name != f"{content['run_id'][:12]}-{content['env_id'][:8]}":
+        wrong.append("the name of its directory")
+    if wrong:
+        yield Check("record", False, f"record.json was forged: {' and '.join(wrong)} is of another run")
+    else:
+        yield Check("record", True, "record.json has its SHA-256 and the ids of its spec")
+
+
+def _file_checks(directory: Path, content: dict[str, Any]) -> Iterator[Check]:
+    same = store.read_spec(directory) == content["spec"]
+    yield Check("file", same, "spec.json is the record's" if same else "spec.json was altered or damaged")
+    damaged = _damaged_grids(directory, content["digests"]["samples"])
+    grids = f"{len(content['samples'])} sample grids have the recorded pixels"
+    yield Check("file", not damaged, f"altered or missing: {', '.join(damaged)}" if damaged else grids)
+    yield _losses_check(directory, content)
+    yield _checkpoint_check(directory, content)
+
+
+def _damaged_grids(directory: Path, digests: dict[str, str]) -> list[str]:
+    from PIL import Image
+
+    from benchmark.training.sampling import grid_digest
+
+    damaged = []
+    for name, expected in digests.items():
+        try:
+            with Image.open(directory / name) as grid:
+                if grid_digest(grid) != expected:
+                    damaged.append(name)
+        except (OSError, SyntaxError, ValueError):  # Pillow reports broken PNG chunks as a SyntaxError
+            damaged.append(name)
+    return damaged
+
+
+def _losses_check(directory: Path, content: dict[str, Any]) -> Check:
+    try:
+        losses = loss_file.read(directory, content)
+    except loss_file.UnusableLosses as error:
+        return Check("file", False, str(error))
+    k = max(map(len, losses.values()), default=0)
+    return Check("file", True, f"{loss_file.NAME} has the recorded losses of {k} G-iterations")
+
+
+def _checkpoint_check(directory: Path, content: dict[str, Any]) -> Check:
+    from benchmark.training import checkpoint
+
+    available = checkpoint.available(directory / "checkpoints")
+    if not available:
+        return Check("file", False, "there is no checkpoint, so nothing stands behind the record")
+    try:
+        for path in reversed(available):
+            state, tensors = checkpoint.read(path)
+    except checkpoint.DamagedCheckpoint as error:
+        return Check("file", False, f"checkpoint {error}")
+    weights = {
+        name: checkpoint.digest(checkpoint.part(tensors, name.removesuffix("_weights")))
+        for name in ("generator_weights", "critic_weights")
+    }
+    differs = [name for name, digest in weights.items() if content["digests"][name] not in (None, digest)]
+    differs += [key for key in ("curve", "diverged_at", "first_losses") if state[key] != content[key]]
+    losses = {name: column.numpy() for name, column in checkpoint.part(tensors, "losses").items()}
+    if loss_file.digest(losses) != content["digests"]["losses"]:
+        differs.append("losses")
+    if content["final"] and content["final"]["scores"] != state["curve"][-1]["scores"]:
+        differs.append("final")
+    if differs:
+        what = f"record.json contradicts {available[0].name}: {', '.join(differs)}"
+        return Check("record", False, what)
+    return Check("file", True, f"{available[0].name} holds the recorded weights, curve and losses")
+
+
+def _code_check(spec: dict[str, Any]) -> Check:
+    try:
+        here = identity.sources(spec["experiment"])
+    except (ModuleNotFoundError, FileNotFoundError) as error:
+        return Check("code", False, f"the experiment's code is not here ({error})")
+    changed = sorted(n for n in {**here, **spec["sources"]} if here.get(n) != spec["sources"].get(n))
+    if changed:
+        what = f"changed since the run: {', '.join(changed)}"
+        return Check("code", False, f"{what}. Check out the revision in its provenance to compute it again")
+    return Check("code", True, f"{len(here)} source files are those of the run")
+
+
+def _again_to_the_end(directory: Path, content: dict[str, Any]) -> Check:
+    from benchmark.training import checkpoint
+
+    last, *earlier = checkpoint.available(directory / "checkpoints")
+    start = int(earlier[0].stem) if earlier else 0
+    again, losses = _work(content["spec"], earlier[:1], directory)
+    span = f"G-iterations {start} to {int(last.stem)}"
+    if record.comparable_part(again) == record.comparable_part(content):
+        return Check("bits", True, f"{span} computed again: equal bit for bit")
+    loss = loss_file.first_difference(loss_file.read(directory, content), losses)
+    return Check("bits", False, f"{span} computed again differ: {_first_difference(content, again, loss)}")
+
+
+def _first_again(directory: Path, content: dict[str, Any], device: str) -> Check:
+    n = min(FIRST_GEN_ITERS, content["gen_iters"])
+    spec = {**content["spec"], "gen_iters": n, "evaluate_at": sorted({0, n}), "device": device}
+    again, _ = _work(spec, [], directory)
+    then, now = (_numbers(r) for r in (content, again))
+    off = [name for name, x in then.items() if name not in now or not _close(x, now[name])]
+    if off:
+        name = off[0]
+        return Check("bits", False, f"{name} was {then[name]} and is {now.get(name)} here")
+    what = f"the first {n} losses, the scores at 0 and those of real data agree within {TOLERANCE:g}"
+    return Check("bits", True, what)
+
+
+def _numbers(content: dict[str, Any]) -> dict[str, float | None]:
+    """What does not depend on a long training, by a name to show."""
+    found: dict[str, float | None] = {}
+    scores = [("real data", content["real_data"])]
+    scores += [("untrained", point["scores"]) for point in content["curve"] if point["gen_iters"] == 0]
+    for what, by_protocol in scores:
+        for protocol, values in by_protocol.items():
+            found.update({f"{metric} ({protocol}) of {what}": x for metric, x in values.items()})
+    for k, row in enumerate(content["first_losses"][:FIRST_GEN_ITERS]):
+        found.update({f"loss '{name}' of G-iteration {k + 1}": x for name, x in row.items()})
+    return found
+
+
+def _close(a: float | None, b: float | None) -> bool:
+    if a is None or b is None:
+        return a is b
+    return abs(a - b) <= TOLERANCE * max(abs(a), abs(b), 1.0)
+
+
+def _first_difference(
+    then: dict[str, Any], now: dict[str, Any], loss: tuple[int, str, float, float] | None
+) -> str:
+    """The earliest evaluation or `loss` that differs, else the first part of the record that does."""
+    unequal = (
+        old["gen_iters"]
+        for old, new in zip(then["curve"], now["curve"], strict=False)
+        if {**old, "wall_s": 0} != {**new, "wall_s": 0}
+    )
+    evaluated = next(unequal, None)
+    if loss and (evaluated is None or loss[0] <= evaluated):
+        k, name, was, is_ = loss
+        return f"from G-iteration {k} on, whose loss '{name}' was {was:.9g} and is {is_:.9g}"
+    if evaluated is not None:
+        return f"the evaluation at {evaluated}"
+    old, new = record.comparable_part(then), record.comparable_part(now)
+    return ", ".join(key for key in old if old[key] != new.get(key))
+
+
+def _work(
+    spec: dict[str, Any], checkpoints: list[Path], directory: Path
+) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+    """Record and losses that a worker makes of `spec` in an empty folder, from a checkpoint if one is given.
+
+    If the run starts from another one, that lies where it should: in the same place beside it.
+    """
+    with tempfile.TemporaryDirectory(prefix="ganbench-verify-") as temporary:
+        out, own = directory.absolute().parents[3], Path(temporary)
+        folder = own / directory.absolute().relative_to(out)
+        folder.mkdir(parents=True)
+        if before := spec.get("starts_from"):
+            first = (own / "runs").joinpath(*before["experiment"].split("/"))
+            first.parent.mkdir(parents=True, exist_ok=True)
+            first.symlink_to(out / "runs" / before["experiment"], target_is_directory=True)
+        atomic.write_json(folder / "spec.json", spec)
+        (folder / "checkpoints").mkdir()
+        for path in checkpoints:
+            shutil.copy(path, folder / "checkpoints")
+        done = subprocess.run(
+            [sys.executable, "-m", "benchmark.engines.worker", str(folder)],
+            env=numerics.child_environment(),
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        content = store.read_record(folder)
+        if content is None:
+            reason = store.last_event(folder).get("reason") or done.stderr.strip().splitlines()[-1:]
+            raise UserError(
+                f"the run could not be computed again ({reason})", where=spec["experiment"]["name"]
+            )
+        return content, loss_file.read(folder, content)

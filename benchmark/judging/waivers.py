@@ -1,0 +1,69 @@
+"""Failures of the gate that are let pass until a date. No torch."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from datetime import date
+from fnmatch import fnmatchcase
+from typing import TYPE_CHECKING, Any
+
+from benchmark.errors import UserError, did_you_mean
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from benchmark.judging.gate import Decision
+
+
+@dataclass(frozen=True)
+class Waiver:
+    """A failure that is let pass until a date: which, why, until when."""
+
+    cell: str
+    reason: str
+    expires: date
+    metric: str = ""
+    issue: str = ""
+
+    def covers(self, decision: Decision) -> bool:
+        """Whether it is about this: by a pattern of experiments, or 8 or more first digits of a cell."""
+        digits = len(self.cell) >= 8 and decision.cell.startswith(self.cell)
+        return (digits or fnmatchcase(decision.experiment, self.cell)) and self.metric in (
+            "",
+            decision.metric,
+        )
+
+    def text(self) -> str:
+        """`wgan/digits fid until 2026-12-01: flaky driver`."""
+        return f"{' '.join(filter(None, (self.cell, self.metric)))} until {self.expires}: {self.reason}"
+
+
+def read_waivers(entries: Sequence[Mapping[str, Any]]) -> list[Waiver]:
+    """Waivers as data: `cell`, `reason`, `expires` (the last day it holds); perhaps `metric`, `issue`.
+
+    Raises:
+        UserError: a key is missing, unknown or not of its type.
+
+    """
+    return [_waiver(entry, f"waiver {i + 1}") for i, entry in enumerate(entries)]
+
+
+def _waiver(entry: Mapping[str, Any], where: str) -> Waiver:
+    known = [field.name for field in dataclasses.fields(Waiver)]
+    for key in entry:
+        if key not in known:
+            raise UserError(f"unknown key '{key}'", where=where, do=did_you_mean(key, known))
+    for key in ("cell", "reason", "expires"):
+        if not entry.get(key):
+            raise UserError(f"'{key}' is missing", where=where, do="Say what, why and until when")
+    expires = entry["expires"]
+    try:
+        day = date.fromisoformat(expires if isinstance(expires, str) else expires.isoformat()[:10])
+    except (ValueError, AttributeError):
+        raise UserError(f"'expires' is no date: {expires!r}", where=where, do="Write 2026-12-31") from None
+    texts = {key: value for key, value in entry.items() if key != "expires"}
+    for key, value in texts.items():
+        if not isinstance(value, str):
+            raise UserError(f"'{key}' must be a text, not {value!r}", where=where)
+    return Waiver(**texts, expires=day)

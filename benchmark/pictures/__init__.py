@@ -1,0 +1,1 @@
+"""Figures, sheets of samples and what their axes are called."""

@@ -1,0 +1,114 @@
+"""Who a run is: canonical JSON hashed to `cell_id`, `run_id` and `env_id`. Imports no torch.
+
+cell = experiment × data × budget × evaluation schedule × protocols × numerics policy; run = cell × seed ×
+code; env = what else the bits depend on. Not hashed: time, host, paths, engine, git commit, and every text
+that only explains (sources, titles, deviations).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from importlib.resources import files
+from typing import Any
+
+from baselines import catalogue
+
+_NUMERIC_SOURCES = (
+    "training/draws.py",
+    "training/loss_history.py",
+    "training/numerics.py",
+    "training/sampling.py",
+    "training/trainer.py",
+    "data/__init__.py",
+    "data/converted.py",
+    "data/digits.py",
+    "data/framing.py",
+    "evaluation/digits_lenet.py",
+    "evaluation/evaluator.py",
+    "evaluation/extractors.py",
+    "evaluation/fidelity.py",
+    "evaluation/frechet.py",
+    "evaluation/inception.py",
+    "evaluation/parzen.py",
+    "evaluation/quantise.py",
+    "evaluation/reference.py",
+    "evaluation/windows.py",
+)
+"""Files of `benchmark` that decide a number in a record."""
+
+
+def canonical(value: Any) -> str:
+    """JSON text that is equal exactly when the data are: sorted keys, no spaces, 1.0 written as 1.
+
+    Raises:
+        ValueError: NaN or infinity, which have no JSON form.
+        TypeError: not JSON data.
+
+    """
+    return json.dumps(
+        _plain(value), sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False
+    )
+
+
+def digest(value: Any) -> str:
+    """SHA-256 (hex) of the canonical JSON."""
+    return hashlib.sha256(canonical(value).encode("utf-8")).hexdigest()
+
+
+def cell_id(spec: dict[str, Any]) -> str:
+    """What the seeds of a table row have in common. `spec` is a run's `spec.json`."""
+    experiment = spec["experiment"]
+    return digest(
+        {
+            "experiment": experiment["name"],
+            "image_shape": experiment["image_shape"],
+            "image_range": experiment["image_range"],
+            "classes": experiment["classes"],
+            **({"train_images": n} if (n := experiment.get("train_images")) else {}),
+            "starts_from": experiment["starts_from"],
+            "settings": {name: entry["value"] for name, entry in experiment["settings"].items()},
+            "dataset": {key: spec["dataset"][key] for key in ("name", "digest")},
+            "gen_iters": spec["gen_iters"],
+            "evaluate_at": spec["evaluate_at"],
+            "protocols": [
+                {key: value for key, value in protocol.items() if key not in ("title", "note")}
+                for protocol in spec["protocols"]
+            ],
+            "numerics": spec["numerics"],
+        }
+    )
+
+
+def run_id(spec: dict[str, Any]) -> str:
+    """The cell, seed, code and the run it starts from: equal in equal environments means equal bits."""
+    before = {"starts_from": spec["starts_from"]["run_id"]} if "starts_from" in spec else {}
+    return digest({"cell": cell_id(spec), "seed": spec["seed"], "sources": spec["sources"], **before})
+
+
+def env_id(environment: dict[str, Any]) -> str:
+    """What `benchmark.records.environment.describe` returns, hashed."""
+    return digest(environment)
+
+
+def sources(experiment: dict[str, Any]) -> dict[str, str]:
+    """SHA-256 of every source file that decides a number of this experiment, by name."""
+    own = {
+        f"benchmark/{name}": hashlib.sha256(
+            files("benchmark").joinpath(name).read_bytes().replace(b"\r\n", b"\n")
+        ).hexdigest()
+        for name in _NUMERIC_SOURCES
+    }
+    return {**own, **catalogue.sources(experiment["module"])}
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        if not all(isinstance(key, str) for key in value):
+            raise TypeError("keys must be strings")
+        return {key: _plain(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(inner) for inner in value]
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    return value

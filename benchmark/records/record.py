@@ -1,0 +1,102 @@
+"""`record.json`: what a finished run leaves. Keys: `results/README.md`. Imports no torch."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from benchmark.records import identity
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+SCHEMA_VERSION = 3
+
+TIMING_KEYS = ("timing", "peak_memory_mib", "provenance", "record_sha256")
+"""Parts of a record that may differ between two runs with equal `run_id` and `env_id`."""
+
+
+def build(
+    spec: Mapping[str, Any],
+    *,
+    env_id: str,
+    state: Mapping[str, Any],
+    real_data: Mapping[str, Mapping[str, float]],
+    weights: Mapping[str, str],
+    losses: str,
+    peak_memory_mib: float,
+    provenance: Mapping[str, Any],
+) -> dict[str, Any]:
+    """The record of a run that reached its budget or diverged.
+
+    Args:
+        spec: the run's `spec.json`.
+        env_id: hash of the environment.
+        state: the trainer's final state as a dictionary.
+        real_data: scores of real images under the protocols.
+        weights: SHA-256 of the networks' tensors, by part; not recorded of a diverged run, whose last chunk
+            of G-iterations went on for a while with numbers that mean nothing.
+        losses: `loss_file.digest` of all losses; up to the one that diverged.
+        peak_memory_mib: most memory the process held.
+        provenance: where the run was made.
+
+    """
+    diverged = state["diverged_at"] is not None
+    curve = state["curve"]
+    content = {
+        "schema_version": SCHEMA_VERSION,
+        "status": "diverged" if diverged else "done",
+        "run_id": identity.run_id(dict(spec)),
+        "cell_id": identity.cell_id(dict(spec)),
+        "env_id": env_id,
+        "suite": spec["suite"],
+        "experiment": spec["experiment"]["name"],
+        "baseline": spec["experiment"]["baseline"],
+        "seed": spec["seed"],
+        "gen_iters": spec["gen_iters"],
+        "spec": dict(spec),
+        "curve": curve,
+        "final": None if diverged else {"gen_iters": spec["gen_iters"], "scores": curve[-1]["scores"]},
+        "real_data": real_data,
+        "diverged_at": state["diverged_at"],
+        "digests": {
+            **(dict.fromkeys(weights) if diverged else weights),
+            "losses": losses,
+            "samples": dict(state["samples"]),
+        },
+        "first_losses": state["first_losses"],
+        "samples": list(state["samples"]),
+        "timing": {
+            **{name: round(seconds, 3) for name, seconds in state["seconds"].items()},
+            "sessions": state["sessions"],
+            "checkpoints": state["checkpoints"],
+            "checkpoint_bytes": state["checkpoint_bytes"],
+        },
+        "peak_memory_mib": round(peak_memory_mib, 1),
+        "provenance": dict(provenance),
+    }
+    return sealed(content)
+
+
+def sealed(content: Mapping[str, Any]) -> dict[str, Any]:
+    """The record with `record_sha256`, the SHA-256 of the canonical JSON of everything else in it."""
+    rest = {key: value for key, value in content.items() if key != "record_sha256"}
+    return {**rest, "record_sha256": identity.digest(rest)}
+
+
+def is_intact(record: Mapping[str, Any]) -> bool:
+    """Whether the record is as ganbench wrote it, of this schema."""
+    if record.get("schema_version") != SCHEMA_VERSION:
+        return False
+    try:
+        return bool(sealed(record)["record_sha256"] == record.get("record_sha256"))
+    except (TypeError, ValueError):  # NaN, which no record holds
+        return False
+
+
+def comparable_part(record: Mapping[str, Any]) -> dict[str, Any]:
+    """The record without timing and provenance: equal bits for equal `run_id` and `env_id`."""
+    rest = {key: value for key, value in record.items() if key not in TIMING_KEYS}
+    rest["curve"] = [{k: v for k, v in point.items() if k != "wall_s"} for point in record["curve"]]
+    rest["spec"] = {key: value for key, value in record["spec"].items() if key != "suite"}
+    del rest["suite"]
+    return rest

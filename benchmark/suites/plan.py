@@ -1,0 +1,189 @@
+"""From a suite to its runs and what each of them still needs. Imports no torch on the CPU."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from benchmark import data
+from benchmark.errors import UserError
+from benchmark.evaluation import protocols
+from benchmark.records import environment, identity, store
+from benchmark.suites import experiments
+from benchmark.training.numerics import FAITHFUL
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from benchmark.suites import Suite
+
+SPEC_VERSION = 1
+
+
+@dataclass(frozen=True)
+class PlannedRun:
+    """One run of a suite: its spec, where it lives, what state it is in."""
+
+    spec: dict[str, Any]
+    run_id: str
+    env_id: str
+    directory: Path
+    state: store.RunState
+    after: Path | None = None
+    """Directory of the run whose generator this one starts from."""
+
+    @property
+    def experiment(self) -> str:
+        """``baseline/experiment``."""
+        return str(self.spec["experiment"]["name"])
+
+    @property
+    def seed(self) -> int:
+        """The run's seed."""
+        return int(self.spec["seed"])
+
+    @property
+    def gen_iters(self) -> int:
+        """The budget."""
+        return int(self.spec["gen_iters"])
+
+    @property
+    def label(self) -> str:
+        """`gan/digits seed 0`."""
+        return f"{self.experiment} seed {self.seed}"
+
+
+def plan(suite: Suite, out: Path, device: str) -> list[PlannedRun]:
+    """All runs of a suite, seed by seed, so that every experiment has its first seed early. Writes nothing.
+
+    Raises:
+        UserError: a data set that this version does not have, a budget that the paper does not print, a
+            device that is not there, or an experiment without the one it starts from.
+
+    """
+    env_id = identity.env_id(environment.describe(device))
+    parts: dict[str, dict[str, Any]] = {}
+    runs = []
+    for seed in suite.seeds:
+        for name in suite.experiments:
+            spec = _spec(suite, name, seed, device, parts)
+            run_id = identity.run_id(spec)
+            directory = store.run_directory(out, name, run_id, env_id)
+            state = store.state(directory)
+            if state.name == "not run" and (old := _older_run(out, spec, directory)):
+                state = store.RunState("stale", reason=old)
+            after = None
+            if before := spec.get("starts_from"):
+                after = store.run_directory(out, before["experiment"], before["run_id"], env_id)
+                if before["experiment"] not in suite.experiments and store.state(after).name != "done":
+                    raise UserError(
+                        f"starts from '{before['experiment']}', which the suite does not have",
+                        where=f"experiment '{name}'",
+                        do="Choose both",
+                    )
+            runs.append(PlannedRun(spec, run_id, env_id, directory, state, after))
+    return runs
+
+
+def _spec(
+    suite: Suite, name: str, seed: int, device: str, parts: dict[str, dict[str, Any]]
+) -> dict[str, Any]:
+    """A run's spec; `parts` keeps what does not depend on the seed. With the run it starts from, if any."""
+    if name not in parts:
+        parts[name] = spec_without_seed(suite, name, device)
+    spec = {**parts[name], "seed": seed}
+    if before := spec["experiment"]["starts_from"]:
+        run_id = identity.run_id(_spec(suite, before, seed, device, parts))
+        spec["starts_from"] = {"experiment": before, "run_id": run_id}
+    return spec
+
+
+def spec_without_seed(suite: Suite, name: str, device: str) -> dict[str, Any]:
+    """Everything that decides the numbers of a run, but for its seed."""
+    experiment = experiments.describe(name)
+    dataset = _dataset(suite.dataset or experiment["dataset"], experiment)
+    chosen = [protocols.get(protocol) for protocol in suite.protocols]
+    for protocol in chosen:
+        protocol.check_data(dataset, tuple(experiment["image_shape"]))
+    return {
+        "spec_version": SPEC_VERSION,
+        "suite": suite.name,
+        "experiment": experiment,
+        "dataset": {
+            "name": dataset.name,
+            "title": dataset.title,
+            "digest": dataset.digest,
+            "official": data.is_official(suite.dataset or experiment["dataset"]),
+        },
+        "gen_iters": suite.budget(name),
+        "evaluate_at": suite.evaluate_at(name),
+        "protocols": [protocol.resolved().as_dict() for protocol in chosen],
+        "numerics": FAITHFUL,
+        "device": device,
+        "sources": identity.sources(experiment),
+    }
+
+
+def _dataset(name: str, experiment: dict[str, Any]) -> data.DatasetInfo:
+    """The data set a run is trained on; `UserError` if it is not there or does not fit the networks."""
+    if not name.startswith("folder") and name not in data.names():
+        raise UserError(
+            f"needs the data set '{name}', which ganbench does not have",
+            where=f"experiment '{experiment['name']}'",
+            do=f"Choose an experiment on: {', '.join(data.names())}",
+        )
+    try:
+        data.require(name)
+    except UserError as error:
+        where = f"experiment '{experiment['name']}'" + (f", {error.where}" if error.where else "")
+        raise UserError(error.what, where=where, do=error.do) from None
+    found = data.info(data.name_in_results(name))
+    if data.is_drawn(name) and name != experiment["dataset"]:
+        raise UserError(
+            f"there are no images of '{name}': its points are drawn by its own experiments",
+            where=f"experiment '{experiment['name']}'",
+        )
+    channels, height, width = experiment["image_shape"]
+    if found.shape[0] != channels or found.shape[1] > height or found.shape[2] > width:
+        raise UserError(
+            f"its networks see {channels}x{height}x{width}, '{name}' has {'x'.join(map(str, found.shape))}",
+            where=f"experiment '{experiment['name']}'",
+            do="Choose images of this size or smaller; folder:PATH@SIZE converts a folder to a size",
+        )
+    return found
+
+
+def expected_seconds(runs: list[PlannedRun], out: Path) -> dict[str, float]:
+    """Wall seconds per run and experiment, scaled from finished runs of it in `out`; absent where none is."""
+    found: dict[str, float] = {}
+    for run in runs:
+        if run.experiment in found:
+            continue
+        rates = []
+        for directory in sorted((out / "runs" / run.experiment).glob("*")):
+            record = store.read_record(directory)
+            if record and record["gen_iters"] and record["status"] == "done":
+                timing = record["timing"]
+                per_iteration = (timing["wall_s"] - timing["startup_s"]) / record["gen_iters"]
+                rates.append(timing["startup_s"] + per_iteration * run.gen_iters)
+        if rates:
+            found[run.experiment] = sum(rates) / len(rates)
+    return found
+
+
+def _older_run(out: Path, spec: dict[str, Any], own: Path) -> str:
+    """Why an existing run of the same cell and seed does not count; empty when there is none."""
+    cell = identity.cell_id(spec)
+    for directory in sorted((out / "runs" / spec["experiment"]["name"]).glob("*")):
+        record = store.read_record(directory)
+        if directory == own or store.is_set_aside(directory) or record is None:
+            continue
+        if record["cell_id"] != cell or record["seed"] != spec["seed"]:
+            continue
+        changed = sorted(
+            name
+            for name in {**record["spec"]["sources"], **spec["sources"]}
+            if record["spec"]["sources"].get(name) != spec["sources"].get(name)
+        )
+        return f"{changed[0]} has changed since" if changed else "made in another environment"
+    return ""

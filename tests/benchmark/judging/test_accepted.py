@@ -1,0 +1,106 @@
+"""The reference file: what it holds, how it diffs, what it refuses."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from benchmark.errors import UserError
+from benchmark.judging import accepted
+from benchmark.records import record
+
+
+def make(experiment="gan/digits", seed=0, fid=20.5):
+    return record.sealed(
+        {
+            "schema_version": record.SCHEMA_VERSION,
+            "experiment": experiment,
+            "cell_id": experiment * 8,
+            "seed": seed,
+            "final": {"scores": {"p": {"fid": fid}}},
+        }
+    )
+
+
+RECORDS = [make(name, seed) for name in ("gan/digits", "wgan/digits") for seed in (0, 1, 10)]
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "reference" / "small.json"
+
+
+def test_records_come_back_whole_in_order(path):
+    accepted.write(path, "small", RECORDS[::-1])
+    assert accepted.read(path) == RECORDS
+    assert json.loads(path.read_text())["suite"] == "small"
+
+
+def test_any_order_gives_the_same_bytes(path):
+    accepted.write(path, "small", RECORDS)
+    before = path.read_bytes()
+    accepted.write(path, "small", [dict(reversed(r.items())) for r in RECORDS[::-1]])
+    assert path.read_bytes() == before
+
+
+def test_one_changed_score_changes_two_lines(path):
+    accepted.write(path, "small", RECORDS)
+    before = path.read_text().splitlines()
+    accepted.write(path, "small", [make(fid=19.25), *RECORDS[1:]])
+    after = path.read_text().splitlines()
+    differing = [line.strip() for line, old in zip(after, before, strict=True) if line != old]
+    assert [line.split(":")[0] for line in differing] == ['"fid"', '"record_sha256"']
+
+
+def test_nothing_is_left_of_a_write_that_failed(path):
+    accepted.write(path, "small", RECORDS)
+    before = path.read_bytes()
+    with pytest.raises(ValueError, match="nan"):
+        accepted.write(path, "small", [{**RECORDS[0], "final": float("nan")}])
+    assert path.read_bytes() == before
+    assert [p.name for p in path.parent.iterdir()] == ["small.json"]
+
+
+def test_no_file_is_no_reference(path):
+    assert accepted.read(path) is None
+
+
+def change(path, edit):
+    content = json.loads(path.read_text())
+    edit(content)
+    path.write_text(json.dumps(content))
+
+
+@pytest.mark.parametrize(
+    ("edit", "message"),
+    [
+        (lambda c: c["records"][4].update(seed=2), "the record of wgan/digits seed 2 was edited"),
+        (lambda c: c["records"][1].pop("final"), "the record of gan/digits seed 1 was edited"),
+        (lambda c: c["records"][0].update(schema_version=1), "the record of gan/digits seed 0 has schema 1"),
+        (lambda c: c["records"].append(RECORDS[0]), "there are two records of gan/digits seed 0"),
+        (lambda c: c.update(schema_version=7), "has schema 7; this version reads 1"),
+        (lambda c: c.pop("records"), "is no reference of ganbench"),
+        (lambda c: c.update(records=[3]), "is no reference of ganbench"),
+    ],
+)
+def test_edited_files_are_refused(edit, message, path):
+    accepted.write(path, "small", RECORDS)
+    change(path, edit)
+    with pytest.raises(UserError, match="ganbench accept") as caught:
+        accepted.read(path)
+    assert message in str(caught.value)
+    assert str(path) in str(caught.value)
+
+
+@pytest.mark.parametrize("content", [b"", b"[]", b"{", b"\xff"])
+def test_other_files_are_refused(content, tmp_path):
+    path = tmp_path / "x.json"
+    path.write_bytes(content)
+    with pytest.raises(UserError):
+        accepted.read(path)
+
+
+def test_a_place_that_cannot_be_written_is_said(tmp_path):
+    Path(tmp_path / "file").touch()
+    with pytest.raises(UserError, match="cannot be written"):
+        accepted.write(tmp_path / "file" / "x.json", "small", RECORDS)

@@ -1,0 +1,276 @@
+"""`ganbench verify` on a real run: nothing altered passes, and what was altered is told apart."""
+
+import json
+import shutil
+
+import pytest
+import torch
+from PIL import Image
+
+from benchmark import cli
+from benchmark.judging import verify
+from benchmark.records import identity, loss_file, record, store
+from benchmark.training import checkpoint
+
+SUITE = """\
+title = "One run"
+experiments = ["gan/digits"]
+seeds = [0]
+gen_iters = 8
+evaluate_every = 4
+protocols = ["digits-2k"]
+"""
+
+
+@pytest.fixture(scope="module")
+def finished(ganbench, tmp_path_factory):
+    """A finished run with checkpoints at 4 and 8."""
+    folder = tmp_path_factory.mktemp("verify")
+    (folder / "one.toml").write_text(SUITE)
+    arguments = ("run", "one.toml", "--device", "cpu", "--checkpoint-iters", 4)
+    code, _, stderr = ganbench(*arguments, cwd=folder).end()
+    assert code == 0, stderr
+    (directory,) = store.records_below(folder)
+    return directory
+
+
+@pytest.fixture
+def run(finished, tmp_path):
+    """A copy of it to damage."""
+    return shutil.copytree(finished, tmp_path / finished.name)
+
+
+@pytest.fixture
+def verified(capsys):
+    """Exit code and findings of `ganbench verify`."""
+
+    def call(*arguments):
+        with pytest.raises(SystemExit) as ended:
+            cli.main(["verify", "--json", *map(str, arguments)])
+        return ended.value.code, json.loads(capsys.readouterr().out)
+
+    return call
+
+
+def failures(found):
+    return [(entry["subject"], entry["message"]) for entry in found if not entry["ok"]]
+
+
+def rewrite(run, change, *, sealed=True):
+    """Alter the record; `sealed` gives it a fitting SHA-256, as a forger would."""
+    content = json.loads((run / "record.json").read_text())
+    change(content)
+    (run / "record.json").write_text(json.dumps(record.sealed(content) if sealed else content))
+    return content
+
+
+def better_score(content):
+    content["curve"][-1]["scores"]["digits-2k"]["fid"] -= 1
+    content["final"]["scores"]["digits-2k"]["fid"] -= 1
+
+
+def test_an_untouched_run_is_computed_again_to_the_same_bits(run, verified):
+    before = {path: path.read_bytes() for path in run.rglob("*") if path.is_file()}
+    code, found = verified(run)
+    assert code == 0
+    assert failures(found) == []
+    assert found[-1]["message"] == "G-iterations 4 to 8 computed again: equal bit for bit"
+    assert {path: path.read_bytes() for path in run.rglob("*") if path.is_file()} == before
+
+
+def test_a_folder_stands_for_the_runs_below_it(run, verified):
+    code, found = verified(run.parent, "--no-rerun")
+    assert code == 0
+    assert {entry["directory"] for entry in found} == {str(run)}
+    assert "bits" not in {entry["subject"] for entry in found}
+
+
+def test_an_altered_record(run, verified):
+    rewrite(run, better_score, sealed=False)
+    code, found = verified(run)
+    message = "record.json was altered or damaged: it does not have its own SHA-256"
+    assert (code, failures(found)) == (1, [("record", message)])
+
+
+@pytest.mark.parametrize("content", ["", "{", "[]", "null"])
+def test_an_unreadable_record(content, run, verified):
+    (run / "record.json").write_text(content)
+    code, found = verified(run)
+    assert code == 1
+    assert failures(found)[0][0] == "record"
+
+
+def test_a_forged_record_contradicts_its_checkpoint(run, verified):
+    rewrite(run, better_score)
+    code, found = verified(run, "--no-rerun")
+    message = "record.json contradicts 000000008.safetensors: curve, final"
+    assert (code, failures(found)) == (1, [("record", message)])
+
+
+def test_a_forged_record_of_another_seed_has_other_ids(run, verified):
+    rewrite(run, lambda content: content["spec"].update(seed=1))
+    code, found = verified(run)
+    message = "record.json was forged: run_id is of another run"
+    assert (code, failures(found)) == (1, [("record", message)])
+
+
+def test_record_and_checkpoint_forged_together_do_not_survive_the_rerun(run, verified):
+    content = rewrite(run, better_score)
+    path = run / "checkpoints" / "000000008.safetensors"
+    state, tensors = checkpoint.read(path)
+    text = json.dumps({**state, "curve": content["curve"], "tensors_sha256": checkpoint.digest(tensors)})
+    header = {"ganbench": text, "ganbench_sha256": checkpoint._sha256(text)}
+    path.write_bytes(checkpoint.save(tensors, metadata=header))
+    code, found = verified(run)
+    message = "G-iterations 4 to 8 computed again differ: the evaluation at 8"
+    assert (code, failures(found)) == (1, [("bits", message)])
+
+
+def forge_losses(run, gen_iters, value):
+    """Another critic loss in the file, the record and the last checkpoint, all of which then agree."""
+    losses = {name: column.copy() for name, column in loss_file.read(run, store.read_record(run)).items()}
+    losses["critic"][gen_iters - 1] = value
+    loss_file.write(run, losses)
+    rewrite(run, lambda content: content["digests"].update(losses=loss_file.digest(losses)))
+    path = run / "checkpoints" / "000000008.safetensors"
+    state, tensors = checkpoint.read(path)
+    tensors["losses.critic"] = torch.from_numpy(losses["critic"])
+    text = json.dumps({**state, "tensors_sha256": checkpoint.digest(tensors)})
+    header = {"ganbench": text, "ganbench_sha256": checkpoint._sha256(text)}
+    path.write_bytes(checkpoint.save(tensors, metadata=header))
+
+
+@pytest.mark.slow
+def test_a_forged_loss_is_found_by_computing_it_again_and_dated(run, verified):
+    forge_losses(run, 6, 0.5)
+    code, found = verified(run)
+    ((subject, said),) = failures(found)
+    assert (code, subject) == (1, "bits")
+    assert said.startswith(
+        "G-iterations 4 to 8 computed again differ: from G-iteration 6 on, whose loss 'critic'"
+    )
+    assert "was 0.5 and is " in said
+
+
+def test_a_record_whose_losses_are_not_the_checkpoints(run, verified):
+    columns = {**loss_file.read(run, store.read_record(run))}
+    columns["critic"] = columns["critic"] + 1
+    loss_file.write(run, columns)
+    rewrite(run, lambda content: content["digests"].update(losses=loss_file.digest(columns)))
+    code, found = verified(run, "--no-rerun")
+    message = "record.json contradicts 000000008.safetensors: losses"
+    assert (code, failures(found)) == (1, [("record", message)])
+
+
+def flip_a_byte(path):
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+
+
+def flip_last_bit(path):
+    content = bytearray(path.read_bytes())
+    content[-1] ^= 1
+    path.write_bytes(content)
+
+
+def repaint(path):
+    with Image.open(path) as grid:
+        grid.load()
+    grid.putpixel((0, 0), grid.getpixel((0, 0)) ^ 1)
+    grid.save(path)
+
+
+@pytest.mark.parametrize(
+    ("file", "damage", "message"),
+    [
+        ("checkpoints/000000008.safetensors", flip_a_byte, "checkpoint 000000008.safetensors"),
+        ("checkpoints/000000004.safetensors", flip_a_byte, "checkpoint 000000004.safetensors"),
+        ("samples/000000004.png", repaint, "altered or missing: samples/000000004.png"),
+        ("samples/000000004.png", lambda path: path.unlink(), "altered or missing: samples/000000004.png"),
+        ("samples/000000004.png", lambda path: path.write_bytes(b"GIF"), "altered or missing"),
+        ("spec.json", flip_a_byte, "spec.json was altered or damaged"),
+        (
+            "losses.safetensors",
+            flip_last_bit,
+            "losses.safetensors was altered: it does not have the recorded",
+        ),
+        ("losses.safetensors", lambda path: path.write_bytes(b""), "losses.safetensors cannot be read"),
+        ("losses.safetensors", lambda path: path.unlink(), "losses.safetensors is missing"),
+        ("checkpoints", shutil.rmtree, "there is no checkpoint"),
+    ],
+)
+def test_an_altered_file_is_named(file, damage, message, run, verified):
+    damage(run / file)
+    code, found = verified(run)
+    ((subject, said),) = failures(found)
+    assert (code, subject) == (1, "file")
+    assert said.startswith(message)
+
+
+def test_a_png_that_was_only_written_anew_has_the_same_pixels(run, verified):
+    path = run / "samples" / "000000004.png"
+    with Image.open(path) as grid:
+        grid.save(path, compress_level=1)
+    assert verified(run, "--no-rerun")[0] == 0
+
+
+def test_changed_code_is_named_and_nothing_is_computed(run, verified, monkeypatch):
+    sources = identity.sources
+    monkeypatch.setattr(identity, "sources", lambda e: {**sources(e), "benchmark/training/draws.py": "0"})
+    code, found = verified(run)
+    ((subject, said),) = failures(found)
+    assert (code, subject) == (1, "code")
+    assert said.startswith("changed since the run: benchmark/training/draws.py. Check out")
+    assert found[-1]["subject"] == "code"
+
+
+@pytest.fixture
+def elsewhere(run):
+    """The run as another version of torch would have left it, apart from its bits."""
+
+    def move(content):
+        content["provenance"]["environment"]["torch"] = "2.12.0"
+        content["env_id"] = identity.env_id(content["provenance"]["environment"])
+
+    content = rewrite(run, move)
+    return run.rename(run.with_name(f"{content['run_id'][:12]}-{content['env_id'][:8]}"))
+
+
+@pytest.mark.slow
+def test_another_environment_is_told_and_compared_within_a_tolerance(elsewhere, verified):
+    code, found = verified(elsewhere)
+    ((subject, said),) = failures(found)
+    assert (code, subject) == (1, "environment")
+    assert "torch: 2.12.0 then, 2.13" in said
+    assert found[-1] == {
+        "directory": str(elsewhere),
+        "subject": "bits",
+        "ok": True,
+        "message": "the first 8 losses, the scores at 0 and those of real data agree within 0.001",
+    }
+    assert verified(elsewhere, "--other-environment-is-fine")[0] == 0
+
+
+def test_numbers_that_another_environment_cannot_explain(elsewhere, verified):
+    content = rewrite(elsewhere, lambda content: content["real_data"]["digits-2k"].update({"fid": 1.0}))
+    assert content["real_data"]["digits-2k"]["fid"] == 1.0
+    code, found = verified(elsewhere, "--other-environment-is-fine")
+    ((subject, said),) = failures(found)
+    assert (code, subject) == (1, "bits")
+    assert said.startswith("fid (digits-2k) of real data was 1.0 and is 1.9")
+
+
+@pytest.mark.parametrize(("a", "b", "close"), [(1.0, 1.0009, True), (1.0, 1.002, False), (500, 500.4, True)])
+def test_the_tolerance_is_relative_and_at_least_absolute(a, b, close):
+    assert verify._close(a, b) is verify._close(b, a) is close
+    assert verify._close(None, None)
+    assert not verify._close(None, a)
+
+
+def test_nothing_to_verify_is_exit_code_4(tmp_path, capsys):
+    for path in (tmp_path, tmp_path / "none"):
+        with pytest.raises(SystemExit) as ended:
+            cli.main(["verify", str(path)])
+        assert ended.value.code == 4
+        assert "no finished run" in capsys.readouterr().err
