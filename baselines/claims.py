@@ -1,4 +1,4 @@
-"""What the papers print, as data: the typed, checked content of `claims.toml`. Needs no torch.
+"""What the papers print, as data: the typed, checked content of `claims.toml`.
 
 A claim is a number with what it takes to compare with it, or a statement: that a paper prints none, that one
 run is above another, that two printed numbers disagree, that a number is commonly misquoted.

@@ -1,4 +1,4 @@
-"""What the recorded loss ``critic`` of an experiment is, so that a curve of it can be read. Needs no torch.
+"""What the recorded loss ``critic`` of an experiment is, so that a curve of it can be read.
 
 A penalty is a loss of its own (``gradient_penalty``), never part of it.
 """

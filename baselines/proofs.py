@@ -1,4 +1,4 @@
-"""How each experiment is tested, from `proofs.toml`. Imports no torch."""
+"""How each experiment is tested, from `proofs.toml`."""
 
 from __future__ import annotations
 

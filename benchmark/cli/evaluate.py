@@ -122,7 +122,7 @@ def _scores_of_images(
 ) -> dict[str, dict[str, float]]:
     from benchmark.evaluation.evaluator import Evaluator
     from benchmark.evaluation.fidelity import NonFiniteScore
-    from benchmark.evaluation.quantise import NonFiniteImages
+    from benchmark.training.quantise import NonFiniteImages
 
     evaluator = Evaluator(chosen, dataset, device, _frame(source, dataset))
     try:

@@ -1,4 +1,4 @@
-"""The registered data sets: what they are, and their images as one uint8 tensor. Imports no torch.
+"""The registered data sets: what they are, and their images as one uint8 tensor.
 
 `digits` is embedded. Points of the plane have no images: their experiments draw them. All others are
 converted once (`benchmark.data.fetch`) to arrays that are mapped into memory, so that opening one takes no

@@ -1,7 +1,7 @@
 """Opens converted data sets: memory-mapped uint8 arrays beside a `dataset.json` that was written last.
 
 `<folder>/<split>.npy` is uint8 [N,C,H,W], `<split>.labels.npy` uint8 or little-endian uint16 [N] where the
-split has labels. `dataset.json` holds shapes, sizes and digests, and a digest of itself. Imports no torch.
+split has labels. `dataset.json` holds shapes, sizes and digests, and a digest of itself.
 """
 
 from __future__ import annotations

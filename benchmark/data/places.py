@@ -1,4 +1,4 @@
-"""Where data sets live, and whether the network may be used. Imports no torch."""
+"""Where data sets live, and whether the network may be used."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The registered data sets, read from `datasets.toml`: what they are, what they are made from. No torch."""
+"""The registered data sets, read from `datasets.toml`: what they are, what they are made from."""
 
 from __future__ import annotations
 

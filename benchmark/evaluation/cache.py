@@ -1,7 +1,7 @@
 """What is expensive to compute again, kept on disk by content: never believed without its digest.
 
 An entry is one safetensors file, named by the SHA-256 of its key. Its header holds the key and a SHA-256 over
-the arrays; a file that is cut short, altered or of another key is made anew and replaced. Imports no torch.
+the arrays; a file that is cut short, altered or of another key is made anew and replaced.
 """
 
 from __future__ import annotations

@@ -13,15 +13,15 @@ from benchmark.data.framing import frame
 from benchmark.errors import UserError
 from benchmark.evaluation import cache, extractors, fidelity, frechet, reference
 from benchmark.evaluation.protocol import CRITIC, WINDOW
-from benchmark.evaluation.quantise import Generated
 from benchmark.evaluation.windows import Samples, Windows
+from benchmark.training.quantise import Generated
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from benchmark.evaluation.protocols import Protocol
+    from benchmark.training.trainer import Scores
 
-Scores = dict[str, dict[str, float]]
 _Key = tuple[str, str, int]
 
 

@@ -16,9 +16,9 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from benchmark.errors import UserError
-from benchmark.evaluation.quantise import Generated
 from benchmark.training import checkpoint, sampling, trainer
 from benchmark.training.draws import latents, stream
+from benchmark.training.quantise import Generated
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -1,4 +1,4 @@
-"""What an evaluation protocol is: exactly how a score is computed, as data. Imports no torch."""
+"""What an evaluation protocol is: exactly how a score is computed, as data."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The evaluation protocols there are. Imports no torch.
+"""The evaluation protocols there are.
 
 Why `digits-2k` has the numbers it has. The reference is the held-out split, not the 4 000 training images
 of the usual "FID against train": against train, a generator that memorises scores best, and a real-data

@@ -1,4 +1,4 @@
-"""Weights of the feature extractors: where they lie, what they must hash to. Imports no torch.
+"""Weights of the feature extractors: where they lie, what they must hash to.
 
 A score is only as good as the extractor behind it, so bytes that do not have the expected SHA-256 are
 refused, never used. Committed weights have a training record beside them (same name, ``.json``) with theirs.

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from benchmark.data import DatasetInfo
     from benchmark.evaluation.protocol import Protocol
-    from benchmark.evaluation.quantise import Generated
+    from benchmark.training.quantise import Generated
 
 
 class Windows:

@@ -1,4 +1,4 @@
-"""The reference of a suite: accepted records in one file that is committed. Imports no torch.
+"""The reference of a suite: accepted records in one file that is committed.
 
 Keys: `results/README.md`. Records are whole and sealed, in the order of experiments and seeds, so that a diff
 of the file shows what was accepted in place of what.

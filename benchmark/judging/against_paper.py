@@ -1,4 +1,4 @@
-"""Every claim about the experiments of some runs, judged by the cells that these make up. No torch."""
+"""Every claim about the experiments of some runs, judged by the cells that these make up."""
 
 from __future__ import annotations
 

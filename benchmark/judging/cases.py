@@ -1,4 +1,4 @@
-"""The cases of a check: from a decision, a verdict, or a run without result to one line each. No torch."""
+"""The cases of a check: from a decision, a verdict, or a run without result to one line each."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ if TYPE_CHECKING:
     from benchmark.judging.against_paper import Judged
     from benchmark.judging.selection import Broken, Selection
     from benchmark.judging.statistics import Interval
-    from benchmark.judging.waivers import Waiver
     from benchmark.records.summary import Spread
     from benchmark.suites import Suite
+    from benchmark.suites.waivers import Waiver
 
     Record = Mapping[str, Any]
 

@@ -1,4 +1,4 @@
-"""Everything `ganbench check` says of a suite's runs: one case a rule, and what they come to. No torch.
+"""Everything `ganbench check` says of a suite's runs: one case a rule, and what they come to.
 
 The rules themselves are in `gate` (against the reference) and `against_paper`; here are the troubles that are
 no statistics (failed runs, seeds that were not run, waivers), and the exit code.
@@ -24,9 +24,9 @@ from benchmark.judging.cases import (
     values,
     verdict,
 )
-from benchmark.judging.waivers import Waiver, read_waivers
 from benchmark.records.cells import group
 from benchmark.records.quantities import plural
+from benchmark.suites.waivers import read_waivers
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -156,7 +156,7 @@ def _concluded(
     used = {w for d in details.get("gate", {}).get("decisions", ()) for w in live if d["waiver"] == w.text()}
     done = []
     for case in cases:
-        waiver = next((w for w in live if case.mark in ("error", "fail") and _covers(w, case)), None)
+        waiver = next((w for w in live if case.mark in ("error", "fail") and w.covers(case)), None)
         if waiver:
             used.add(waiver)
             case = replace(case, mark="skip", reason=f"waived: {waiver.text()}; {case.reason}")
@@ -198,18 +198,6 @@ def _conclusion(suite: Suite, against: Against, cases: Sequence[Case], code: int
     tally = ", ".join(f"{n} {outcome}" for outcome, n in counts.items())
     word = {0: "passed", 1: "failed", 3: "failed, runs have no result", 4: "nothing to judge"}[code]
     return f"{head}: {word}" + (f" ({why})" if why else "") + (f": {tally}." if tally else ".")
-
-
-def _covers(waiver: Waiver, case: Case) -> bool:
-    about = gate.Decision(
-        cell=case.cell,
-        experiment=case.experiment,
-        protocol="",
-        metric=case.metric,
-        outcome="missing",
-        reason="",
-    )
-    return waiver.covers(about)
 
 
 def _distinct(cases: Sequence[Case]) -> tuple[Case, ...]:

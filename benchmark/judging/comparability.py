@@ -1,4 +1,4 @@
-"""Whether runs may be compared with a printed number at all, and if not, every reason in words. No torch.
+"""Whether runs may be compared with a printed number at all, and if not, every reason in words.
 
 benchmark-suites.md section 2.6.1: same experiment, official data, the paper's budget, the same protocol.
 """

@@ -1,4 +1,4 @@
-"""Two sets of records side by side, without a verdict. Pure functions; imports no torch."""
+"""Two sets of records side by side, without a verdict. Pure functions."""
 
 from __future__ import annotations
 

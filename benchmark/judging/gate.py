@@ -1,4 +1,4 @@
-"""Against the reference: is a cell still what was accepted? From records to one decision. Imports no torch.
+"""Against the reference: is a cell still what was accepted? From records to one decision.
 
     unchanged          the same bits, or a difference whose 90 % interval is within twice the minimum effect
     improved           better by more than chance and than the minimum effect: accept it, or explain it
@@ -21,10 +21,11 @@ from statistics import fmean
 from typing import TYPE_CHECKING, Any, Literal
 
 from benchmark.judging import statistics
-from benchmark.judging.waivers import Waiver, read_waivers
 from benchmark.records.cells import score
 from benchmark.records.quantities import integers
 from benchmark.records.record import comparable_part
+from benchmark.suites.gate_table import ALPHA, EFFECTS, POINTS
+from benchmark.suites.waivers import Waiver, read_waivers
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -36,14 +37,6 @@ if TYPE_CHECKING:
 
 Outcome = Literal["unchanged", "improved", "regressed", "nondeterministic", "no-evidence", "missing"]
 
-ALPHA = 0.05
-"""Probability of any false alarm in a nightly run, all cells and metrics together (§2.7)."""
-ALPHA_PULL_REQUEST = 0.01
-"""The same where an alarm blocks somebody's work (§2.7)."""
-EFFECTS = {"fid": 0.03, "is": 0.015}
-"""δ_r: what a difference must exceed, as a share of the reference's mean (§2.7). Others are not gated."""
-POINTS = 3
-"""Last evaluations of a run that are averaged (§2.7)."""
 ENOUGH = 5
 """Seeds of a reference with which the gate sees a change of 10 % (§2.7)."""
 FAILING: tuple[Outcome, ...] = ("regressed", "nondeterministic", "missing")

@@ -1,4 +1,4 @@
-"""The current records of a suite, found in folders without its data, weights or device. Imports no torch.
+"""The current records of a suite, found in folders without its data, weights or device.
 
 A machine that only judges has the records that others made, and need not be able to plan a run: a record
 belongs to the suite if experiment, seed, budget, evaluation points, data set and protocols are the suite's,

@@ -1,4 +1,4 @@
-"""A check as GitHub-flavoured Markdown for the summary of a workflow's step. Imports no torch."""
+"""A check as GitHub-flavoured Markdown for the summary of a workflow's step."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Against the paper: from a claim and the records of one cell to an outcome, in words. Imports no torch.
+"""Against the paper: from a claim and the records of one cell to an outcome, in words.
 
     not-comparable   another protocol, data, experiment or budget: numbers are shown, nothing is concluded
     missing          nothing was run

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter
 
-from benchmark.pictures.figure import COLOURS, MARKERS, MUTED
+from benchmark.pictures.style import COLOURS, MARKERS, MUTED
 from benchmark.records.quantities import NARROW_SPACE
 
 

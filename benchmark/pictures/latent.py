@@ -22,10 +22,10 @@ from benchmark import data
 from benchmark.data.framing import frame
 from benchmark.errors import NothingToJudge, UserError, did_you_mean
 from benchmark.evaluation.neighbours import Neighbours, nearest
-from benchmark.evaluation.quantise import NonFiniteImages
 from benchmark.records import identity, store
 from benchmark.training import checkpoint, sampling, trainer
 from benchmark.training.draws import latents, stream
+from benchmark.training.quantise import NonFiniteImages
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 from matplotlib.figure import Figure as Canvas
 
 from benchmark.evaluation.loss_curves import thinned
-from benchmark.pictures.figure import COLOURS, house_style
 from benchmark.pictures.labels import plain_numbers
+from benchmark.pictures.style import COLOURS, house_style
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -1,4 +1,4 @@
-"""Files that are either whole or absent, also after a crash or a power cut. Imports no torch."""
+"""Files that are either whole or absent, also after a crash or a power cut."""
 
 from __future__ import annotations
 

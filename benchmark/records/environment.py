@@ -1,4 +1,4 @@
-"""What the bits of a run depend on besides its spec: versions, device, threads. No torch for the CPU."""
+"""What the bits of a run depend on besides its spec: versions, device, threads."""
 
 from __future__ import annotations
 
@@ -10,7 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from benchmark.errors import UserError
-from benchmark.training.numerics import THREADS
+
+THREADS = 1
+"""CPU threads of a run. Part of its identity: another number gives other bits."""
 
 PACKAGES = ("torch", "torchvision", "torch-fidelity", "numpy")
 """Packages whose version changes bits."""

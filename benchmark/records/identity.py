@@ -1,4 +1,4 @@
-"""Who a run is: canonical JSON hashed to `cell_id`, `run_id` and `env_id`. Imports no torch.
+"""Who a run is: canonical JSON hashed to `cell_id`, `run_id` and `env_id`.
 
 cell = experiment × data × budget × evaluation schedule × protocols × numerics policy; run = cell × seed ×
 code; env = what else the bits depend on. Not hashed: time, host, paths, engine, git commit, and every text
@@ -18,6 +18,7 @@ _NUMERIC_SOURCES = (
     "training/draws.py",
     "training/loss_history.py",
     "training/numerics.py",
+    "training/quantise.py",
     "training/sampling.py",
     "training/trainer.py",
     "data/__init__.py",
@@ -31,7 +32,6 @@ _NUMERIC_SOURCES = (
     "evaluation/frechet.py",
     "evaluation/inception.py",
     "evaluation/parzen.py",
-    "evaluation/quantise.py",
     "evaluation/reference.py",
     "evaluation/windows.py",
 )

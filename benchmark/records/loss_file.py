@@ -1,4 +1,4 @@
-"""`losses.safetensors`: the losses of every G-iteration of a finished run. Imports no torch.
+"""`losses.safetensors`: the losses of every G-iteration of a finished run.
 
 One float32 tensor [K] per loss, under the name that the baseline gives it; value k is of G-iteration k + 1.
 The record holds the file's digest, so curves made from it are as good as the record.

@@ -1,4 +1,4 @@
-"""Where a number came from: code revision, versions, machine. No host or user names. Imports no torch."""
+"""Where a number came from: code revision, versions, machine. No host or user names."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`record.json`: what a finished run leaves. Keys: `results/README.md`. Imports no torch."""
+"""`record.json`: what a finished run leaves. Keys: `results/README.md`."""
 
 from __future__ import annotations
 

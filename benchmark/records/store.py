@@ -1,4 +1,4 @@
-"""The results folder: one directory per run, no database. Files: `results/README.md`. No torch."""
+"""The results folder: one directory per run, no database. Files: `results/README.md`."""
 
 from __future__ import annotations
 

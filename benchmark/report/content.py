@@ -7,7 +7,6 @@ from typing import Any
 
 from baselines.claims import Claim
 from benchmark.judging.against_paper import against_paper, statements
-from benchmark.pictures.figure import Figure
 from benchmark.records.cells import Cell, Grouping, group
 from benchmark.records.loaded import LoadedRecord, MissingRun
 from benchmark.records.quantities import count_range, plural
@@ -17,6 +16,7 @@ from benchmark.report.circumstances import environment_tables, problem_table, ru
 from benchmark.report.citation import Origin, origin
 from benchmark.report.curves import score_figure
 from benchmark.report.described import ExperimentSection, experiment_section
+from benchmark.report.figure import Figure
 from benchmark.report.losses import Losses, losses
 from benchmark.report.samples import Strip, strips
 from benchmark.report.scores import Comparison, comparisons, score_table

@@ -8,8 +8,8 @@ from matplotlib.figure import Figure as Canvas
 from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter
 
 from baselines.claims import Claim
-from benchmark.pictures.figure import COLOURS, INK, MARKERS, Figure, house_style, to_svg
 from benchmark.pictures.labels import direct_labels, plain_numbers, shorten
+from benchmark.pictures.style import COLOURS, INK, MARKERS, house_style, to_svg
 from benchmark.records.quantities import (
     count,
     duration,
@@ -20,6 +20,7 @@ from benchmark.records.quantities import (
 )
 from benchmark.records.summary import mean
 from benchmark.report.axes import AXES, Axis
+from benchmark.report.figure import Figure
 from benchmark.report.hover import Spot, with_titles
 from benchmark.report.levels import Level, draw_levels, within_reach
 from benchmark.report.scores import Comparison

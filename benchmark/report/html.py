@@ -5,9 +5,9 @@ from typing import TYPE_CHECKING, Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
-from benchmark.pictures.figure import Figure
 from benchmark.report.axes import AXES
 from benchmark.report.content import Content
+from benchmark.report.figure import Figure
 
 if TYPE_CHECKING:
     from collections.abc import Callable

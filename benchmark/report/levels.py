@@ -7,7 +7,7 @@ from typing import Any
 from matplotlib.axes import Axes
 from matplotlib.transforms import blended_transform_factory
 
-from benchmark.pictures.figure import INK
+from benchmark.pictures.style import INK
 
 REACH = 10.0
 """Factor between the scores and a level up to which the axis extends to the level."""

@@ -12,12 +12,13 @@ from matplotlib.ticker import MaxNLocator
 from baselines.critic_losses import critic_loss
 from benchmark.evaluation import loss_curves
 from benchmark.evaluation.loss_curves import Line
-from benchmark.pictures.figure import COLOURS, Figure, house_style, to_svg
 from benchmark.pictures.labels import plain_numbers
+from benchmark.pictures.style import COLOURS, house_style, to_svg
 from benchmark.records import loss_file
 from benchmark.records.cells import Cell
 from benchmark.records.loaded import LoadedRecord
 from benchmark.records.quantities import DASH, count, finite, metric_title
+from benchmark.report.figure import Figure
 from benchmark.report.table import Column, Row, Table
 
 MOST_POINTS = 200

@@ -2,9 +2,9 @@
 
 import re
 
-from benchmark.pictures.figure import Figure
 from benchmark.report.content import Content
 from benchmark.report.described import ExperimentSection
+from benchmark.report.figure import Figure
 from benchmark.report.table import Table
 
 

@@ -1,4 +1,4 @@
-"""Suites: which experiments, seeds, budget and protocols belong together, as TOML files. Imports no torch.
+"""Suites: which experiments, seeds, budget and protocols belong together, as TOML files.
 
 A suite file holds::
 

@@ -1,4 +1,4 @@
-"""Names and patterns of experiments, as users type them, to registered experiments. Imports no torch."""
+"""Names and patterns of experiments, as users type them, to registered experiments."""
 
 from __future__ import annotations
 

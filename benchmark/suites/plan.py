@@ -1,4 +1,4 @@
-"""From a suite to its runs and what each of them still needs. Imports no torch on the CPU."""
+"""From a suite to its runs and what each of them still needs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Gets what a suite needs before it is planned: data sets and weights that may be downloaded. No torch."""
+"""Gets what a suite needs before it is planned: data sets and weights that may be downloaded."""
 
 from __future__ import annotations
 

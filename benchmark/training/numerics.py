@@ -5,8 +5,7 @@ from __future__ import annotations
 import os
 from typing import Any
 
-THREADS = 1
-"""CPU threads of a run. Part of its identity: another number gives other bits."""
+from benchmark.records.environment import THREADS
 
 FAITHFUL: dict[str, Any] = {
     "precision": "fp32",

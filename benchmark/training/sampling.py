@@ -12,9 +12,9 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from benchmark.evaluation.quantise import Generated
 from benchmark.records import atomic
 from benchmark.training.draws import latents, random_classes, stream
+from benchmark.training.quantise import Generated
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

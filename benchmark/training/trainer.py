@@ -14,18 +14,17 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol
 import torch
 from torch import Tensor
 
-from benchmark.evaluation.quantise import NonFiniteImages
 from benchmark.training import checkpoint, sampling
 from benchmark.training.draws import SeededDraws, torch_seed
 from benchmark.training.loss_history import LossHistory, Row
+from benchmark.training.quantise import NonFiniteImages
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
     from pathlib import Path
 
     from baselines.spec import Experiment, Players
-    from benchmark.evaluation.evaluator import Evaluator, Scores
-    from benchmark.evaluation.quantise import Generated
+    from benchmark.training.quantise import Generated
 
 CHUNK = 100
 """Most G-iterations between two looks at the losses. Changes no number."""
@@ -55,6 +54,21 @@ class Watcher(Protocol):
 
     def event(self, name: str, **details: Any) -> None:
         """Called for what belongs in `events.jsonl`."""
+
+
+Scores = dict[str, dict[str, float]]
+"""Value by protocol and metric."""
+
+
+class Evaluator(Protocol):
+    """Scores generated images; see `benchmark.evaluation.evaluator`."""
+
+    @property
+    def n_generated(self) -> int:
+        """Images that the scores need."""
+
+    def scores_of(self, batches: Iterable[Generated]) -> Scores:
+        """Scores of batches that are generated while they are read."""
 
 
 @dataclass

@@ -13,9 +13,9 @@ import torch
 
 import baselines
 from baselines.critic_losses import critic_loss
-from benchmark.evaluation.quantise import to_uint8
 from benchmark.training import sampling
 from benchmark.training.draws import SeededDraws
+from benchmark.training.quantise import to_uint8
 
 PLUGIN = Path(__file__).with_name("plugin")
 """A third party's installed distribution."""

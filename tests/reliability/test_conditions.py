@@ -10,7 +10,6 @@ import pytest
 from benchmark import suites
 from benchmark.records import environment, identity, store
 from benchmark.suites import plan
-from benchmark.training import numerics
 
 
 @pytest.mark.slow
@@ -100,7 +99,7 @@ def test_another_number_of_threads_is_another_environment(monkeypatch, tmp_path)
     chosen = suites.load("quick").revised(patterns=("gan/*",), seeds="0")
     (one,) = plan.plan(chosen, tmp_path, "cpu")
     environment.describe.cache_clear()
-    monkeypatch.setattr(environment, "THREADS", numerics.THREADS + 1)
+    monkeypatch.setattr(environment, "THREADS", environment.THREADS + 1)
     (two,) = plan.plan(chosen, tmp_path, "cpu")
     environment.describe.cache_clear()
     assert one.run_id == two.run_id

@@ -11,8 +11,8 @@ from benchmark import data
 from benchmark.data.framing import frame
 from benchmark.errors import UserError
 from benchmark.evaluation import generation
-from benchmark.evaluation.quantise import NonFiniteImages
 from benchmark.training import checkpoint, sampling, trainer
+from benchmark.training.quantise import NonFiniteImages
 
 CPU = torch.device("cpu")
 

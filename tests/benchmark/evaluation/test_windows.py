@@ -10,7 +10,7 @@ from benchmark.errors import UserError
 from benchmark.evaluation import parzen, protocols
 from benchmark.evaluation.evaluator import Evaluator
 from benchmark.evaluation.protocols import replace
-from benchmark.evaluation.quantise import Generated, NonFiniteImages
+from benchmark.training.quantise import Generated, NonFiniteImages
 
 SMALL = replace(
     protocols.get("parzen-mnist"),

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from benchmark.errors import UserError
 from benchmark.judging import gate, statistics
-from benchmark.judging.waivers import read_waivers
+from benchmark.suites import gate_table
+from benchmark.suites.waivers import read_waivers
 
 TODAY = date(2026, 11, 25)
 REFERENCE = [19.4, 19.8, 20.0, 20.2, 20.6]
@@ -343,7 +344,7 @@ def test_regression_and_improvement_mirror_each_other(reference, current):
     back = single([40 - x for x in current], mirrored, first=9, effects=effect)
     turned = {"regressed": "improved", "improved": "regressed"}
     at_an_edge = [*map(abs, there.interval), abs(there.worse_by), there.p, 1 - there.p]
-    if min(abs(x - edge) for x in at_an_edge for edge in (1, 2, gate.ALPHA)) > 1e-9:
+    if min(abs(x - edge) for x in at_an_edge for edge in (1, 2, gate_table.ALPHA)) > 1e-9:
         assert back.outcome == turned.get(there.outcome, there.outcome)
 
 
@@ -360,7 +361,7 @@ def test_a_smaller_alpha_never_adds_a_regression(cells, alpha):
 # --- Error rates ---------------------------------------------------------------------------------------
 
 
-def failing(n_reference, gap, *, trials, alpha=gate.ALPHA_PULL_REQUEST, confirm=False, cells=1):
+def failing(n_reference, gap, *, trials, alpha=gate_table.ALPHA_PULL_REQUEST, confirm=False, cells=1):
     """How often the gate fails for new runs that are worse by `gap`, at FID 20 with σ = .5."""
     draw = random.Random(f"{n_reference} {gap} {cells}")
     failed = 0
@@ -376,12 +377,12 @@ def failing(n_reference, gap, *, trials, alpha=gate.ALPHA_PULL_REQUEST, confirm=
 
 def test_false_alarms_are_rarer_than_promised():
     assert failing(5, 0.0, trials=1500) <= 0.015
-    assert failing(5, 0.0, trials=1500, alpha=gate.ALPHA) <= 0.055
+    assert failing(5, 0.0, trials=1500, alpha=gate_table.ALPHA) <= 0.055
     assert failing(5, 0.0, trials=1500, confirm=True) <= 0.007
 
 
 def test_false_alarms_of_ten_cells_together():
-    assert failing(5, 0.0, trials=200, alpha=gate.ALPHA, cells=10) <= 0.09
+    assert failing(5, 0.0, trials=200, alpha=gate_table.ALPHA, cells=10) <= 0.09
 
 
 @pytest.mark.parametrize(

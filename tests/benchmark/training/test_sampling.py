@@ -10,8 +10,8 @@ from torch import nn
 
 import baselines
 from baselines.spec import SUITE
-from benchmark.evaluation.quantise import NonFiniteImages
 from benchmark.training import draws, sampling
+from benchmark.training.quantise import NonFiniteImages
 
 
 class Spy(nn.Module):

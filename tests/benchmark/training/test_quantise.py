@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from benchmark.evaluation.quantise import NonFiniteImages, to_uint8
+from benchmark.training.quantise import NonFiniteImages, to_uint8
 
 
 def quantise(values, low=-1.0, high=1.0, dtype=torch.float32):

@@ -1,4 +1,4 @@
-"""Failures of the gate that are let pass until a date. No torch."""
+"""Failures of the gate that are let pass until a date."""
 
 from __future__ import annotations
 
@@ -6,14 +6,28 @@ import dataclasses
 from dataclasses import dataclass
 from datetime import date
 from fnmatch import fnmatchcase
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from benchmark.errors import UserError, did_you_mean
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from benchmark.judging.gate import Decision
+
+class Failure(Protocol):
+    """What a waiver may be about."""
+
+    @property
+    def cell(self) -> str:
+        """Its `cell_id`."""
+
+    @property
+    def experiment(self) -> str:
+        """``baseline/experiment``."""
+
+    @property
+    def metric(self) -> str:
+        """Empty where it is about no metric."""
 
 
 @dataclass(frozen=True)
@@ -26,13 +40,10 @@ class Waiver:
     metric: str = ""
     issue: str = ""
 
-    def covers(self, decision: Decision) -> bool:
+    def covers(self, failure: Failure) -> bool:
         """Whether it is about this: by a pattern of experiments, or 8 or more first digits of a cell."""
-        digits = len(self.cell) >= 8 and decision.cell.startswith(self.cell)
-        return (digits or fnmatchcase(decision.experiment, self.cell)) and self.metric in (
-            "",
-            decision.metric,
-        )
+        digits = len(self.cell) >= 8 and failure.cell.startswith(self.cell)
+        return (digits or fnmatchcase(failure.experiment, self.cell)) and self.metric in ("", failure.metric)
 
     def text(self) -> str:
         """`wgan/digits fid until 2026-12-01: flaky driver`."""
