@@ -19,6 +19,8 @@ from statistics import fmean, stdev
 from typing import TYPE_CHECKING, Any, Literal
 
 from benchmark.judging import comparability, statistics
+from benchmark.judging.margins import MARGINS
+from benchmark.judging.margins import margin as declared_margin
 from benchmark.records.cells import score
 from benchmark.records.quantities import integers, plural
 from benchmark.records.summary import Spread, summarise
@@ -34,9 +36,6 @@ if TYPE_CHECKING:
 
 Outcome = Literal["reproduced", "below", "above", "inconclusive", "not-comparable", "unstable", "missing"]
 
-MARGINS = {"fid": 0.10, "inception_score": 0.04}
-"""δ as a share of the paper's value (§2.6.5); seeds alone make 1 to 2 % (§0.2). Others have none by
-default: a log-likelihood, for one, has no zero that a share could refer to."""
 VACUOUS = 0.25
 """A margin above this share of the paper's value says nothing (§2.6.5)."""
 HARD = 3.5
@@ -87,7 +86,7 @@ class Verdict:
         paper_spread: what its ± is.
         difference: in units of the metric; positive where we are worse than claimed.
         interval: the 90 % interval of `difference`.
-        margin: the difference that counts as none.
+        margin, margin_is: the difference that counts as none, and the rule it comes from.
         seeds_needed: seeds in all (of each experiment, for an ordering) that would settle it, if mean and
             spread stay as they are; None where it is settled, not known, or no number would.
         caveats: what else a reader must know.
@@ -111,6 +110,7 @@ class Verdict:
     difference: float | None = None
     interval: Interval | None = None
     margin: float | None = None
+    margin_is: str = ""
     seeds_needed: int | None = None
     caveats: tuple[str, ...] = ()
 
@@ -136,7 +136,7 @@ def judge(
         official: what is known of data sets, by name: size and digest of their official content.
         prior: from our mean to what was known of the spread (`statistics.prior_of_…`), from other runs than
             these.
-        margin: δ in units of the metric; by default that of `MARGINS`.
+        margin: δ in units of the metric; by default that of `margins`.
         planned: seeds that should be there.
 
     Raises:
@@ -153,10 +153,13 @@ def judge(
         base = _with_spread_within(claim, own, base)
     if stop := _stopped([own]):
         return _say(base, *stop)
-    delta = MARGINS.get(claim.metric, 0.0) * claim.value if margin is None else margin
-    if not delta > 0:
+    delta, rule = margin, "as asked for"
+    if delta is None:
+        delta = declared_margin(claim.metric, claim.value, records[0], own.protocol)
+        rule = MARGINS[claim.metric].rule if delta else ""
+    if not delta:
         return _say(base, "inconclusive", f"no margin is declared for {claim.metric}")
-    return _by_interval(claim, replace(base, margin=delta), own.values, prior(own.mean))
+    return _by_interval(claim, replace(base, margin=delta, margin_is=rule), own.values, prior(own.mean))
 
 
 def judge_ordering(
@@ -249,7 +252,7 @@ def _by_interval(claim: Claim, base: Verdict, values: Sequence[float], prior: Pr
     error = math.sqrt(moderated.sd**2 / n + u2)
     found = statistics.interval(worse_by, error, moderated.df)
     outcome = _OUTCOMES[statistics.equivalence(worse_by, error, moderated.df, margin)]
-    reason = f"{_interval_text(worse_by, found)} than printed; margin {_number(margin)}"
+    reason = f"{_interval_text(worse_by, found)} than printed; margin {_number(margin)} ({base.margin_is})"
     caveats = [*base.caveats]
     if moderated.contradicted:
         caveats.append("the spread is larger than was known before, so only our own counts")
