@@ -30,7 +30,7 @@ def plan(
     \b
     ganbench plan quick --budget 1000 --seeds 0-4
     """
-    from benchmark.engines.local import default_jobs
+    from benchmark.engines.base import default_jobs
     from benchmark.records import environment, identity
     from benchmark.suites.plan import expected_seconds
     from benchmark.suites.plan import plan as planned_runs

@@ -14,7 +14,7 @@ from benchmark.records.quantities import duration
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from benchmark.engines.local import Display
+    from benchmark.engines.base import Display
     from benchmark.records.store import RunState
     from benchmark.suites.plan import PlannedRun
 

@@ -82,7 +82,7 @@ def run(
     """
     from benchmark.cli.progress import display
     from benchmark.cli.text import note
-    from benchmark.engines import local
+    from benchmark.engines import base, local
     from benchmark.records import environment, provenance, store
     from benchmark.suites.plan import plan
     from benchmark.suites.prepare import prepare
@@ -106,7 +106,7 @@ def run(
             store.set_aside(directory)
         runs = plan(chosen, out, device)
     to_do = [] if reuse == "only" else [r for r in runs if not r.state.finished]
-    jobs = jobs or local.default_jobs(device)
+    jobs = jobs or base.default_jobs(device)
     note(_announcement(chosen, runs, to_do, jobs, device, out))
     try:
         if to_do:
@@ -119,7 +119,7 @@ def run(
                     cadence={"wall_s": checkpoint_s, "gen_iters": checkpoint_iters},
                     fail_fast=fail_fast,
                 )
-    except local.Interrupted:
+    except base.Interrupted:
         note(f"Stopped. Nothing is lost: '{_command(chosen.name, sys.argv)}' continues.")
         return 130
     runs = plan(chosen, out, device)

@@ -14,9 +14,10 @@ import time
 from collections import deque
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import IO, TYPE_CHECKING, Any, Protocol
+from typing import IO, TYPE_CHECKING, Any
 
 from benchmark.engines import worker
+from benchmark.engines.base import Interrupted, terminable
 from benchmark.records import atomic, store
 from benchmark.training import numerics
 
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+    from benchmark.engines.base import Display
     from benchmark.suites.plan import PlannedRun
 
 _POLL_S = 0.1
@@ -31,42 +33,11 @@ _GRACE_S = 60.0
 """How long a child may take to write its checkpoint when stopped."""
 
 
-class Display(Protocol):
-    """Shows what the engine does; see `benchmark.cli.progress`."""
-
-    def started(self, run: PlannedRun) -> None:
-        """The child process of the run was started."""
-
-    def progressed(self, run: PlannedRun, progress: dict[str, Any]) -> None:
-        """Called at every poll with the content of `progress.json`, empty before there is one."""
-
-    def ended(self, run: PlannedRun, state: store.RunState) -> None:
-        """The child process is over; `state` is what its directory tells."""
-
-    def postponed(self, run: PlannedRun) -> None:
-        """Another command's process works on the run; it is looked at again later."""
-
-    def remarked(self, run: PlannedRun, remark: str) -> None:
-        """Something a person should know about a run, like a damaged checkpoint that was passed over."""
-
-
 @dataclass
 class _Child:
     run: PlannedRun
     process: subprocess.Popen[bytes]
     log: IO[bytes]
-
-
-class Interrupted(Exception):
-    """The user stopped the suite; every child has written its checkpoint or was killed."""
-
-
-def default_jobs(device: str) -> int:
-    """Runs at a time: one per core on the CPU (each uses one thread), one on a GPU."""
-    if device != "cpu":
-        return 1
-    # macOS has no affinity to ask for.
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def execute(
@@ -97,37 +68,36 @@ def execute(
         **numerics.child_environment(),
         worker.LAUNCH_VARIABLE: json.dumps(launch),
     }
-    previous = signal.signal(signal.SIGTERM, _raise_interrupt)
-    try:
-        while waiting or children:
-            for run in _free(waiting, children, jobs, display, told):
-                display.started(run)
-                if child := _start(run, environment, cadence or {}, display):
-                    children.append(child)
-            time.sleep(_POLL_S)
-            for child in list(children):
-                if child.process.poll() is None:
-                    display.progressed(child.run, _progress(child.run.directory))
-                    continue
-                children.remove(child)
-                if child.process.returncode == worker.BUSY:
-                    child.log.close()
-                    waiting.append(child.run)
-                    display.postponed(child.run)
-                    continue
-                state = _ended(child, display)
-                display.ended(child.run, state)
-                if fail_fast and state.name == "failed":
-                    waiting.clear()
-                    _stop(children, display)
-                    break
-    except KeyboardInterrupt:
-        _stop(children, display)
-        raise Interrupted from None
-    finally:
-        signal.signal(signal.SIGTERM, previous)
-        for child in children:
-            child.process.kill()
+    with terminable():
+        try:
+            while waiting or children:
+                for run in _free(waiting, children, jobs, display, told):
+                    display.started(run)
+                    if child := _start(run, environment, cadence or {}, display):
+                        children.append(child)
+                time.sleep(_POLL_S)
+                for child in list(children):
+                    if child.process.poll() is None:
+                        display.progressed(child.run, _progress(child.run.directory))
+                        continue
+                    children.remove(child)
+                    if child.process.returncode == worker.BUSY:
+                        child.log.close()
+                        waiting.append(child.run)
+                        display.postponed(child.run)
+                        continue
+                    state = _ended(child, display)
+                    display.ended(child.run, state)
+                    if fail_fast and state.name == "failed":
+                        waiting.clear()
+                        _stop(children, display)
+                        break
+        except KeyboardInterrupt:
+            _stop(children, display)
+            raise Interrupted from None
+        finally:
+            for child in children:
+                child.process.kill()
 
 
 def _free(
@@ -265,7 +235,3 @@ def _progress(directory: Path) -> dict[str, Any]:
     except (OSError, ValueError):
         return {}
     return progress if isinstance(progress, dict) else {}
-
-
-def _raise_interrupt(*_: object) -> None:
-    raise KeyboardInterrupt

@@ -179,6 +179,7 @@ def _train(directory: Path, spec: dict[str, Any], cadence: dict[str, Any], log: 
             "critic_weights": checkpoint.digest(players.critic.state_dict()),
         },
         losses=loss_file.digest(losses),
+        first_losses=trainer.first_losses(),
         peak_memory_mib=_peak_memory_mib(torch.cuda.max_memory_allocated() if device == "cuda" else None),
         provenance={
             **json.loads(os.environ.get(LAUNCH_VARIABLE, "{}")),

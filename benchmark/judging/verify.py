@@ -164,7 +164,7 @@ def _losses_check(directory: Path, content: dict[str, Any]) -> Check:
 
 
 def _checkpoint_check(directory: Path, content: dict[str, Any]) -> Check:
-    from benchmark.training import checkpoint
+    from benchmark.training import checkpoint, loss_history
 
     available = checkpoint.available(directory / "checkpoints")
     if not available:
@@ -179,8 +179,11 @@ def _checkpoint_check(directory: Path, content: dict[str, Any]) -> Check:
         for name in ("generator_weights", "critic_weights")
     }
     differs = [name for name, digest in weights.items() if content["digests"][name] not in (None, digest)]
-    differs += [key for key in ("curve", "diverged_at", "first_losses") if state[key] != content[key]]
-    losses = {name: column.numpy() for name, column in checkpoint.part(tensors, "losses").items()}
+    differs += [key for key in ("curve", "diverged_at") if state[key] != content[key]]
+    columns = checkpoint.part(tensors, "losses")
+    if loss_history.rows(columns, 0, len(content["first_losses"])) != content["first_losses"]:
+        differs.append("first_losses")
+    losses = {name: column.numpy() for name, column in columns.items()}
     if loss_file.digest(losses) != content["digests"]["losses"]:
         differs.append("losses")
     if content["final"] and content["final"]["scores"] != state["curve"][-1]["scores"]:

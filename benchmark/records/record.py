@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from benchmark.records import identity
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
 SCHEMA_VERSION = 3
 
@@ -23,6 +23,7 @@ def build(
     real_data: Mapping[str, Mapping[str, float]],
     weights: Mapping[str, str],
     losses: str,
+    first_losses: Sequence[Mapping[str, float | None]],
     peak_memory_mib: float,
     provenance: Mapping[str, Any],
 ) -> dict[str, Any]:
@@ -36,6 +37,7 @@ def build(
         weights: SHA-256 of the networks' tensors, by part; not recorded of a diverged run, whose last chunk
             of G-iterations went on for a while with numbers that mean nothing.
         losses: `loss_file.digest` of all losses; up to the one that diverged.
+        first_losses: those of the first ten G-iterations.
         peak_memory_mib: most memory the process held.
         provenance: where the run was made.
 
@@ -63,7 +65,7 @@ def build(
             "losses": losses,
             "samples": dict(state["samples"]),
         },
-        "first_losses": state["first_losses"],
+        "first_losses": list(first_losses),
         "samples": list(state["samples"]),
         "timing": {
             **{name: round(seconds, 3) for name, seconds in state["seconds"].items()},

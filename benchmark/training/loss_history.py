@@ -51,10 +51,10 @@ class LossHistory:
             raise ValueError(f"losses {', '.join(losses)} after {', '.join(self._names or self._table)}")
         self._pending.append(torch.stack([value.reshape(()) for value in losses.values()]).float())
 
-    def collect(self) -> list[Row]:
+    def collect(self) -> None:
         """Wait for the device and keep the rows since the last time, up to the first that is not finite."""
         if not self._pending:
-            return []
+            return
         values = torch.stack(self._pending).cpu()
         self._pending.clear()
         bad = (~values.isfinite()).any(1).nonzero()
@@ -64,10 +64,10 @@ class LossHistory:
         for name, column in zip(self._names, values.unbind(1), strict=True):
             self._table[name][self._kept : self._kept + len(values)] = column
         self._kept += len(values)
-        return [
-            {name: x if math.isfinite(x) else None for name, x in zip(self._names, row, strict=True)}
-            for row in values.tolist()
-        ]
+
+    def rows(self, start: int, stop: int) -> list[Row]:
+        """The losses of G-iterations `start` to `stop` − 1, as far as they are in the table."""
+        return rows({name: column[: self._kept] for name, column in self._table.items()}, start, stop)
 
     def columns(self) -> dict[str, Tensor]:
         """All rows so far: float32 [K] on the CPU per loss; without any rows, no columns."""
@@ -77,3 +77,12 @@ class LossHistory:
         room = torch.empty(self._most, dtype=torch.float32)
         room[: len(column)] = column
         return room
+
+
+def rows(columns: Mapping[str, Tensor], start: int, stop: int) -> list[Row]:
+    """Rows `start` to `stop` − 1 of columns as `LossHistory.columns` gives them."""
+    chosen = zip(*(column[start:stop].tolist() for column in columns.values()), strict=True)
+    return [
+        {name: x if math.isfinite(x) else None for name, x in zip(columns, row, strict=True)}
+        for row in chosen
+    ]

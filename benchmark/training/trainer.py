@@ -80,8 +80,6 @@ class State:
     diverged_at: int | None = None
     curve: list[dict[str, Any]] = field(default_factory=list)
     samples: dict[str, str] = field(default_factory=dict)
-    first_losses: list[Row] = field(default_factory=list)
-    last_losses: Row | None = None
     seconds: dict[str, float] = field(
         default_factory=lambda: {
             "wall_s": 0.0,
@@ -166,6 +164,14 @@ class Trainer:
         self._write_checkpoint()
         return "done" if state.diverged_at is None else "diverged"
 
+    def first_losses(self) -> list[Row]:
+        """Of the first G-iterations, which a record holds itself."""
+        return self.losses.rows(0, FIRST_LOSSES)
+
+    def last_losses(self) -> Row | None:
+        """Of the last G-iteration; None before the first."""
+        return next(iter(self.losses.rows(len(self.losses) - 1, len(self.losses))), None)
+
     def _resume(self, images: Tensor) -> tuple[State, Players, LossHistory]:
         """Start from the newest intact checkpoint, or from the beginning."""
         folder = self.directory / "checkpoints"
@@ -200,13 +206,12 @@ class Trainer:
             self.watcher.progress("train", state.gen_iters)
             if stop() or self._checkpoint_is_due():
                 break
-        rows = self.losses.collect()
+        self.losses.collect()
         state.images_seen = self.draws.images_seen
-        state.first_losses += rows[: FIRST_LOSSES - len(state.first_losses)]
-        state.last_losses = rows[-1]
-        if None in rows[-1].values():  # what the rest of the chunk computed means nothing
+        last = self.last_losses()
+        if last and None in last.values():  # what the rest of the chunk computed means nothing
             state.diverged_at = len(self.losses)
-            self.watcher.event("diverged", gen_iters=state.diverged_at, losses=rows[-1])
+            self.watcher.event("diverged", gen_iters=state.diverged_at, losses=last)
         state.seconds["train_s"] += time.perf_counter() - begin
 
     def _evaluate(self) -> None:
@@ -240,7 +245,7 @@ class Trainer:
                 "images_seen": state.images_seen,
                 "wall_s": round(state.seconds["wall_s"], 3),
                 "scores": scores,
-                "losses": state.last_losses,
+                "losses": self.last_losses(),
             }
         )
         self.watcher.event("evaluated", **state.curve[-1])

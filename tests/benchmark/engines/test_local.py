@@ -10,7 +10,7 @@ import time
 
 import pytest
 
-from benchmark.engines import local, worker
+from benchmark.engines import base, local, worker
 from benchmark.records import record, store
 from benchmark.suites import Suite, plan
 
@@ -155,7 +155,7 @@ def test_a_signal_stops_the_children_and_starts_no_more(number, execute):
     polite = 'trap "touch \\"$3/stopped\\"; exit 75" TERM; touch "$3/ready"; while :; do sleep 0.02; done'
     sender = threading.Timer(0.5, os.kill, (os.getpid(), number))
     sender.start()
-    with pytest.raises(local.Interrupted):
+    with pytest.raises(base.Interrupted):
         execute(polite, polite, FINISH, jobs=2)
     assert execute.screen.ends == {0: "interrupted at 0", 1: "interrupted at 0"}
     assert all((directory / "stopped").exists() for directory in execute.directories[:2])
@@ -167,15 +167,15 @@ def test_a_child_that_does_not_stop_is_killed_after_the_grace_period(execute, mo
     monkeypatch.setattr(local, "_GRACE_S", 0.2)
     threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGINT)).start()
     begin = time.monotonic()
-    with pytest.raises(local.Interrupted):
+    with pytest.raises(base.Interrupted):
         execute('trap "" TERM; while :; do sleep 0.02; done')
     assert time.monotonic() - begin < 10
     assert not store.is_locked(execute.directories[0])
 
 
 def test_default_is_one_run_per_core_and_one_on_a_gpu():
-    assert local.default_jobs("cpu") == len(os.sched_getaffinity(0))
-    assert local.default_jobs("cuda") == 1
+    assert base.default_jobs("cpu") == len(os.sched_getaffinity(0))
+    assert base.default_jobs("cuda") == 1
 
 
 @pytest.fixture

@@ -131,7 +131,12 @@ def forge_losses(run, gen_iters, value):
     losses = {name: column.copy() for name, column in loss_file.read(run, store.read_record(run)).items()}
     losses["critic"][gen_iters - 1] = value
     loss_file.write(run, losses)
-    rewrite(run, lambda content: content["digests"].update(losses=loss_file.digest(losses)))
+
+    def forge(content):
+        content["digests"].update(losses=loss_file.digest(losses))
+        content["first_losses"][gen_iters - 1]["critic"] = value
+
+    rewrite(run, forge)
     path = run / "checkpoints" / "000000008.safetensors"
     state, tensors = checkpoint.read(path)
     tensors["losses.critic"] = torch.from_numpy(losses["critic"])

@@ -22,8 +22,6 @@ def state(**changes):
         "diverged_at": None,
         "curve": [{"gen_iters": 0, **point}, {"gen_iters": 20, **point}],
         "samples": {"samples/000000000.png": "0", "samples/000000020.png": "2"},
-        "first_losses": [{"critic": 1.25}],
-        "last_losses": {"critic": 0.5},
         "seconds": {
             "wall_s": 3.21987,
             "startup_s": 1.0,
@@ -47,6 +45,7 @@ def build(state=state(), spec=spec(), provenance=None):  # noqa: B008 - never ch
         real_data={"digits-2k": {"is": 9.9, "fid": 1.0}},
         weights={"generator_weights": "g", "critic_weights": "c"},
         losses="l",
+        first_losses=[{"critic": 1.25}],
         peak_memory_mib=123.456,
         provenance=provenance or {},
     )

@@ -91,7 +91,13 @@ def bits(trainer):
         tensors=checkpoint.digest(checkpoint.tensors_of(trainer.players)),
         curve=[{k: v for k, v in point.items() if k != "wall_s"} for point in state.curve],
         losses=checkpoint.digest(trainer.losses.columns()),
-        rest=(state.gen_iters, state.images_seen, state.diverged_at, state.first_losses, state.last_losses),
+        rest=(
+            state.gen_iters,
+            state.images_seen,
+            state.diverged_at,
+            trainer.first_losses(),
+            trainer.last_losses(),
+        ),
     )
 
 

@@ -36,7 +36,7 @@ def test_every_tensor_comes_back_in_bits_and_memory_layout(trained):
     run, path = trained
     players = fresh(run)
     state, losses = checkpoint.restore(path, players)
-    assert {name: len(column) for name, column in losses.items()} == dict.fromkeys(run.state.last_losses, 3)
+    assert {name: len(column) for name, column in losses.items()} == dict.fromkeys(run.last_losses(), 3)
     assert checkpoint.digest(losses) == checkpoint.digest(run.losses.columns())
     times = {"seconds": None, "checkpoint_bytes": None}
     assert {**state, **times} == {**vars(run.state), **times}

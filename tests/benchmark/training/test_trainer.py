@@ -133,9 +133,9 @@ def test_the_curve_has_a_point_per_evaluation(make_trainer, never, tmp_path):
         settings.batch * experiment.real_batches(settings, k) for k in (0, 2, 4)
     ]
     assert run.state.curve[0]["losses"] is None
-    assert run.state.curve[1]["losses"] == run.state.first_losses[1]
+    assert run.state.curve[1]["losses"] == run.first_losses()[1]
     columns = run.losses.columns()
-    assert run.state.first_losses == [{name: columns[name][k].item() for name in columns} for k in range(4)]
+    assert run.first_losses() == [{name: columns[name][k].item() for name in columns} for k in range(4)]
     assert run.watcher.of("evaluated") == run.state.curve
     assert all((tmp_path / name).read_bytes().startswith(b"\x89PNG") for name in run.state.samples)
 
@@ -230,8 +230,8 @@ def test_divergence_is_dated_to_its_iteration(at, make_trainer, never, tmp_path)
     assert run.watcher.trained == list(range(1, 6))
     assert [point["gen_iters"] for point in run.state.curve] == [0]
     assert [event["gen_iters"] for event in run.watcher.of("diverged")] == [at]
-    assert len(run.state.first_losses) == at
-    assert None in run.state.last_losses.values()
+    assert len(run.first_losses()) == at
+    assert None in run.last_losses().values()
     for column in run.losses.columns().values():
         assert column.isfinite()[:-1].all()
         assert len(column) == at
@@ -284,6 +284,7 @@ def comparable(run):
             for name in ("generator", "critic")
         },
         losses=checkpoint.digest(run.losses.columns()),
+        first_losses=run.first_losses(),
         peak_memory_mib=0.0,
         provenance={},
     )

@@ -1,0 +1,59 @@
+"""What every engine shares: whom it tells, how it is interrupted, how many runs it has at a time."""
+
+from __future__ import annotations
+
+import os
+import signal
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from benchmark.records.store import RunState
+    from benchmark.suites.plan import PlannedRun
+
+
+class Display(Protocol):
+    """Shows what the engine does; see `benchmark.cli.progress`."""
+
+    def started(self, run: PlannedRun) -> None:
+        """The child process of the run was started."""
+
+    def progressed(self, run: PlannedRun, progress: dict[str, Any]) -> None:
+        """Called at every poll with the content of `progress.json`, empty before there is one."""
+
+    def ended(self, run: PlannedRun, state: RunState) -> None:
+        """The child process is over; `state` is what its directory tells."""
+
+    def postponed(self, run: PlannedRun) -> None:
+        """Another command's process works on the run; it is looked at again later."""
+
+    def remarked(self, run: PlannedRun, remark: str) -> None:
+        """Something a person should know about a run, like a damaged checkpoint that was passed over."""
+
+
+class Interrupted(Exception):
+    """The user stopped the suite; every child has written its checkpoint or was killed."""
+
+
+def default_jobs(device: str) -> int:
+    """Runs at a time: one per core on the CPU (each uses one thread), one on a GPU."""
+    if device != "cpu":
+        return 1
+    # macOS has no affinity to ask for.
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+@contextmanager
+def terminable() -> Iterator[None]:
+    """SIGTERM is like Ctrl-C here: a KeyboardInterrupt."""
+    previous = signal.signal(signal.SIGTERM, _raise_interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, previous)
+
+
+def _raise_interrupt(*_: object) -> None:
+    raise KeyboardInterrupt
