@@ -32,6 +32,25 @@ def test_what_no_paper_prints_is_not_filled_in(ganbench):
     assert "not printed" not in lines["gan/digits"]
 
 
+def test_patterns_choose_among_both_kinds_and_what_is_not_implemented_says_so(ganbench):
+    rows = by_name(ganbench, "dcgan/lsun64*")
+    assert {name for name, row in rows.items() if row["implemented"]} == {
+        "dcgan/lsun64",
+        "dcgan/lsun64-printed",
+    }
+    other = rows["dcgan/lsun64-1-epoch"]
+    assert (other["implemented"], other["gen_iters"], other["critic_updates"]) == (False, 11_848, None)
+    assert len({tuple(sorted(row)) for row in rows.values()}) == 1
+    assert rows["dcgan/lsun64"]["where"] == ["Fig. 1", "Fig. 3"]
+    text = ganbench("budgets", "dcgan/lsun64*")[1]
+    first, second = text.split("not implemented here")
+    assert "dcgan/lsun64-printed " in first
+    assert "1-epoch" not in first
+    assert "dcgan/lsun64-1-epoch " in second
+    assert "not printed" in ganbench("budgets", "wgan_gp/lsun128*")[1]
+    assert set(by_name(ganbench)) > set(rows)
+
+
 def test_pattern_without_a_match_is_a_usage_error(ganbench):
     code, out, err = ganbench("budgets", "wgan/cifr10")
     assert (code, out) == (2, "")
