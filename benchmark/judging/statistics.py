@@ -1,15 +1,14 @@
-"""The statistics behind verdicts: few seeds, one mean, an interval. Pure functions; imports nothing heavy.
+"""The statistics behind verdicts: few seeds, one mean, an interval. Pure functions.
 
 Formulas and constants are those of `benchmark-suites.md` (design notes), sections 2.6 and 2.7, named as §2.6
 below. Student's t is used throughout, since percentile bootstraps of 3 to 5 values cover 75 to 84 % where
-they should cover 95 % (§0.3). Its distribution function is written out below: SciPy is no dependency of
-ganbench, and takes longer to import than a verdict may take. The tests compare the two.
+they should cover 95 % (§0.3). Distributions are SciPy's, imported by the first interval or p that is made:
+that takes longer than all else that most commands do.
 """
 
 from __future__ import annotations
 
 import math
-from functools import lru_cache
 from statistics import fmean, stdev
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
@@ -219,69 +218,28 @@ def too_many_lost(lost: int, n: int) -> bool:
 
 
 def t_tail(t: float, df: float) -> float:
-    """P(T > t) of Student's t: ½·I_{ν/(ν+t²)}(ν/2, ½) for t ≥ 0, I as in DLMF 8.17."""
-    if t < 0:
-        return 1 - t_tail(-t, df)
-    return _incomplete_beta(df / (df + t * t), t * t / (df + t * t), df / 2, 0.5) / 2
+    """P(T > t) of Student's t."""
+    from scipy.special import stdtr
+
+    return float(stdtr(df, -t))
 
 
-@lru_cache(maxsize=1024)
 def t_quantile(p: float, df: float) -> float:
-    """The t with P(T ≤ t) = p, by bisection; `p` in .5 … 1."""
-    return _quantile(lambda t: t_tail(t, df), p)
+    """The t with P(T ≤ t) = p."""
+    from scipy.special import stdtrit
+
+    return float(stdtrit(df, p))
 
 
-def f_tail(x: float, df1: float, df2: float) -> float:
-    """P(F > x) of Fisher's F: I_{ν₂/(ν₂+ν₁x)}(ν₂/2, ν₁/2) for x ≥ 0."""
-    whole = df2 + df1 * x
-    return _incomplete_beta(df2 / whole, df1 * x / whole, df2 / 2, df1 / 2)
-
-
-@lru_cache(maxsize=64)
 def f_quantile(p: float, df1: float, df2: float) -> float:
-    """The x with P(F ≤ x) = p, by bisection."""
-    return _quantile(lambda x: f_tail(x, df1, df2), p)
+    """The x with P(F ≤ x) = p of Fisher's F."""
+    from scipy.special import fdtri
+
+    return float(fdtri(df1, df2, p))
 
 
-def chi_squared_tail(x: float, df: int) -> float:
-    """P(χ²_ν > x) for whole ν: Q(ν+2) = Q(ν) + (x/2)^{ν/2}·e^{−x/2}/Γ(ν/2+1) (DLMF 8.8)."""
-    half = x / 2
-    k = df % 2  # Q(1) = erfc √(x/2), and Q(2) = Q(0) + e^{−x/2} with Q(0) = 0
-    tail = math.erfc(math.sqrt(half)) if k else 0.0
-    while k < df and half:
-        tail += math.exp(k / 2 * math.log(half) - half - math.lgamma(k / 2 + 1))
-        k += 2
-    return tail if half else 1.0
+def chi_squared_tail(x: float, df: float) -> float:
+    """P(χ²_ν > x)."""
+    from scipy.special import chdtrc
 
-
-def _quantile(tail: Callable[[float], float], p: float) -> float:
-    low, high = 0.0, 1.0
-    while tail(high) > 1 - p:
-        low, high = high, 2 * high
-    while high - low > 1e-12 * high:
-        middle = (low + high) / 2
-        low, high = (middle, high) if tail(middle) > 1 - p else (low, middle)
-    return (low + high) / 2
-
-
-def _incomplete_beta(x: float, y: float, a: float, b: float) -> float:
-    """I_x(a, b) for y = 1−x, by the continued fraction DLMF 8.17.22, evaluated after Lentz."""
-    if x == 0 or y == 0:
-        return 1.0 if y == 0 else 0.0
-    if x > (a + 1) / (a + b + 2):  # the fraction converges fast on the other side
-        return 1 - _incomplete_beta(y, x, b, a)
-    log_front = a * math.log(x) + b * math.log(y) - math.log(a)
-    log_front += math.lgamma(a + b) - math.lgamma(a) - math.lgamma(b)
-    c, d = 1.0, 1 / (1 - (a + b) * x / (a + 1))
-    fraction = d
-    for m in range(1, 1000):
-        for term in (
-            m * (b - m) * x / ((a + 2 * m - 1) * (a + 2 * m)),
-            -(a + m) * (a + b + m) * x / ((a + 2 * m) * (a + 2 * m + 1)),
-        ):
-            d = 1 / (1 + term * d)
-            c = 1 + term / c
-            fraction *= c * d
-        if abs(c * d - 1) < 1e-15:
-            break
-    return math.exp(log_front) * fraction
+    return float(chdtrc(df, x))
