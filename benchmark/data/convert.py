@@ -7,7 +7,6 @@ Arrays are written front to back, not through a writable map, whose dirty pages 
 from __future__ import annotations
 
 import errno
-import fcntl
 import hashlib
 import os
 from contextlib import contextmanager
@@ -19,7 +18,7 @@ import numpy as np
 from benchmark import __version__
 from benchmark.data import converted
 from benchmark.errors import UserError
-from benchmark.records import atomic
+from benchmark.records import atomic, locks
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -38,19 +37,14 @@ def locked(folder: Path, waiting: Callable[[], None]) -> Iterator[None]:
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        file = (folder / ".lock").open("ab")
+        lock = locks.hold(folder, waiting)
     except OSError as error:
         raise UserError(
             f"cannot write there ({error.strerror})",
             where=str(folder),
             do="Choose another data directory with --data-dir",
         ) from error
-    with file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            waiting()
-            fcntl.flock(file, fcntl.LOCK_EX)
+    with lock:
         yield
 
 

@@ -1,4 +1,4 @@
-"""The local engine: child processes on this machine, a fixed number at a time. Standard library only.
+"""The local engine: child processes on this machine, a fixed number at a time. No torch.
 
 Several `ganbench run` may work on one results folder: a run that another one has begun is waited for.
 """
@@ -18,7 +18,7 @@ from typing import IO, TYPE_CHECKING, Any
 
 from benchmark.engines import worker
 from benchmark.engines.base import Interrupted, terminable
-from benchmark.records import atomic, store
+from benchmark.records import atomic, locks, store
 from benchmark.training import numerics
 
 if TYPE_CHECKING:
@@ -114,7 +114,7 @@ def _free(
         if len(found) + len(children) >= jobs:
             break
         run = waiting.popleft()
-        if store.is_locked(run.directory):
+        if locks.is_held(run.directory):
             waiting.append(run)
             if run.label not in told:
                 display.remarked(run, "another process works on it; waiting for that")

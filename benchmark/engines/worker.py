@@ -23,8 +23,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from filelock import Timeout
+
 from benchmark.errors import UserError
-from benchmark.records import atomic, environment, identity, loss_file, provenance, record, store
+from benchmark.records import atomic, environment, identity, locks, loss_file, provenance, record, store
 
 STARTED = time.perf_counter()
 PARENT = os.getppid()
@@ -75,9 +77,9 @@ def main(argv: list[str]) -> int:
     """Run the directory named on the command line."""
     directory = Path(argv[0])
     try:
-        with store.locked(directory):
+        with locks.hold(directory):
             return execute(directory, json.loads(argv[1]) if argv[1:] else {})
-    except BlockingIOError:
+    except Timeout:
         return BUSY
     except OSError as error:
         traceback.print_exc()

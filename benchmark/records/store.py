@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import re
-import time
-from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from benchmark.errors import UserError
+from benchmark.records import locks
 from benchmark.records.record import is_intact
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-_LOCK_TRIES = 10
 _OWN_ENTRIES = {"runs", "reports", "reference", "README.md"}
 
 StateName = Literal["done", "diverged", "failed", "interrupted", "running", "stale", "not run"]
@@ -100,7 +97,7 @@ def state(directory: Path) -> RunState:
         raise UserError(f"cannot be read ({error.strerror})", where=str(directory)) from error
     progress = _read_json(directory / "progress.json")
     gen_iters = progress.get("gen_iters", 0) if isinstance(progress, dict) else 0
-    if is_locked(directory):
+    if locks.is_held(directory):
         return RunState("running", gen_iters)
     event = last_event(directory)
     if event.get("event") == "failed":
@@ -133,39 +130,6 @@ def records_below(folder: Path) -> list[Path]:
     """Run directories with a readable record, in name order; not those that were set aside."""
     directories = (path.parent for path in sorted(folder.rglob("record.json")))
     return [d for d in directories if not is_set_aside(d) and read_record(d) is not None]
-
-
-@contextmanager
-def locked(directory: Path) -> Iterator[None]:
-    """Hold the run directory for this process; released by the kernel when the process ends, however it ends.
-
-    Waits a moment before it gives up: `is_locked` holds the lock too, for as long as it takes to look.
-
-    Raises:
-        BlockingIOError: another process has it.
-
-    """
-    with (directory / ".lock").open("ab") as file:
-        for _ in range(_LOCK_TRIES - 1):
-            with suppress(BlockingIOError):
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            time.sleep(0.05)
-        else:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        yield
-
-
-def is_locked(directory: Path) -> bool:
-    """Whether a process is working in the run directory now. Writes nothing."""
-    try:
-        with (directory / ".lock").open("rb") as file:
-            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-            return False
-    except BlockingIOError:
-        return True
-    except OSError:
-        return False
 
 
 def is_set_aside(directory: Path) -> bool:

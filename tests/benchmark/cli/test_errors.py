@@ -129,7 +129,7 @@ def test_a_running_run_is_not_set_aside(ganbench):
     import json
 
     from benchmark import suites
-    from benchmark.records import store
+    from benchmark.records import locks
     from benchmark.suites import plan
 
     suite = suites.load("quick").revised(patterns=("gan/*",), seeds="0", budget=1)
@@ -137,7 +137,7 @@ def test_a_running_run_is_not_set_aside(ganbench):
     run.directory.mkdir(parents=True)
     (run.directory / "spec.json").write_text(json.dumps(run.spec))
     arguments = ("run", "--experiment", "gan/*", "--seeds", 0, "--budget", 1, "--device", "cpu")
-    with store.locked(run.directory):
+    with locks.hold(run.directory):
         outcome = ganbench(*arguments, "--reuse", "never")
     assert_refused(
         outcome, 2, r"results/runs/.*: gan/digits seed 0 is running\. Wait for it or .*", left=["results"]

@@ -11,7 +11,7 @@ import time
 import pytest
 
 from benchmark.engines import base, local, worker
-from benchmark.records import record, store
+from benchmark.records import locks, record, store
 from benchmark.suites import Suite, plan
 
 SUITE = Suite("mine", "", ("gan/digits",), (0, 1, 2, 3), 20, 10, ("digits-2k",))
@@ -170,7 +170,7 @@ def test_a_child_that_does_not_stop_is_killed_after_the_grace_period(execute, mo
     with pytest.raises(base.Interrupted):
         execute('trap "" TERM; while :; do sleep 0.02; done')
     assert time.monotonic() - begin < 10
-    assert not store.is_locked(execute.directories[0])
+    assert not locks.is_held(execute.directories[0])
 
 
 def test_default_is_one_run_per_core_and_one_on_a_gpu():

@@ -14,7 +14,7 @@ from baselines import gan, sngan
 from benchmark import data
 from benchmark.engines import worker
 from benchmark.errors import UserError
-from benchmark.records import store
+from benchmark.records import locks, store
 from benchmark.suites import Suite, plan
 
 SUITE = Suite("mine", "", ("gan/digits",), (0,), 5000, 5000, ("digits-2k",))
@@ -46,7 +46,7 @@ def test_a_directory_without_spec_is_refused(tmp_path):
 
 
 def test_a_directory_in_use_is_left_alone(planned):
-    with store.locked(planned.directory):
+    with locks.hold(planned.directory):
         assert work(planned.directory).returncode == worker.BUSY
     assert not (planned.directory / "events.jsonl").exists()
 
@@ -65,7 +65,7 @@ def test_a_run_stops_with_a_checkpoint_when_its_parent_is_gone(planned, wait):
     wait(lambda: store.state(planned.directory).gen_iters > 2)
     os.kill(parent.pid, signal.SIGKILL)
     parent.wait()
-    wait(lambda: not store.is_locked(planned.directory))
+    wait(lambda: not locks.is_held(planned.directory))
     state = store.state(planned.directory)
     assert state.name == "interrupted"
     assert state.gen_iters > 2

@@ -15,7 +15,7 @@ import pytest
 
 from benchmark.engines.worker import Log
 from benchmark.errors import UserError
-from benchmark.records import record, store
+from benchmark.records import locks, record, store
 from benchmark.records.store import RunState
 
 RECORD = record.sealed(
@@ -109,49 +109,33 @@ def test_a_locked_run_is_running_until_its_process_is_killed(run):
     write(run, "progress.json", {"gen_iters": 14})
     code = textwrap.dedent(
         """
-        import sys, time
+        import sys
         from pathlib import Path
-        from benchmark.records import store
-        with store.locked(Path(sys.argv[1])):
+        from benchmark.records import locks
+        with locks.hold(Path(sys.argv[1])):
             print("locked", flush=True)
-            time.sleep(60)
+            sys.stdin.read()
         """
     )
-    with subprocess.Popen([sys.executable, "-c", code, str(run)], stdout=subprocess.PIPE) as process:
+    with subprocess.Popen(
+        [sys.executable, "-c", code, str(run)], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as process:
         assert process.stdout.readline() == b"locked\n"
         assert store.state(run) == RunState("running", 14)
-        with pytest.raises(BlockingIOError), store.locked(run):
-            pass
         process.kill()
         process.wait()
     assert store.state(run) == RunState("interrupted", 0)
-    with store.locked(run):
-        assert store.is_locked(run)
-    assert not store.is_locked(run)
 
 
 def test_looking_at_a_run_writes_nothing_and_does_not_take_its_lock(run):
     before = sorted(run.rglob("*"))
     assert store.state(run).name == "interrupted"
     assert sorted(run.rglob("*")) == before
-    with store.locked(run):
+    with locks.hold(run):
         pass
     inodes = [path.stat().st_mtime_ns for path in sorted(run.rglob("*"))]
     store.state(run)
     assert [path.stat().st_mtime_ns for path in sorted(run.rglob("*"))] == inodes
-
-
-def test_a_look_at_the_lock_does_not_turn_the_worker_away(run):
-    """`ganbench status` holds the lock for an instant, in which a run may want to start."""
-    import fcntl
-    import threading
-
-    (run / ".lock").touch()
-    with (run / ".lock").open("rb") as looking:
-        fcntl.flock(looking, fcntl.LOCK_SH)
-        threading.Timer(0.1, fcntl.flock, (looking, fcntl.LOCK_UN)).start()
-        with store.locked(run):
-            pass
 
 
 # --- Events -------------------------------------------------------------------------------------------

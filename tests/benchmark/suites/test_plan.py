@@ -8,7 +8,7 @@ import pytest
 from benchmark import data
 from benchmark.errors import UserError
 from benchmark.evaluation import protocols
-from benchmark.records import identity, record, store
+from benchmark.records import identity, locks, record, store
 from benchmark.suites import Suite, plan
 
 SUITE = Suite("mine", "", ("gan/digits", "wgan/digits"), (0, 1), 20, 10, ("digits-2k",))
@@ -80,7 +80,7 @@ def test_runs_have_the_state_of_their_directory(tmp_path):
         run.directory.mkdir(parents=True)
         (run.directory / "spec.json").write_text(json.dumps(run.spec))
     (failed.directory / "events.jsonl").write_text('{"event": "failed", "reason": "x"}\n')
-    with store.locked(started.directory):
+    with locks.hold(started.directory):
         assert [run.state.name for run in planned(tmp_path)] == ["done", "failed", "running", "not run"]
     assert planned(tmp_path)[2].state.name == "interrupted"
 
