@@ -8,6 +8,8 @@ import os
 import re
 from pathlib import Path
 
+from platformdirs import user_cache_path
+
 from benchmark.errors import UserError
 
 DIRECTORY_VARIABLE = "GANBENCH_DATA_DIR"
@@ -21,8 +23,7 @@ def data_dir() -> Path:
     """The data directory: ``GANBENCH_DATA_DIR``, else ``ganbench/data`` in the user's cache directory."""
     if chosen := os.environ.get(DIRECTORY_VARIABLE):
         return Path(chosen).expanduser().absolute()
-    cache = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
-    return Path(cache).expanduser().absolute() / "ganbench" / "data"
+    return user_cache_path("ganbench", appauthor=False) / "data"
 
 
 def offline() -> bool:

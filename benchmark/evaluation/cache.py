@@ -13,6 +13,8 @@ import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from platformdirs import user_cache_path
+
 from benchmark.records import atomic
 
 if TYPE_CHECKING:
@@ -27,8 +29,7 @@ def directory() -> Path:
     """``$GANBENCH_CACHE_DIR``, else ``ganbench`` in the user's cache directory. It may not exist yet."""
     if own := os.environ.get("GANBENCH_CACHE_DIR"):
         return Path(own)
-    of_user = os.environ.get("XDG_CACHE_HOME")
-    return (Path(of_user) if of_user else Path.home() / ".cache") / "ganbench"
+    return user_cache_path("ganbench", appauthor=False)
 
 
 def arrays(kind: str, key: Mapping[str, Any], build: Callable[[], Arrays]) -> Arrays:

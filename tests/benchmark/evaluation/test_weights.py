@@ -104,7 +104,7 @@ def test_a_file_of_the_users_goes_first(place, tmp_path, monkeypatch):
 def test_where_the_cache_is(monkeypatch, own, of_user, expected):
     monkeypatch.setenv("GANBENCH_CACHE_DIR", own)
     monkeypatch.setenv("XDG_CACHE_HOME", of_user)
-    monkeypatch.setattr(Path, "home", lambda: Path("/home/u"))
+    monkeypatch.setenv("HOME", "/home/u")
     assert cache.directory() == Path(expected)
 
 
