@@ -132,11 +132,9 @@ def _available(
             do=f"Put {urls[0]} there, or run 'ganbench data fetch {name}' with a network",
         )
     own.mkdir(parents=True, exist_ok=True)
-    meter = Meter(f"downloading {file.name}")
-    try:
-        mirrors.download(file, urls, own / file.name, told=meter, note=note)
-    finally:
-        meter.end()
+    do = "Try again, name a mirror with --mirror URL, or put the file there yourself"
+    do += f" ({mirrors.expected(file)})"
+    mirrors.download(file, urls, own / file.name, do=do, note=note)
     return own / file.name
 
 

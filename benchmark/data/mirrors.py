@@ -1,18 +1,19 @@
-"""Downloads a file from the first of several mirrors that delivers it whole and unchanged."""
+"""Downloads a file from the first of several mirrors that delivers it whole and unchanged. By pooch.
+
+What pooch has not: mirrors to try in turn, a lowest speed, digests of what is inside a gzipped file.
+"""
 
 from __future__ import annotations
 
 import errno
+import gzip
 import hashlib
-import http.client
 import time
-import urllib.request
 import zlib
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from benchmark import __version__
+from benchmark.data.meter import Meter
 from benchmark.errors import UserError
 
 if TYPE_CHECKING:
@@ -21,23 +22,12 @@ if TYPE_CHECKING:
 
     from benchmark.data.registry import SourceFile
 
-_CHUNK = 1 << 18
-
-
-@dataclass(frozen=True)
-class Patience:
-    """When to give a mirror up.
-
-    Attributes:
-        silence_s: seconds without a byte, also until the connection stands.
-        slow_after_s: how long a mirror may take before its speed counts.
-        min_bytes_per_s: average speed below which the next mirror is tried; the last one may be slower.
-
-    """
-
-    silence_s: float = 20.0
-    slow_after_s: float = 30.0
-    min_bytes_per_s: float = 32_000.0
+_CHUNK = 1 << 13
+"""Bytes after which a mirror's speed is looked at: few, since pooch waits until it has all of them."""
+_SILENCE_S = 20.0
+"""Seconds without a byte, also until the connection stands, after which a mirror is given up."""
+_SLOW_AFTER_S, _MIN_BYTES_PER_S = 30.0, 32_000.0
+"""After so long the next mirror is tried if the average speed is lower; the last one may be slower."""
 
 
 class _Refused(Exception):
@@ -49,42 +39,37 @@ def download(
     urls: Sequence[str],
     target: Path,
     *,
-    told: Callable[[int, int | None], None],
-    note: Callable[[str], None],
-    patience: Patience | None = None,
+    do: str,
+    note: Callable[[str], None] = lambda _: None,
 ) -> str:
     """Download `file` to `target`, which exists only when it is whole and has the known digest.
 
-    Returns the URL it came from. Mirrors are tried in order; `note` hears of each that fails.
+    The caller holds the lock of the target's folder. Returns the URL it came from. Mirrors are tried in
+    order; `note` hears of each that fails, `do` is what a person can do when all have.
 
     Raises:
         UserError: no mirror delivered it; the message has each one's reason. Or the disk is full.
 
     """
-    patience = patience or Patience()
     temporary = target.with_name(f".{target.name}.tmp")
     problems = []
     try:
         for url in urls:
             try:
-                _get(url, temporary, patience, last=url == urls[-1], told=told)
+                _get(url, temporary, last=url == urls[-1])
                 if wrong := difference(file, temporary):
                     raise _Refused(wrong)
-            except (OSError, http.client.HTTPException, ValueError, _Refused) as error:
+            except (OSError, ValueError, _Refused) as error:  # those of requests are OSErrors
                 if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
                     raise UserError("no space left", where=str(target), do="Free some") from error
-                problems.append(f"{url}: {_reason(error)}")
-                note(f"{url}: {_reason(error)}")
+                problems.append(f"{url}: {_reason(error, url)}")
+                note(problems[-1])
                 continue
             temporary.replace(target)
             return url
     finally:
         temporary.unlink(missing_ok=True)
-    raise UserError(
-        f"no mirror delivers '{file.name}' ({'; '.join(problems)})",
-        where=str(target),
-        do=f"Try again, name a mirror with --mirror URL, or put the file there yourself ({expected(file)})",
-    )
+    raise UserError(f"no mirror delivers '{file.name}' ({'; '.join(problems)})", where=str(target), do=do)
 
 
 def expected(file: SourceFile) -> str:
@@ -99,7 +84,7 @@ def difference(file: SourceFile, path: Path) -> str:
     if file.content_sha256:
         try:
             actual = _content_sha256(path)
-        except (zlib.error, EOFError) as error:
+        except (zlib.error, EOFError, gzip.BadGzipFile) as error:
             return f"damaged ({error}), {expected(file)}"
         if actual != file.content_sha256:
             return f"its content has SHA-256 {actual}, expected {file.content_sha256}"
@@ -117,40 +102,62 @@ def file_digest(path: Path, algorithm: str = "sha256") -> str:
 
 
 def _content_sha256(path: Path) -> str:
-    """SHA-256 of the file's content, uncompressed if it is gzipped."""
-    digest = hashlib.sha256()
+    """SHA-256 of the file's content; of all that is in it if it is gzipped."""
     with path.open("rb") as file:
         zipped = file.read(2) == b"\x1f\x8b"
-        file.seek(0)
-        unzip = zlib.decompressobj(wbits=31)
-        while chunk := file.read(_CHUNK):
-            digest.update(unzip.decompress(chunk) if zipped else chunk)
-    if zipped and not unzip.eof:
-        raise EOFError("cut off")
-    return digest.hexdigest()
+    with gzip.open(path) if zipped else path.open("rb") as content:
+        return hashlib.file_digest(content, "sha256").hexdigest()
 
 
-def _get(
-    url: str, path: Path, patience: Patience, *, last: bool, told: Callable[[int, int | None], None]
-) -> None:
-    if urlsplit(url).scheme not in ("http", "https"):
-        raise _Refused("not an http or https address")
-    request = urllib.request.Request(url, headers={"User-Agent": f"ganbench/{__version__}"})
-    began = time.monotonic()
-    with urllib.request.urlopen(request, timeout=patience.silence_s) as answer, path.open("wb") as file:
-        length = answer.headers.get("Content-Length")
-        total = int(length) if length else None
-        done = 0
-        while chunk := answer.read1(_CHUNK):
-            file.write(chunk)
-            done += len(chunk)
-            told(done, total)
-            took = time.monotonic() - began
-            if not last and took > patience.slow_after_s and done / took < patience.min_bytes_per_s:
-                raise _Refused(f"too slow ({done / took / 1000:.1f} kB/s)")
-    if total is not None and done != total:
-        raise _Refused(f"cut off after {done} of {total} bytes")
+class _Progress:
+    """What pooch takes for a progress bar: tells how far a download is, and ends one that is too slow."""
+
+    total: int  # set by pooch; 0 when the mirror does not say
+
+    def __init__(self, file: BinaryIO, what: str, *, last: bool) -> None:
+        self._file, self._last = file, last
+        self._began = time.monotonic()
+        self._meter = Meter(what)
+
+    def update(self, _n: int) -> None:
+        done, took = self._file.tell(), time.monotonic() - self._began
+        self._meter(done, self.total or None)
+        slow = took > _SLOW_AFTER_S and done / took < _MIN_BYTES_PER_S
+        if slow and not self._last and done != self.total:
+            raise _Refused(f"too slow ({done / took / 1000:.1f} kB/s)")
+
+    def reset(self) -> None:
+        """Nothing: pooch calls it before the last update."""
+
+    def close(self) -> None:
+        self._meter.end()
 
 
-def _reason(error: Exception) -> str:
-    return str(getattr(error, "reason", "") or error) or type(error).__name__
+def _get(url: str, path: Path, *, last: bool) -> None:
+    import pooch
+
+    with path.open("wb") as file:
+        progress = _Progress(file, f"downloading {url.rsplit('/', 1)[-1]}", last=last)
+        get = pooch.HTTPDownloader(
+            progressbar=progress,
+            chunk_size=_CHUNK,
+            timeout=_SILENCE_S,
+            headers={"User-Agent": f"ganbench/{__version__}", "Accept-Encoding": "identity"},
+            hooks={"response": _keep_zipped},
+        )
+        try:
+            get(url, file, None)
+        finally:
+            progress.close()
+
+
+def _keep_zipped(answer: Any, **_: Any) -> None:
+    """Some servers call a .gz file an encoding of another file; requests would unzip it."""
+    answer.raw.headers.pop("Content-Encoding", None)
+
+
+def _reason(error: BaseException, url: str) -> str:
+    """What came first in a chain of errors: requests wraps it up to three times."""
+    while inner := error.__cause__ or error.__context__:
+        error = inner
+    return str(error).removesuffix(f" for url: {url}") or type(error).__name__

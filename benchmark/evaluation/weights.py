@@ -11,15 +11,15 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import urllib.request
 from functools import lru_cache
-from http.client import HTTPException
 from pathlib import Path
 from typing import Any
 
+from benchmark.data import mirrors
+from benchmark.data.registry import SourceFile
 from benchmark.errors import UserError
 from benchmark.evaluation import cache
-from benchmark.records import atomic
+from benchmark.records import locks
 
 INCEPTION_URL = "https://github.com/toshas/torch-fidelity/releases/download/v0.2.0/weights-inception-2015-12-05-6726825d.pth"
 """Where torch-fidelity fetches the weights of the 2015 Inception graph from."""
@@ -116,23 +116,17 @@ def download_inception(url: str = INCEPTION_URL) -> Path:
     path = inception_path()
     if os.environ.get(VARIABLE) or path.is_file():
         return path
+    file = SourceFile(path.name, content_sha256=INCEPTION_SHA256)
     try:
-        with urllib.request.urlopen(url, timeout=60) as response:
-            content = response.read()
-    except (OSError, ValueError, HTTPException) as error:
-        reason = getattr(error, "reason", error)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        lock = locks.hold(path.parent, lambda: None)
+    except OSError as error:
         raise UserError(
-            f"cannot download the Inception weights ({reason})", where=url, do=_by_hand(path)
+            f"cannot be written ({error.strerror})", where=str(path), do=_by_hand(path)
         ) from error
-    digest = hashlib.sha256(content).hexdigest()
-    if digest != INCEPTION_SHA256:
-        raise UserError(
-            f"the download has SHA-256 {digest[:12]}…, the published file {INCEPTION_SHA256[:12]}…",
-            where=url,
-            do="Try again; nothing of it was kept. " + _by_hand(path),
-        )
-    path.parent.mkdir(parents=True, exist_ok=True)
-    atomic.write_bytes(path, content)
+    with lock:
+        if not path.is_file():  # another process may have brought it
+            mirrors.download(file, [url], path, do=_by_hand(path))
     return path
 
 

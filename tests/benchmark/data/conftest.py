@@ -115,8 +115,8 @@ def picture():
 def mirrors():
     """Local HTTP servers: `mirrors(files, behaviour)` returns a base URL; `.requests` has what was asked for.
 
-    Behaviours: ``good``, ``slow`` (a byte now and then), ``silent``, ``truncated``, ``other`` (another file),
-    ``missing`` (404), ``unframed`` (no Content-Length).
+    Behaviours: ``good``, ``slow`` (a little now and then), ``silent``, ``truncated``, ``other`` (another
+    file), ``missing`` (404), ``unframed`` (no Content-Length), ``encoded`` (.gz files as encodings of others).
     """
     servers, requests = [], []
 
@@ -133,12 +133,15 @@ def mirrors():
                 self.send_response(200)
                 if behaviour != "unframed":
                     self.send_header("Content-Length", str(len(content)))
+                if behaviour == "encoded":
+                    self.send_header("Content-Encoding", "x-gzip")
                 self.end_headers()
                 if behaviour == "silent":
                     time.sleep(3)
                 elif behaviour == "slow":
-                    for i in range(100):
-                        self.wfile.write(content[i : i + 1])
+                    step = -(-len(content) // 100)
+                    for i in range(0, len(content), step):
+                        self.wfile.write(content[i : i + step])
                         self.wfile.flush()
                         time.sleep(0.05)
                 else:

@@ -3,19 +3,20 @@
 import gzip
 import hashlib
 import socket
+import subprocess
+import sys
+import textwrap
 
 import pytest
 
 from benchmark import data
 from benchmark.data import mirrors as downloading
 from benchmark.data.fetch import fetch
-from benchmark.data.mirrors import Patience
 from benchmark.data.registry import SourceFile
 from benchmark.errors import UserError
 
 CONTENT = bytes(range(256)) * 400
 FILE = SourceFile("set.bin", md5=hashlib.md5(CONTENT).hexdigest())
-IMPATIENT = Patience(silence_s=0.5, slow_after_s=0.3, min_bytes_per_s=10_000)
 
 
 def dead():
@@ -24,30 +25,44 @@ def dead():
         return f"http://127.0.0.1:{free.getsockname()[1]}"
 
 
+@pytest.fixture
+def hurried(monkeypatch):
+    """Mirrors are soon called slow."""
+    monkeypatch.setattr(downloading, "_SLOW_AFTER_S", 0.2)
+    monkeypatch.setattr(downloading, "_MIN_BYTES_PER_S", 100_000)
+
+
 def get(urls, target, file=FILE, notes=None):
     return downloading.download(
         file,
         [f"{url}/set.bin" for url in urls],
         target,
-        told=lambda *_: None,
+        do=f"--mirror {file.md5}",
         note=(notes if notes is not None else []).append,
-        patience=IMPATIENT,
     )
 
 
-def test_dead_slow_truncated_then_good(mirrors, tmp_path):
+def test_dead_truncated_other_then_good(mirrors, tmp_path):
     files, notes = {"set.bin": CONTENT}, []
-    urls = [dead(), mirrors(files, "slow"), mirrors(files, "truncated"), mirrors(files, "good")]
+    urls = [dead(), mirrors(files, "truncated"), mirrors(files, "other"), mirrors(files, "good")]
     assert get(urls, tmp_path / "set.bin", notes=notes) == f"{urls[3]}/set.bin"
     assert (tmp_path / "set.bin").read_bytes() == CONTENT
     assert [note.split("/set.bin: ")[0] for note in notes] == urls[:3]
     assert "refused" in notes[0]
-    assert "too slow" in notes[1]
-    assert f"cut off after {len(CONTENT) // 2} of {len(CONTENT)} bytes" in notes[2]
+    assert f"{len(CONTENT) // 2} bytes read, {len(CONTENT) // 2} more expected" in notes[1]
+    assert "MD5" in notes[2]
     assert [path.name for path in tmp_path.iterdir() if path.is_file()] == ["set.bin"]
 
 
-def test_a_slow_last_mirror_is_better_than_none(mirrors, tmp_path):
+def test_slow_then_good(mirrors, tmp_path, hurried):
+    files, notes = {"set.bin": CONTENT}, []
+    urls = [mirrors(files, "slow"), mirrors(files, "good")]
+    assert get(urls, tmp_path / "set.bin", notes=notes) == f"{urls[1]}/set.bin"
+    assert [note.split("/set.bin: ")[0] for note in notes] == urls[:1]
+    assert "too slow" in notes[0]
+
+
+def test_a_slow_last_mirror_is_better_than_none(mirrors, tmp_path, hurried):
     short = CONTENT[:20]
     file = SourceFile("set.bin", md5=hashlib.md5(short).hexdigest())
     get([mirrors({"set.bin": short}, "missing"), mirrors({"set.bin": short}, "slow")], tmp_path / "f", file)
@@ -58,12 +73,14 @@ def test_a_slow_last_mirror_is_better_than_none(mirrors, tmp_path):
     ("behaviour", "said"),
     [
         ("missing", "Not Found"),
-        ("truncated", "cut off"),
+        ("truncated", "IncompleteRead"),
         ("other", FILE.md5),
         ("silent", "timed out"),
     ],
 )
-def test_when_none_delivers_each_reason_is_named(behaviour, said, mirrors, tmp_path):
+def test_when_none_delivers_each_reason_is_named(behaviour, said, mirrors, tmp_path, monkeypatch):
+    if behaviour == "silent":
+        monkeypatch.setattr(downloading, "_SILENCE_S", 0.5)
     url = mirrors({"set.bin": CONTENT}, behaviour)
     with pytest.raises(UserError) as caught:
         get([url], tmp_path / "set.bin")
@@ -79,9 +96,9 @@ def test_cut_off_without_a_length_is_noticed_by_the_digest(mirrors, tmp_path):
         get([url], tmp_path / "set.bin")
 
 
-@pytest.mark.parametrize("url", ["file:///etc/passwd", "ftp://example.org/x", "nonsense"])
+@pytest.mark.parametrize("url", ["file:///etc/passwd", "ftp://example.org/x", "nonsense", "http://[bad"])
 def test_only_web_addresses_are_opened(url, tmp_path):
-    with pytest.raises(UserError, match="not an http or https address"):
+    with pytest.raises(UserError, match=r"No connection adapters|Invalid URL|Failed to parse"):
         get([url], tmp_path / "x")
 
 
@@ -95,6 +112,53 @@ def test_how_a_mirror_compresses_does_not_matter(tmp_path):
     assert "damaged" in downloading.difference(file, path)
     path.write_bytes(gzip.compress(CONTENT[:-1]))
     assert "expected" in downloading.difference(file, path)
+
+
+def test_all_that_a_gzipped_file_holds_counts(tmp_path):
+    file = SourceFile("x.gz", content_sha256=hashlib.sha256(CONTENT).hexdigest())
+    path = tmp_path / "x.gz"
+    path.write_bytes(gzip.compress(CONTENT[:9]) + gzip.compress(CONTENT[9:]))
+    assert downloading.difference(file, path) == ""
+    path.write_bytes(gzip.compress(CONTENT) + gzip.compress(b"more"))
+    assert "its content has SHA-256" in downloading.difference(file, path)
+    path.write_bytes(gzip.compress(CONTENT) + b"more")
+    assert "damaged" in downloading.difference(file, path)
+
+
+def test_a_gz_file_that_a_server_calls_an_encoding_arrives_as_it_is(mirrors, tmp_path):
+    zipped = gzip.compress(CONTENT)
+    file = SourceFile("set.bin", md5=hashlib.md5(zipped).hexdigest())
+    get([mirrors({"set.bin": zipped}, "encoded")], tmp_path / "set.bin", file)
+    assert (tmp_path / "set.bin").read_bytes() == zipped
+
+
+def test_a_full_disk_is_no_mirrors_fault(mirrors, tmp_path):
+    (tmp_path / ".set.bin.tmp").symlink_to("/dev/full")
+    urls = [mirrors({"set.bin": CONTENT}), mirrors({"set.bin": CONTENT})]
+    with pytest.raises(UserError, match="no space left"):
+        get(urls, tmp_path / "set.bin")
+    assert len(mirrors.requests) == 1
+
+
+KILLED = """
+    import sys
+    from pathlib import Path
+    from benchmark.data import mirrors, registry
+    target = Path(sys.argv[2])
+    mirrors.download(registry.SourceFile(target.name), [sys.argv[1]], target, do="")
+"""
+
+
+def test_killed_in_the_middle_leaves_nothing_that_counts(mirrors, tmp_path, wait):
+    url, target = mirrors({"set.bin": CONTENT}, "slow") + "/set.bin", tmp_path / "set.bin"
+    command = [sys.executable, "-c", textwrap.dedent(KILLED), url, str(target)]
+    with subprocess.Popen(command) as process:
+        partial = tmp_path / ".set.bin.tmp"
+        wait(lambda: partial.exists() and partial.stat().st_size)
+        process.kill()
+    assert not target.exists()
+    get([mirrors({"set.bin": CONTENT})], target)
+    assert [path.name for path in tmp_path.iterdir()] == ["set.bin"]
 
 
 def test_fetch_downloads_converts_and_does_it_once(mirrors, miniature, tiny_mnist, data_dir):

@@ -13,8 +13,12 @@ from benchmark.evaluation import cache, weights
 PUBLISHED = b"the published weights" * 1000
 
 
+requests = []
+
+
 class Server(BaseHTTPRequestHandler):
     def do_GET(self):
+        requests.append(self.path)
         content = b"<html>sorry</html>" if self.path == "/html" else PUBLISHED
         if self.path == "/missing":
             self.send_error(404)
@@ -51,28 +55,47 @@ def test_download_is_kept_and_not_repeated(server, place):
     assert weights.inception_digest() == weights.INCEPTION_SHA256
     assert weights.read_inception(weights.INCEPTION_SHA256) == PUBLISHED
     assert weights.download_inception(f"{server}/missing") == place
-    assert [file.name for file in place.parent.iterdir()] == [place.name]
+    assert {file.name for file in place.parent.iterdir()} == {".lock", place.name}
 
 
 @pytest.mark.parametrize(
     ("path", "message"),
     [
-        ("cut", "cannot download"),
-        ("missing", "cannot download.*Not Found"),
-        ("html", "SHA-256 .*, the published file"),
+        ("cut", "no mirror delivers .*more expected"),
+        ("missing", "no mirror delivers .*Not Found"),
+        ("html", f"its content has SHA-256 .*, expected {hashlib.sha256(PUBLISHED).hexdigest()}"),
     ],
 )
 def test_nothing_is_kept_of_a_bad_download(server, place, path, message):
     with pytest.raises(UserError, match=message) as caught:
         weights.download_inception(f"{server}/{path}")
     assert str(place) in str(caught.value)
-    assert not place.parent.exists()
+    assert [file.name for file in place.parent.iterdir()] == [".lock"]
 
 
 def test_without_a_connection_it_says_what_to_put_where(place):
-    with pytest.raises(UserError, match=r"cannot download.*GANBENCH_WEIGHTS") as caught:
+    with pytest.raises(UserError, match=r"no mirror delivers .*GANBENCH_WEIGHTS") as caught:
         weights.download_inception("http://127.0.0.1:9/x")
     assert str(place) in str(caught.value)
+
+
+def test_a_cache_that_cannot_be_written_is_a_user_error(server, tmp_path, monkeypatch):
+    monkeypatch.delenv(weights.VARIABLE, raising=False)
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("GANBENCH_CACHE_DIR", str(tmp_path / "file"))
+    with pytest.raises(UserError, match="cannot be written"):
+        weights.download_inception(f"{server}/whole")
+
+
+def test_of_two_that_want_them_one_downloads(server, place):
+    requests.clear()
+    both = [threading.Thread(target=weights.download_inception, args=(f"{server}/whole",)) for _ in "ab"]
+    for thread in both:
+        thread.start()
+    for thread in both:
+        thread.join()
+    assert requests == ["/whole"]
+    assert place.read_bytes() == PUBLISHED
 
 
 def test_a_damaged_download_is_refused_and_named(place):
