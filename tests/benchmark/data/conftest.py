@@ -116,7 +116,7 @@ def mirrors():
     """Local HTTP servers: `mirrors(files, behaviour)` returns a base URL; `.requests` has what was asked for.
 
     Behaviours: ``good``, ``slow`` (a little now and then), ``silent``, ``truncated``, ``other`` (another
-    file), ``missing`` (404), ``unframed`` (no Content-Length), ``encoded`` (.gz files as encodings of others).
+    file), ``missing`` (404), ``unframed`` (no Content-Length), ``encoded`` (gzip, it says).
     """
     servers, requests = [], []
 
