@@ -1,20 +1,22 @@
 """The experiments of the baseline files as plain data, in `catalogue.json`: reading it needs no torch.
 
 ``python -m baselines`` writes the file. It holds the SHA-256 of every source it was made from and is
-ignored as soon as one of them differs, so it can be out of date but never wrong. In a review, its diff shows
-which experiments a change of code or settings touches.
+ignored as soon as one of them differs, so it can be out of date but never wrong. What is found by parsing a
+source (the digest of its code, what it imports) is there too: parsing them all takes longer than a command. In
+a review, its diff shows which experiments a change of code or settings touches.
 """
 
 from __future__ import annotations
 
 import ast
-import hashlib
 import importlib
 import json
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from baselines.source_code import code_digest, file_digest
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -28,12 +30,8 @@ PATH = Path(__file__).with_name("catalogue.json")
 
 def read(path: Path = PATH) -> dict[str, dict[str, Any]] | None:
     """Experiments by name; None when the file is missing, damaged or older than a source."""
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-        experiments: dict[str, dict[str, Any]] = content["experiments"]
-        return experiments if content["sources"] == _all_sources() else None
-    except (OSError, ValueError, KeyError, TypeError):
-        return None
+    content = _load(path)
+    return content["experiments"] if content["sources"] == _read_sources(MODULES) else None
 
 
 def compute(modules: Iterable[str]) -> dict[str, dict[str, Any]]:
@@ -84,26 +82,52 @@ def describe(experiment: Experiment[Any], module: str) -> dict[str, Any]:
 
 
 def sources(module: str) -> dict[str, str]:
-    """SHA-256 of the module's file and of every `baselines` file it imports, by dotted name; no torch."""
-    found: dict[str, str] = {}
-    waiting = [module]
-    while waiting:
-        name = waiting.pop()
-        if name not in found:
-            content = _file(name).read_bytes().replace(b"\r\n", b"\n")
-            found[name] = hashlib.sha256(content).hexdigest()
-            waiting += _imported_baselines(content)
-    return dict(sorted(found.items()))
+    """Digest of the code of the module and of every `baselines` file it imports, by dotted name; no torch."""
+    return {name: found["code"] for name, found in sorted(_read_sources([module]).items())}
 
 
 def write(path: Path = PATH) -> None:
     """Make the file anew from the modules; imports torch."""
-    content = {"sources": _all_sources(), "experiments": compute(MODULES)}
+    content = {"sources": _read_sources(MODULES), "experiments": compute(MODULES)}
     path.write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
-def _all_sources() -> dict[str, str]:
-    return {key: value for module in MODULES for key, value in sources(module).items()}
+def _read_sources(modules: Iterable[str]) -> dict[str, dict[str, Any]]:
+    """What is said of the modules' files and of every `baselines` file they import, by dotted name."""
+    known = _load(PATH)["sources"]
+    found: dict[str, dict[str, Any]] = {}
+    waiting = list(modules)
+    while waiting:
+        name = waiting.pop()
+        if name not in found:
+            content = _file(name).read_bytes()
+            found[name] = known.get(name, {})
+            if found[name].get("file") != file_digest(content):
+                found[name] = _describe_source(content)
+            waiting += found[name]["imports"]
+    return found
+
+
+def _describe_source(content: bytes) -> dict[str, Any]:
+    return {
+        "file": file_digest(content),
+        "code": code_digest(content),
+        "imports": _imported_baselines(content),
+    }
+
+
+@cache
+def _load(path: Path) -> dict[str, dict[str, Any]]:
+    """The content of a catalogue; without entries if it cannot be used."""
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        known = {
+            name: {key: entry[key] for key in ("file", "code", "imports")}
+            for name, entry in content["sources"].items()
+        }
+        return {"sources": known, "experiments": dict(content["experiments"])}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return {"sources": {}, "experiments": {}}
 
 
 @cache
@@ -126,7 +150,7 @@ def _imported_baselines(content: bytes) -> list[str]:
             out.append(node.module)
         elif isinstance(node, ast.Import):
             out += [alias.name for alias in node.names if alias.name.startswith("baselines.")]
-    return out
+    return sorted(set(out))
 
 
 def _source(source: Any) -> dict[str, str]:

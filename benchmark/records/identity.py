@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import hashlib
 import json
+from functools import cache
 from importlib.resources import files
 from typing import Any
 
 from baselines import catalogue
+from baselines.source_code import code_digest
 
 _NUMERIC_SOURCES = (
     "training/draws.py",
@@ -92,14 +94,19 @@ def env_id(environment: dict[str, Any]) -> str:
 
 
 def sources(experiment: dict[str, Any]) -> dict[str, str]:
-    """SHA-256 of every source file that decides a number of this experiment, by name."""
-    own = {
-        f"benchmark/{name}": hashlib.sha256(
-            files("benchmark").joinpath(name).read_bytes().replace(b"\r\n", b"\n")
-        ).hexdigest()
+    """Digest of the code of every source file that decides a number of this experiment, by name.
+
+    SHA-256 of what `baselines.source_code` makes of a file: comments, docstrings and layout do not count.
+    """
+    return {**_own_sources(), **catalogue.sources(experiment["module"])}
+
+
+@cache
+def _own_sources() -> dict[str, str]:
+    return {
+        f"benchmark/{name}": code_digest(files("benchmark").joinpath(name).read_bytes())
         for name in _NUMERIC_SOURCES
     }
-    return {**own, **catalogue.sources(experiment["module"])}
 
 
 def _plain(value: Any) -> Any:

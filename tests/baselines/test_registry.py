@@ -43,7 +43,16 @@ def test_committed_catalogue_is_what_the_baseline_files_say():
     assert described == computed
 
 
-@pytest.mark.parametrize("damage", [lambda text: text[:-9], lambda text: "[]", lambda text: "{}"])
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda text: text[:-9],
+        lambda text: "[]",
+        lambda text: "{}",
+        lambda text: text.replace("imports", "import"),
+        lambda text: '{"sources": {"baselines.gan": ""}, "experiments": {}}',
+    ],
+)
 def test_damaged_catalogue_is_not_used(tmp_path, damage):
     path = tmp_path / "catalogue.json"
     path.write_text(damage(catalogue.PATH.read_text(encoding="utf-8")), encoding="utf-8")
@@ -52,10 +61,16 @@ def test_damaged_catalogue_is_not_used(tmp_path, damage):
 
 def test_catalogue_older_than_a_source_is_not_used(tmp_path):
     content = json.loads(catalogue.PATH.read_text(encoding="utf-8"))
-    content["sources"]["baselines.layers"] = "0" * 64
+    content["sources"]["baselines.layers"]["file"] = "0" * 64
     path = tmp_path / "catalogue.json"
     path.write_text(json.dumps(content), encoding="utf-8")
     assert catalogue.read(path) is None
+
+
+def test_what_the_catalogue_says_of_sources_is_what_parsing_them_finds(monkeypatch):
+    said = json.loads(catalogue.PATH.read_text(encoding="utf-8"))["sources"]
+    monkeypatch.setattr(catalogue, "_load", lambda path: {"sources": {}, "experiments": {}})
+    assert catalogue._read_sources(catalogue.MODULES) == said
 
 
 def test_sources_follow_the_imports():

@@ -2,7 +2,6 @@
 
 import ast
 import copy
-import hashlib
 import json
 import math
 from pathlib import Path
@@ -13,6 +12,7 @@ from hypothesis import strategies as st
 
 import benchmark
 from baselines import catalogue
+from baselines.source_code import code_digest
 from benchmark.records import identity
 from benchmark.suites import Suite, experiments, plan
 
@@ -295,4 +295,17 @@ def test_sources_include_the_baseline_and_all_it_imports(name):
     assert len(expected) >= 3
     for module in expected:
         content = root.joinpath(*module.split(".")[1:]).with_suffix(".py").read_bytes()
-        assert sources[module] == hashlib.sha256(content).hexdigest()
+        assert sources[module] == code_digest(content)
+
+
+def test_words_about_code_make_no_other_run_and_code_does(tmp_path, monkeypatch):
+    experiment = experiments.describe("gan/digits")
+    sources = identity.sources(experiment)
+    real = catalogue._file
+    edited = tmp_path / "gan.py"
+    monkeypatch.setattr(catalogue, "_file", lambda name: edited if name == "baselines.gan" else real(name))
+    text = real("baselines.gan").read_text(encoding="utf-8")
+    edited.write_text(f'"""Another docstring."""\n# A comment.\n{text}', encoding="utf-8")
+    assert identity.sources(experiment) == sources
+    edited.write_text(text + "EXPERIMENTS = EXPERIMENTS[1:]\n", encoding="utf-8")
+    assert {k for k, v in identity.sources(experiment).items() if v != sources[k]} == {"baselines.gan"}
