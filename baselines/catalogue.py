@@ -2,8 +2,8 @@
 
 ``python -m baselines`` writes the file. It holds the SHA-256 of every source it was made from and is
 ignored as soon as one of them differs, so it can be out of date but never wrong. What is found by parsing a
-source (the digest of its code, what it imports) is there too: parsing them all takes longer than a command. In
-a review, its diff shows which experiments a change of code or settings touches.
+source (the digest of its code, what it imports) is there too, since parsing them all takes longer than most
+commands. In a review, its diff shows which experiments a change of code or settings touches.
 """
 
 from __future__ import annotations

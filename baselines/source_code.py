@@ -11,7 +11,7 @@ import hashlib
 import warnings
 from itertools import groupby
 
-# `ctx` follows from the place of a node, `kind` says whether a string was written u"", the others are comments.
+# `ctx` follows from a node's place, `kind` says whether a string was written u"", the others are comments.
 _UNSAID = ("ctx", "kind", "type_comment", "type_ignores")
 
 
@@ -79,6 +79,6 @@ def _joined(values: list[ast.expr]) -> list[ast.expr]:
     for constant, group in groupby(values, lambda value: isinstance(value, ast.Constant)):
         if not constant:
             parts += group
-        elif text := "".join(part.value for part in group if isinstance(part, ast.Constant)):
+        elif text := "".join(str(part.value) for part in group if isinstance(part, ast.Constant)):
             parts.append(ast.Constant(text))
     return parts

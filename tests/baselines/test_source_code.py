@@ -1,4 +1,4 @@
-"""The digest of code: what Python does not read does not count, everything else does, and no version matters."""
+"""The digest of code: layout and words do not count, every edit does, and no Python version matters."""
 
 import ast
 import hashlib
@@ -145,7 +145,11 @@ def test_warnings_made_errors_change_nothing():
 def test_every_source_of_the_package_reads_alike_when_laid_out_anew():
     for path in Path(baselines.__file__).parent.rglob("*.py"):
         content = path.read_bytes()
-        assert code_digest(ast.unparse(ast.parse(content)).encode()) == code_digest(content) != file_digest(content)
+        assert (
+            code_digest(ast.unparse(ast.parse(content)).encode())
+            == code_digest(content)
+            != file_digest(content)
+        )
 
 
 def other_pythons():
@@ -154,16 +158,19 @@ def other_pythons():
     names = [f"python3.{minor}" for minor in range(11, 30)]
     folders = [Path(folder) for folder in os.environ.get("PATH", "").split(os.pathsep)]
     folders += sorted(Path.home().glob(".pyenv/versions/3.*/bin"))
-    return [folder / name for folder in folders for name in names if name != own and (folder / name).is_file()]
+    return [
+        folder / name for folder in folders for name in names if name != own and (folder / name).is_file()
+    ]
 
 
 def test_other_python_versions_find_the_same_digests(tmp_path):
-    """The sources of this package and a sample with f-strings in all forms; needs only the standard library."""
+    """The sources of this package and a sample with f-strings; needs only the standard library."""
     (tmp_path / "sample.py").write_text(SAMPLE, encoding="utf-8")
     package = Path(baselines.__file__).parent
     paths = [tmp_path / "sample.py", *sorted(package.rglob("*.py"))]
     code = (
-        "import json, sys; sys.path.insert(0, sys.argv[1]); from pathlib import Path; import source_code as s\n"
+        "import json, sys; sys.path.insert(0, sys.argv[1]); import source_code as s\n"
+        "from pathlib import Path\n"
         "print(json.dumps([s.code_digest(Path(p).read_bytes()) for p in sys.argv[2:]]))"
     )
     expected = [code_digest(path.read_bytes()) for path in paths]
