@@ -1,7 +1,8 @@
 """What the papers print, as data: the typed, checked content of `claims.toml`.
 
 A claim is a number with what it takes to compare with it, or a statement: that a paper prints none, that one
-run is above another, that two printed numbers disagree, that a number is commonly misquoted.
+run is above another, what was seen without a number, that two printed numbers disagree, that a number is
+commonly misquoted.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from typing import TYPE_CHECKING, Any, Literal
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-Kind = Literal["value", "prints_none", "ordering", "conflict", "misquotation"]
+Kind = Literal["value", "prints_none", "ordering", "observation", "conflict", "misquotation"]
 SpreadKind = Literal["splits", "seeds", "eval_repeats", "test_examples", "folds", "none", "unknown"]
 Provenance = Literal["printed", "revised_by_authors", "other_paper"]
 Grade = Literal["high", "medium", "low"]
@@ -67,6 +68,8 @@ class Claim:
         stated_by: who measured it; a key of the file's papers.
         statement: the claim in words; empty for values.
         above, below: experiments of an ordering.
+        also: further experiments that an observation is about.
+        judged_by: the rule that could judge an observation, or why nothing can.
         about: ids of the claims that disagree or are misquoted.
 
     """
@@ -95,6 +98,8 @@ class Claim:
     statement: str = ""
     above: str = ""
     below: str = ""
+    also: tuple[str, ...] = ()
+    judged_by: str = ""
     about: tuple[str, ...] = ()
 
     def as_dict(self) -> dict[str, Any]:
@@ -133,7 +138,11 @@ def of(experiment: str, claims: Iterable[Claim] | None = None) -> tuple[Claim, .
     claims = load() if claims is None else tuple(claims)
 
     def direct(claim: Claim) -> bool:
-        return fnmatchcase(experiment, claim.experiment) or experiment in (claim.above, claim.below)
+        return fnmatchcase(experiment, claim.experiment) or experiment in (
+            claim.above,
+            claim.below,
+            *claim.also,
+        )
 
     own = {claim.id for claim in claims if direct(claim)}
     return tuple(claim for claim in claims if claim.id in own or own & set(claim.about))
@@ -144,6 +153,7 @@ def of(experiment: str, claims: Iterable[Claim] | None = None) -> tuple[Claim, .
 _STATEMENTS: Mapping[str, Kind] = {
     "prints_none": "prints_none",
     "orderings": "ordering",
+    "observations": "observation",
     "conflicts": "conflict",
     "misquotations": "misquotation",
 }
@@ -151,6 +161,7 @@ _REQUIRED: Mapping[Kind, tuple[str, ...]] = {
     "value": ("row", "value", "dataset", "network", "paper", "table"),
     "prints_none": ("statement", "experiment", "paper"),
     "ordering": ("statement", "paper", "table", "above", "below"),
+    "observation": ("statement", "judged_by", "paper", "table"),
     "conflict": ("statement", "about"),
     "misquotation": ("statement", "about", "quoted"),
 }
@@ -162,6 +173,7 @@ _ALLOWED: Mapping[Kind, tuple[str, ...]] = {
     "value": (*_COMMON, "row", "value", "spread", "spread_kind", "spread_n"),
     "prints_none": (*_COMMON, "statement"),
     "ordering": (*_COMMON, "statement", "above", "below"),
+    "observation": (*_COMMON, "statement", "also", "judged_by"),
     "conflict": ("id", "experiment", "grade", "note", "statement", "about"),
     "misquotation": ("id", "experiment", "grade", "note", "statement", "about", "quoted"),
 }
@@ -237,7 +249,9 @@ def _claim(kind: Kind, entry: dict[str, Any], names: _Names, before: Mapping[str
     def text(key: str, default: str = "") -> str:
         return _text(entry, key, where) if key in entry else default
 
-    about = _about(entry, before, where)
+    about, also = _texts(entry, "about", where), _texts(entry, "also", where)
+    for name in about:
+        _one_of(name, before, f"{where}: about")
     first = before[about[0]] if about else None
     protocol = first.protocol if first else _protocol_of(entry, names, where)
     metric = names.metrics[protocol.metric]
@@ -276,6 +290,8 @@ def _claim(kind: Kind, entry: dict[str, Any], names: _Names, before: Mapping[str
         statement=text("statement"),
         above=text("above"),
         below=text("below"),
+        also=also,
+        judged_by=text("judged_by"),
         about=about,
     )
 
@@ -303,13 +319,11 @@ def _protocol_of(entry: dict[str, Any], names: _Names, where: str) -> Protocol:
     return Protocol(metric=_one_of(entry["metric"], names.metrics, f"{where}: metric"))
 
 
-def _about(entry: dict[str, Any], before: Mapping[str, Claim], where: str) -> tuple[str, ...]:
-    about = entry.get("about", [])
-    if not isinstance(about, list) or ("about" in entry and not about):
-        raise ClaimError(f"{where}: 'about' must be a list of ids")
-    for name in about:
-        _one_of(name, before, f"{where}: about")
-    return tuple(about)
+def _texts(entry: dict[str, Any], key: str, where: str) -> tuple[str, ...]:
+    found = entry.get(key, [])
+    if not isinstance(found, list) or (key in entry and not found):
+        raise ClaimError(f"{where}: '{key}' must be a list of {'ids' if key == 'about' else 'experiments'}")
+    return tuple(str(name) for name in found)
 
 
 def _spread(entry: dict[str, Any], spread: Decimal | None, where: str) -> tuple[SpreadKind, int | None]:

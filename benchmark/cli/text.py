@@ -54,10 +54,18 @@ def print_text(text: str, *, style: str = "") -> None:
 
 
 def claim_text(claim: Mapping[str, Any]) -> str:
-    """A claim's number as printed with its unit, or its statement; what is unconfirmed says so."""
+    """A claim's number as printed with its unit, or its statement and what could judge it.
+
+    What is unconfirmed says so.
+    """
     number = f"{claim['printed']} {claim['unit']}".rstrip()
-    text = number if claim["kind"] == "value" else str(claim["statement"])
+    text = number if claim["kind"] == "value" else _statement(claim)
     return text if claim["grade"] != "low" else f"{text} (unconfirmed)"
+
+
+def _statement(claim: Mapping[str, Any]) -> str:
+    rule = f" Judging it: {claim['judged_by']}" if claim["judged_by"] else ""
+    return f"{claim['statement']}{rule}"
 
 
 def spread_text(claim: Mapping[str, Any]) -> str:

@@ -7,7 +7,12 @@ from baselines import claims
 from baselines.claims import Claim
 from benchmark.report.table import Column, Row, Table
 
-_KINDS = {"prints_none": "prints none", "conflict": "numbers disagree", "misquotation": "misquoted"}
+_KINDS = {
+    "prints_none": "prints none",
+    "observation": "seen",
+    "conflict": "numbers disagree",
+    "misquotation": "misquoted",
+}
 _OVER = {"none": "", "eval_repeats": "evaluations", "test_examples": "test images", "unknown": "not known"}
 
 
@@ -39,7 +44,14 @@ def short(key: str) -> str:
 def statement_table(said: Sequence[Claim]) -> Table:
     """One row per statement."""
     rows = tuple(
-        Row((_KINDS[c.kind], c.statement, ", ".join(x for x in (short(c.paper), c.table) if x))) for c in said
+        Row(
+            (
+                _KINDS[c.kind],
+                f"{c.statement} {c.judged_by}".rstrip(),
+                ", ".join(x for x in (short(c.paper), c.table) if x),
+            )
+        )
+        for c in said
     )
     return Table(
         "What is no number to compare with.", (Column("What"), Column("Statement"), Column("Paper")), rows

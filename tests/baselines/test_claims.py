@@ -2,8 +2,10 @@
 
 import dataclasses
 import math
+import re
 import subprocess
 import sys
+import typing
 from fnmatch import fnmatchcase
 
 import pytest
@@ -68,7 +70,7 @@ HEADLINES = [
 
 def test_ids_are_unique_and_there_is_every_kind():
     assert len(BY_ID) == len(ALL)
-    assert {c.kind for c in ALL} == {"value", "prints_none", "ordering", "conflict", "misquotation"}
+    assert {c.kind for c in ALL} == set(typing.get_args(claims.Kind))
 
 
 @pytest.mark.parametrize(("name", "printed", "spread_kind", "n"), HEADLINES, ids=lambda v: str(v))
@@ -82,7 +84,7 @@ def test_headline_values_are_the_fact_sheets(name, printed, spread_kind, n):
 
 
 def test_experiments_are_registered():
-    named = {name for c in ALL for name in (c.experiment, c.above, c.below) if name}
+    named = {name for c in ALL for name in (c.experiment, c.above, c.below, *c.also) if name}
     unknown = {name for name in named if not any(fnmatchcase(e, name) for e in baselines.names())}
     assert not unknown
     assert not [c.id for c in VALUES if set(c.experiment) & set("*?[")]
@@ -201,7 +203,38 @@ def test_figure_3_orders_penalty_above_clipping():
         ("wgan_gp/cifar10-cnn-rmsprop", "wgan/cifar10"),
         ("wgan_gp/cifar10-cnn", "wgan/cifar10"),
         ("wgan_gp/cifar10-cnn", "wgan_gp/cifar10-cnn-rmsprop"),
+        ("dcgan/cifar10", "wgan/cifar10"),
     }
+    of_dcgan = BY_ID["wgangp2017.f3.dcgan-over-clipping"]
+    assert of_dcgan.grade == "medium"
+    assert of_dcgan in claims.of("dcgan/cifar10")
+
+
+def test_observations_say_what_could_judge_them():
+    seen = [c for c in ALL if c.kind == "observation"]
+    assert {"wgan2017.f3.loss-falls", "wgan2017.no-collapse", "wgangp2017.one-sided"} <= {c.id for c in seen}
+    for claim in ALL:
+        assert bool(claim.judged_by) == (claim.kind == "observation"), claim.id
+    for claim in seen:
+        assert re.match("Nothing (here )?can|Per run|By ", claim.judged_by), claim.id
+    assert BY_ID["wgan2017.no-collapse"] in claims.of("wgan/lsun64-nobn")
+    assert BY_ID["wgan2017.no-collapse"] not in claims.of("wgan/lsun64-gan-nobn")
+
+
+def test_the_outcome_counts_of_each_threshold_are_200():
+    """Typed from the sheet; only GAN / only WGAN-GP / both / neither."""
+    found = re.findall(
+        r"(\d\.0): (\d+) / (\d+) / (\d+) / (\d+)", BY_ID["wgangp2017.architectures.counts"].statement
+    )
+    counts = {float(score): tuple(map(int, rest)) for score, *rest in found}
+    assert counts == {
+        1.0: (0, 8, 192, 0),
+        3.0: (1, 88, 110, 1),
+        5.0: (0, 147, 42, 11),
+        7.0: (1, 104, 5, 90),
+        9.0: (0, 0, 0, 200),
+    }
+    assert {sum(row) for row in counts.values()} == {200}
 
 
 def test_conflicts_are_between_numbers_that_differ():
@@ -344,6 +377,10 @@ def test_a_row_takes_from_its_table_what_it_does_not_say(load):
         (
             row("value = 3") + "[[conflicts]]\nid='c'\nstatement='s'\nabout=[]",
             "c: 'about' must be a list of ids",
+        ),
+        (
+            HEAD + "[[observations]]\nid='o'\nmetric='fid'\npaper='paper'\ntable='t'\nstatement='s'",
+            "o: 'judged_by' is missing",
         ),
         (
             HEAD + "[[prints_none]]\nid='n'\nmetric='fid'\npaper='paper'\nstatement='s'",

@@ -74,6 +74,18 @@ def test_people_see_the_number_its_spread_and_its_source(ganbench):
     assert "The WGAN-GP paper prints no FID." in text
 
 
+def test_how_dcgan_did_against_clipping_in_figure_3_is_answered(ganbench):
+    (claim,) = (c for c in shown(ganbench, "dcgan/cifar10").values() if c["below"] == "wgan/cifar10")
+    assert (claim["above"], claim["table"], claim["grade"]) == ("dcgan/cifar10", "Fig. 3", "medium")
+    assert "DCGAN is above weight clipping." in " ".join(ganbench("show", "dcgan/cifar10")[1].split())
+
+
+def test_what_was_seen_without_a_number_comes_with_what_could_judge_it(ganbench):
+    claim = shown(ganbench, "wgan/lsun64-mlp")["wgan2017.f3.loss-falls"]
+    assert claim["judged_by"].startswith("Per run, Spearman's correlation")
+    assert "Judging it: Per run" in " ".join(ganbench("show", "wgan/lsun64-mlp")[1].split())
+
+
 def test_an_experiment_without_claims_says_so(ganbench):
     (name, *_) = (n for n in ("wgan_gp/toy-8gaussians", "sngan/digits") if not claims.of(n))
     assert shown(ganbench, name) == {}

@@ -113,7 +113,7 @@ def test_the_spread_of_other_cells_and_of_the_reference_is_known(tmp_path, monke
 @pytest.mark.parametrize("name", ["dcgan/cifar10", "wgan/cifar10"])
 def test_statements_say_that_a_paper_prints_none(name):
     found = statements([name])
-    assert {claim.kind for claim in found} <= {"prints_none", "conflict", "misquotation"}
+    assert {claim.kind for claim in found} <= {"prints_none", "observation", "conflict", "misquotation"}
     assert any(claim.kind == "prints_none" for claim in found)
 
 

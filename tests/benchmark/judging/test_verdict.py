@@ -401,7 +401,7 @@ def test_the_protocol_that_fits_is_taken():
     assert verdict.judge(FID, both, official=OFFICIAL).protocol == "fid-5k"
 
 
-@pytest.mark.parametrize("kind", ["prints_none", "conflict", "misquotation", "ordering"])
+@pytest.mark.parametrize("kind", ["prints_none", "conflict", "misquotation", "observation", "ordering"])
 def test_statements_are_not_comparable(kind):
     for claim in claims.load():
         if claim.kind == kind:

@@ -121,7 +121,12 @@ def test_json_has_every_verdict_with_its_claim_and_cells(written, found):
     assert one["cells"] == ["sngan/cifar10-cnn"]
     assert one["claim"]["printed"] == one["verdict"]["paper"] == "25.5"
     assert len(one["verdict"]["interval"]) == 2
-    assert {c["kind"] for c in content["statements"]} <= {"prints_none", "conflict", "misquotation"}
+    assert {c["kind"] for c in content["statements"]} <= {
+        "prints_none",
+        "observation",
+        "conflict",
+        "misquotation",
+    }
 
 
 def test_markdown_and_latex_have_the_same_verdicts(written, found):

@@ -28,7 +28,7 @@ FOR = {
 }
 """Suite → the claims it is for."""
 ORDER = ["wgan/cifar10", "dcgan/cifar10", "wgan_gp/cifar10-cnn-rmsprop", "wgan_gp/cifar10-cnn"]
-"""Of rising scores, as in Figure 3 (where DCGAN is in no ordering)."""
+"""Of rising scores, as in Figure 3 (where DCGAN is comparable to gradient penalty)."""
 
 
 def records(suite, tmp_path, value_of):
