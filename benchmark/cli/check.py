@@ -35,7 +35,7 @@ def finding(function: F) -> F:
             "reference_file",
             type=click.Path(path_type=Path, dir_okay=False),
             metavar="FILE",
-            help="The accepted records; default: OUT/reference/SUITE.json.",
+            help="The accepted records; default: OUT/reference/SUITE.json, or those that came with ganbench.",
         ),
         click.option(
             "--from",
@@ -127,10 +127,8 @@ def check(
     chosen = narrowed(suite, patterns, seeds, alpha, confirm_with)
     summary_file = _summary_file(summary)
     waivers = (*chosen.waiver, *_waivers(waivers_file))
-    where = reference_file or accepted.path_of(chosen, out)
+    where = accepted.find(chosen, out, reference_file)
     reference = accepted.read(where)
-    if reference is None and reference_file:
-        raise UserError("there is no such file", where=f"--reference {reference_file}")
     if reference is not None and patterns:
         reference = [r for r in reference if any(fnmatchcase(r["experiment"], p) for p in patterns)]
     places = folders or (out / "runs",)
@@ -240,5 +238,5 @@ def _advice(suite: Suite, found: Selection, places: tuple[Path, ...], against: s
         below = ", ".join(map(str, places))
         return f"Looked below {below}. Run it (ganbench run {suite.name}), or say --from DIR"
     if against == "reference":
-        return f"Look at the report, then: ganbench accept {suite.name}"
+        return "Get it from where the suite was accepted, and say --reference FILE; docs/gate.md"
     return "Nothing to do: docs/gate.md says what makes a claim comparable"

@@ -63,7 +63,7 @@ def _compare(device: str, suite: str, out: Path) -> int:
     from benchmark.cli.text import print_text
     from benchmark.judging import accepted
 
-    path = accepted.path_of(suites.load(suite), out)
+    path = accepted.find(suites.load(suite), out)
     records = accepted.read(path)
     if records is None:
         print_text(f"{path}: nothing was accepted yet, so any machine will do. This one: {device}")

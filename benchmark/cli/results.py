@@ -63,7 +63,7 @@ def reference_of(suite: Suite, out: Path) -> Sequence[Mapping[str, Any]]:
     from benchmark.judging import accepted
 
     try:
-        return accepted.read(accepted.path_of(suite, out)) or ()
+        return accepted.read(accepted.find(suite, out)) or ()
     except UserError as error:
         note(f"The reference is left out of the verdicts: {error}")
         return ()

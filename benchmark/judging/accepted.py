@@ -7,14 +7,15 @@ of the file shows what was accepted in place of what.
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import benchmark
 from benchmark.errors import UserError
 from benchmark.records import atomic, record
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
-    from pathlib import Path
 
     from benchmark.suites import Suite
 
@@ -23,9 +24,32 @@ if TYPE_CHECKING:
 SCHEMA_VERSION = 1
 
 
+SHIPPED = Path(benchmark.__file__).with_name("reference")
+"""In an installed package; a checkout has them in `results/reference`."""
+
+
 def path_of(suite: Suite, out: Path) -> Path:
-    """Where the reference of a suite lies by default."""
+    """Where `ganbench accept` puts the reference of a suite by default."""
     return out / "reference" / f"{suite.name}.json"
+
+
+def find(suite: Suite, out: Path, given: Path | None = None) -> Path:
+    """The reference to compare with: the one given, else that of the results folder, else ganbench's own.
+
+    Where there is none at all, the place in the results folder.
+
+    Raises:
+        UserError: the one given is not there.
+
+    """
+    if given:
+        if not given.is_file():
+            raise UserError("there is no such file", where=f"--reference {given}")
+        return given
+    own = path_of(suite, out)
+    folder = SHIPPED if SHIPPED.is_dir() else SHIPPED.parents[1] / "results" / "reference"
+    shipped = folder / own.name
+    return shipped if not own.is_file() and shipped.is_file() and suite.comes_with_ganbench else own
 
 
 def read(path: Path) -> list[dict[str, Any]] | None:
@@ -46,7 +70,7 @@ def read(path: Path) -> list[dict[str, Any]] | None:
 
 def parse(text: str, where: str) -> list[dict[str, Any]]:
     """The records of a reference's text; raises as `read` does."""
-    again = "Take it from git, or accept again: ganbench accept"
+    again = "Take it from git, or make it again from runs that you believe in"
     try:
         content = json.loads(text)
         version, records = content["schema_version"], content["records"]

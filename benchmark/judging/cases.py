@@ -6,7 +6,7 @@ from collections import defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-from benchmark.judging import gate
+from benchmark.judging.cell_test import run_value
 from benchmark.records.quantities import integers
 from benchmark.records.summary import summarise
 
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from benchmark.judging.against_paper import Judged
+    from benchmark.judging.decision import Decision, Outcome
     from benchmark.judging.selection import Broken, Selection
     from benchmark.judging.statistics import Interval
     from benchmark.records.summary import Spread
@@ -27,12 +28,13 @@ Mark = Literal["error", "fail", "warn", "skip", "pass"]
 nothing could be said, or it was waived."""
 MARKS: tuple[Mark, ...] = ("error", "fail", "warn", "skip", "pass")
 
-_GATE: Mapping[gate.Outcome, Mark] = {
+_GATE: Mapping[Outcome, Mark] = {
     "unchanged": "pass",
     "improved": "warn",
     "no-evidence": "skip",
     "regressed": "fail",
     "nondeterministic": "fail",
+    "departed": "fail",
     "missing": "fail",
 }
 _PAPER: Mapping[str, Mark] = {
@@ -48,7 +50,10 @@ _PAPER: Mapping[str, Mark] = {
 
 @dataclass(frozen=True, kw_only=True)
 class Case:
-    """One rule about one thing. `difference` is positive where it is worse, with its 90 % interval."""
+    """One rule about one thing. `difference` is positive where it is worse, with its 90 % interval.
+
+    `starts`: whether its runs start as the accepted ones, where that was compared.
+    """
 
     experiment: str
     name: str
@@ -60,23 +65,26 @@ class Case:
     ours: str = ""
     theirs: str = ""
     difference: str = ""
+    starts: bool | None = None
 
 
-def values(d: gate.Decision, sides: Sequence[Sequence[Record]], suite: Suite) -> tuple[str, str]:
+def values(d: Decision, sides: Sequence[Sequence[Record]], suite: Suite) -> tuple[str, str]:
     """What was compared, ours and the reference's; where bits decided, all seeds that there are."""
     if d.current is not None or d.reference is not None:
         return _mean(d.current, d.n_current), _mean(d.reference, d.n_reference)
     values = [
-        [gate.run_value(r, d.protocol, d.metric, suite.gate.points) for r in side if r["cell_id"] == d.cell]
+        [run_value(r, d.protocol, d.metric, suite.gate.points) for r in side if r["cell_id"] == d.cell]
         for side in sides
     ]
     ours, theirs = (_spread(summarise([x for x in side if x is not None])) for side in values)
     return ours, theirs
 
 
-def decision(d: gate.Decision, strict: bool, ours: str, theirs: str) -> Case:
+def decision(d: Decision, strict: bool, ours: str, theirs: str) -> Case:
     """Of the gate."""
-    mark = "fail" if d.fails(strict=strict) else "skip" if d.waiver else _GATE[d.outcome]
+    mark: Mark = "fail" if d.fails(strict=strict) else "skip" if d.waiver else _GATE[d.outcome]
+    if d.warns and not d.waiver:
+        mark = "warn"
     return Case(
         experiment=d.experiment,
         name=d.name,
@@ -88,6 +96,7 @@ def decision(d: gate.Decision, strict: bool, ours: str, theirs: str) -> Case:
         ours=ours,
         theirs=theirs,
         difference=_difference(d.worse_by, d.interval),
+        starts=d.starts,
     )
 
 

@@ -96,7 +96,7 @@ def against_reference(
             strict=rules.strict,
         )
         details = {"gate": found.as_dict()}
-        if all(d.outcome == "no-evidence" and d.p is None for d in found.decisions):
+        if all(d.outcome == "no-evidence" and d.p is None and not d.starts for d in found.decisions):
             why = f"nothing can be compared: {found.decisions[0].reason}"
         sides = (records, reference)
         cases += [decision(d, rules.strict, *values(d, sides, suite)) for d in found.decisions]
@@ -195,9 +195,22 @@ def _conclusion(suite: Suite, against: Against, cases: Sequence[Case], code: int
     counts: dict[str, int] = defaultdict(int)
     for case in cases:
         counts[case.outcome] += 1
-    tally = ", ".join(f"{n} {outcome}" for outcome, n in counts.items())
+    tally = ", ".join(f"{n} {_tallied(outcome, cases)}" for outcome, n in counts.items())
     word = {0: "passed", 1: "failed", 3: "failed, runs have no result", 4: "nothing to judge"}[code]
+    if code == 0 and any(case.mark == "skip" for case in cases):
+        word = "nothing failed"
     return f"{head}: {word}" + (f" ({why})" if why else "") + (f": {tally}." if tally else ".")
+
+
+def _tallied(outcome: str, cases: Sequence[Case]) -> str:
+    """The outcome for a headline: what was not decided is called so, and what is known of it all the same."""
+    if outcome != "no-evidence":
+        return outcome
+    starts = [case.starts for case in cases if case.outcome == outcome]
+    alike = sum(start is True for start in starts)
+    if not alike:
+        return "undecided"
+    return f"undecided ({'all' if alike == len(starts) else alike} start as accepted)"
 
 
 def _distinct(cases: Sequence[Case]) -> tuple[Case, ...]:

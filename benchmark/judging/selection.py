@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 _NOT_IDENTITY = ("title", "note", "comparable_with_papers")
 """Fields of a protocol that are words, or follow from weights that need not be here."""
 
-Trouble = Literal["failed", "damaged", "unfinished", "nondeterministic"]
+Trouble = Literal["failed", "damaged", "unfinished", "nondeterministic", "repeated"]
 
 
 @dataclass(frozen=True)
@@ -73,16 +73,39 @@ def select(suite: Suite, folders: Iterable[Path], seeds: Collection[int]) -> Sel
             continue
         if spec["sources"] != code[spec["experiment"]["name"]] or not _of_protocols_now(spec):
             stale += 1
-        elif record:
+        elif record and record["run_id"] == identity.run_id(spec):
             found.append(LoadedRecord(record, directory))
         else:
-            broken.append(_without_record(spec, directory))
+            not_its_own = "its run_id is not that of its spec" if record else ""
+            broken.append(_without_record(spec, directory, not_its_own))
     kept, notes, contradictions = one_per_seed(found)
+    contradictions += _repeated(kept)
     there = {(run.record["cell_id"], run.record["seed"]) for run in kept}
     left = [b for b in broken if (b.cell, b.seed) not in there]
     if stale:
         notes = [f"{plural(stale, 'run')} of other code or protocols not counted", *notes]
     return Selection(tuple(kept), (*left, *contradictions), stale, tuple(notes))
+
+
+def _repeated(runs: Sequence[LoadedRecord]) -> list[Broken]:
+    """Runs of one experiment that ended in the same weights or losses under different seeds.
+
+    Either something ignores the seed, or a record was copied; as n seeds they would be n times the same.
+    """
+    first: dict[tuple[str, str, str], int] = {}
+    found: list[Broken] = []
+    for run in runs:
+        record = run.record
+        for what in ("generator_weights", "losses"):
+            digest = record["digests"].get(what)
+            seed = first.setdefault((record["experiment"], what, str(digest)), record["seed"])
+            if digest and seed != record["seed"]:
+                reason = f"has the {what.replace('_', ' ')} of seed {seed}: an ignored seed, or a copy"
+                found.append(
+                    Broken(record["experiment"], record["seed"], record["cell_id"], "repeated", reason)
+                )
+                break
+    return found
 
 
 def one_per_seed(runs: Sequence[LoadedRecord]) -> tuple[list[LoadedRecord], list[str], list[Broken]]:
@@ -178,7 +201,7 @@ def _of_protocols_now(spec: Mapping[str, Any]) -> bool:
     return True
 
 
-def _without_record(spec: dict[str, Any], directory: Path) -> Broken:
+def _without_record(spec: dict[str, Any], directory: Path, why: str) -> Broken:
     state = store.state(directory)
     trouble: Trouble = "failed" if state.name == "failed" else "unfinished"
     if (directory / "record.json").exists():
@@ -187,7 +210,9 @@ def _without_record(spec: dict[str, Any], directory: Path) -> Broken:
         cell = identity.cell_id(spec)
     except (KeyError, TypeError, AttributeError):  # damaged
         cell = ""
-    return Broken(spec["experiment"]["name"], spec["seed"], cell, trouble, f"{state.text()}, see {directory}")
+    return Broken(
+        spec["experiment"]["name"], spec["seed"], cell, trouble, f"{why or state.text()}, see {directory}"
+    )
 
 
 def _finished(runs: Iterable[LoadedRecord]) -> str:

@@ -149,6 +149,19 @@ def pooled(reference: Sequence[float], current: Sequence[float]) -> Comparison:
     return Comparison(fmean(current) - fmean(reference), error, len(reference) + len(current) - 2)
 
 
+def paired(first: Sequence[float], second: Sequence[float]) -> Comparison:
+    """The mean of second − first by pairs: SE = s_d/√n, ν = n−1. For equal seeds, whose draws are equal.
+
+    Raises:
+        ValueError: they are not as many.
+        statistics.StatisticsError: fewer than two pairs.
+
+    """
+    differences = [b - a for a, b in zip(first, second, strict=True)]
+    n = len(differences)
+    return Comparison(fmean(differences), stdev(differences) / math.sqrt(n), n - 1)
+
+
 def welch(first: Sequence[float], second: Sequence[float]) -> Comparison:
     """The difference second − first with variances of their own, ν after Welch and Satterthwaite.
 

@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 _FOLDER = Path(__file__).parent
+_NO_KEYS = ("name", "comes_with_ganbench")
 _OPTIONAL = ("note", "dataset", "budgets", "gate", "waiver")
 
 
@@ -70,6 +71,7 @@ class Suite:
     budgets: Mapping[str, OwnBudget] = field(default_factory=dict)
     gate: GateTable = field(default_factory=GateTable)
     waiver: tuple[Mapping[str, Any], ...] = ()
+    comes_with_ganbench: bool = False
 
     def budget(self, experiment: str) -> int:
         """G-iterations of one experiment; `UserError` where the suite wants the paper's and it has none."""
@@ -151,7 +153,7 @@ def load(name_or_file: str) -> Suite:
 
 def _checked(content: dict[str, Any], path: Path) -> Suite:
     where = str(path)
-    known = [field.name for field in dataclasses.fields(Suite) if field.name != "name"]
+    known = [field.name for field in dataclasses.fields(Suite) if field.name not in _NO_KEYS]
     for key in content:
         if key not in known:
             raise UserError(f"unknown key '{key}'", where=where, do=did_you_mean(key, known))
@@ -173,6 +175,7 @@ def _checked(content: dict[str, Any], path: Path) -> Suite:
     chosen = experiments.matching(patterns, baselines.names(), f"{where}: experiments")
     return Suite(
         name=path.stem,
+        comes_with_ganbench=path.parent == _FOLDER,
         title=_string(content["title"], "title", where),
         experiments=chosen,
         seeds=parse_seeds(content["seeds"], where=f"{where}: seeds"),

@@ -141,7 +141,8 @@ from pathlib import Path
 from statistics import fmean, stdev
 from benchmark.records import store
 from benchmark import suites
-from benchmark.judging.gate import EFFECTS, run_value
+from benchmark.judging.cell_test import run_value
+from benchmark.suites.gate_table import EFFECTS
 suite = suites.load(sys.argv[2])
 records = [store.read_record(path) for path in store.records_below(Path(sys.argv[1]) / "runs")]
 rows = []

@@ -30,14 +30,24 @@ def accept():
     return of
 
 
+SHIPPED = Path(__file__).parents[3] / "results" / "reference" / "quick.json"
 HERE = environment.describe("cpu")["device"]
 CALL = ("env", "--device", "cpu", "--like-reference", "quick")
 
 
 def test_without_a_reference_any_machine_will_do(ganbench):
-    code, stdout, _ = ganbench(*CALL)
+    code, stdout, _ = ganbench(*CALL[:-1], "parzen")
     assert code == 0
     assert "nothing was accepted yet" in stdout
+
+
+def test_the_reference_that_comes_with_ganbench_counts_where_there_is_no_other(ganbench, accept):
+    (made_on,) = {r["provenance"]["environment"]["device"] for r in accepted.read(SHIPPED)}
+    code, stdout, _ = ganbench(*CALL)
+    assert code == (made_on != HERE)
+    assert made_on in " ".join(stdout.split())
+    accept("NVIDIA L4")
+    assert "NVIDIA L4" in " ".join(ganbench(*CALL)[1].split())
 
 
 def test_the_same_model_passes(ganbench, accept):

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from benchmark.errors import UserError
-from benchmark.judging import gate, statistics
+from benchmark.judging import cell_test, gate, statistics
 from benchmark.suites import gate_table
 from benchmark.suites.waivers import read_waivers
 
@@ -136,11 +136,11 @@ def test_higher_is_better_for_the_inception_score():
 
 
 def test_a_run_counts_by_the_mean_of_its_last_evaluations_not_by_the_untrained_network():
-    assert gate.run_value(record(3.0, 0, curve=[100.0, 1.0, 2.0, 6.0]), "p", "fid") == 3
-    assert gate.run_value(record(3.0, 0, curve=[4.0, 6.0]), "p", "fid") == 5
-    assert gate.run_value(record(3.0, 0, curve=[1.0, None, 6.0]), "p", "fid") is None
-    assert gate.run_value(record(3.0, 0, curve=[1.0, None, 6.0]), "p", "fid", points=1) == 6
-    assert gate.run_value(record(None, 0), "p", "fid") is None
+    assert cell_test.run_value(record(3.0, 0, curve=[100.0, 1.0, 2.0, 6.0]), "p", "fid") == 3
+    assert cell_test.run_value(record(3.0, 0, curve=[4.0, 6.0]), "p", "fid") == 5
+    assert cell_test.run_value(record(3.0, 0, curve=[1.0, None, 6.0]), "p", "fid") is None
+    assert cell_test.run_value(record(3.0, 0, curve=[1.0, None, 6.0]), "p", "fid", points=1) == 6
+    assert cell_test.run_value(record(None, 0), "p", "fid") is None
 
 
 def test_one_seed_each_is_no_evidence_and_one_against_several_is_tested():

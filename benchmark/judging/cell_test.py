@@ -1,0 +1,235 @@
+"""One cell on both sides of the gate: what bits decide, and the comparison of means where they do not."""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from dataclasses import dataclass, replace
+from statistics import fmean
+from typing import TYPE_CHECKING, Any
+
+from benchmark.judging import statistics
+from benchmark.judging.decision import Decision
+from benchmark.records.cells import score
+from benchmark.records.quantities import integers, plural
+from benchmark.records.record import comparable_part
+from benchmark.suites.gate_table import POINTS
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator, Mapping, Sequence
+
+    from benchmark.judging.decision import Outcome
+
+    Record = Mapping[str, Any]
+
+PAIRS = 3
+"""Seeds that both sides must have for a comparison by seed."""
+LOWER_IS_BETTER = ("fid", "kid")
+_NOT_RESULTS = ("schema_version", "run_id", "env_id", "spec")
+
+
+@dataclass(frozen=True)
+class Rules:
+    """What `gate.gate` was given."""
+
+    alpha: float
+    effects: Mapping[str, float]
+    points: int
+
+
+@dataclass(frozen=True)
+class Pair:
+    """One cell on both sides. `tested` are the current records that p-values may be computed from."""
+
+    cell: str
+    reference: tuple[Record, ...]
+    current: tuple[Record, ...]
+    tested: tuple[Record, ...]
+    elsewhere: bool
+    """Whether there are current records of the same experiment in another cell."""
+
+    @property
+    def experiment(self) -> str:
+        """``baseline/experiment``."""
+        return str((self.reference or self.current)[0]["experiment"])
+
+    def without(self, seeds: Collection[int]) -> Pair:
+        """Tested without these seeds."""
+        return replace(self, tested=tuple(r for r in self.tested if r["seed"] not in seeds))
+
+    def absent(self, seeds: Collection[int]) -> tuple[int, ...]:
+        """Those of the seeds of which there is no current record."""
+        return tuple(sorted(set(seeds) - {r["seed"] for r in self.current}))
+
+
+@dataclass(frozen=True)
+class Test:
+    """A decision that is made, or the comparison it has to be made by and the effect it must exceed."""
+
+    decision: Decision
+    comparison: statistics.Comparison | None = None
+    effect: float = 0.0
+
+
+def by_cell(reference: Sequence[Record], current: Sequence[Record]) -> Iterator[Pair]:
+    """Every cell of either side; `ValueError` for two records of one seed on one side."""
+    sides: list[dict[str, list[Record]]] = []
+    for records in (reference, current):
+        cells: dict[str, list[Record]] = defaultdict(list)
+        for record in sorted(records, key=lambda r: int(r["seed"])):
+            cells[record["cell_id"]].append(record)
+        for cell, own in cells.items():
+            if len({r["seed"] for r in own}) < len(own):
+                raise ValueError(f"two records of one seed in cell {cell[:12]}")
+        sides.append(cells)
+    experiments = {record["experiment"] for record in current}
+    for cell in sorted(set(sides[0]) | set(sides[1])):
+        then, now = tuple(sides[0].get(cell, ())), tuple(sides[1].get(cell, ()))
+        yield Pair(cell, then, now, now, (then or now)[0]["experiment"] in experiments)
+
+
+def tests(pair: Pair, rules: Rules) -> list[Test]:
+    """One per gated metric of the cell; always as many, whatever seeds are tested."""
+    first = (pair.reference or pair.current)[0]
+    metrics = [(p["name"], m) for p in first["spec"]["protocols"] for m in p["metrics"] if m in rules.effects]
+    same = _by_bits(pair)
+    tests = []
+    for protocol, metric in metrics or [("", "")]:
+        base = Decision(
+            cell=pair.cell,
+            experiment=first["experiment"],
+            protocol=protocol,
+            metric=metric,
+            outcome="no-evidence",
+            reason="it has no metric that is gated",
+        )
+        if same:
+            tests.append(Test(replace(base, outcome=same[0], reason=same[1])))
+        else:
+            tests.append(_by_values(pair, base, rules) if metric else Test(base))
+    return tests
+
+
+def _by_bits(pair: Pair) -> tuple[Outcome, str] | None:
+    """What can be said without statistics (§2.7, "exact path first"), of all metrics at once."""
+    if not pair.reference:
+        return "no-evidence", "there is no reference of this cell yet: accept one"
+    if not pair.tested:
+        other = "; those of this experiment have other settings, data, budget or protocols"
+        return "missing", "no current record" + (other if pair.elsewhere and not pair.current else "")
+    accepted = {(r["run_id"], r["env_id"]): r for r in pair.reference}
+    for record in pair.current:
+        twin = accepted.get((record["run_id"], record["env_id"]))
+        if twin and (differs := _difference(twin, record)):
+            same_run = f"seed {record['seed']}: the same run in the same environment"
+            return "nondeterministic", f"{same_run} gave another {', '.join(differs)}"
+    if not fresh(pair):
+        return "unchanged", f"bit for bit the reference's: seeds {integers(r['seed'] for r in pair.tested)}"
+    return None
+
+
+def fresh(pair: Pair) -> list[Record]:
+    """The tested records that are not bit for bit the accepted one of their seed, whatever code made them.
+
+    Copies are no further draws, so they have no place in a two-sample test.
+    """
+    accepted = {r["seed"]: r for r in pair.reference}
+    return [r for r in pair.tested if r["seed"] not in accepted or _difference(accepted[r["seed"]], r)]
+
+
+def _difference(a: Record, b: Record) -> list[str]:
+    """The parts of two records that differ although the computation may have been the same."""
+    one, other = comparable_part(a), comparable_part(b)
+    return [k for k in one if k not in _NOT_RESULTS and one[k] != other.get(k)]
+
+
+def _by_values(pair: Pair, base: Decision, rules: Rules) -> Test:
+    """The comparison of means (§2.7), unless seeds without a result or too few forbid it."""
+    sides = [
+        [run_value(record, base.protocol, base.metric, rules.points) for record in side]
+        for side in (pair.reference, pair.tested, fresh(pair))
+    ]
+    then, _, now = ([x for x in side if x is not None] for side in sides)
+    was, seen = sides[0].count(None), sides[1].count(None)
+    base = replace(
+        base,
+        reference=fmean(then) if then else None,
+        current=fmean(now) if now else None,
+        n_reference=len(then),
+        n_current=len(now),
+    )
+    said = f"{seen} of {len(sides[1])} seeds without a result, in the reference {was} of {len(sides[0])}"
+    unstable_then = statistics.too_many_lost(was, len(sides[0]))
+    unstable_now = statistics.too_many_lost(seen, len(sides[1]))
+    if unstable_now and not unstable_then:
+        return Test(replace(base, outcome="regressed", reason=said))
+    if unstable_then or not then or not now:
+        return Test(replace(base, reason=said))
+    if len(then) + len(now) < 3:
+        return Test(replace(base, reason="one seed on each side tells nothing of the spread over seeds"))
+    comparison, paired = _compared(pair, base, rules, then, now)
+    sign = 1 if base.metric in LOWER_IS_BETTER else -1
+    comparison = comparison._replace(difference=sign * comparison.difference)
+    base = replace(
+        base,
+        worse_by=comparison.difference,
+        interval=statistics.interval(*comparison),
+        reason=(f"; {said}" if was or seen else "") + (f"; {paired}" if paired else ""),
+    )
+    effect = rules.effects[base.metric] * abs(fmean(then))
+    return Test(replace(base, settled=_settled(comparison, len(then), len(now), effect)), comparison, effect)
+
+
+def _compared(
+    pair: Pair, base: Decision, rules: Rules, then: Sequence[float], now: Sequence[float]
+) -> tuple[statistics.Comparison, str]:
+    """By seed where enough are common and drawn alike, which is fixed before any value is looked at.
+
+    Same seed, same draws, same data: final scores are correlated, so differences of pairs spread less.
+    """
+    accepted = {r["seed"]: r for r in pair.reference}
+    both = [(accepted[r["seed"]], r) for r in fresh(pair) if r["seed"] in accepted]
+    alike = all(_draws(then) == _draws(now) != {} for then, now in both)
+    values = [
+        [run_value(r, base.protocol, base.metric, rules.points) for r in side]
+        for side in zip(*both, strict=True)
+    ]
+    finite = [(a, b) for a, b in zip(*values, strict=True) if a is not None and b is not None]
+    if not alike or len(finite) < PAIRS:
+        return statistics.pooled(then, now), ""
+    return statistics.paired(*zip(*finite, strict=True)), f"{len(finite)} seeds in pairs"
+
+
+def _draws(record: Record) -> dict[str, str]:
+    """The sources that decide what a seed draws."""
+    sources = record["spec"]["sources"]
+    if not isinstance(sources, dict):
+        return {}
+    return {name: digest for name, digest in sources.items() if "draws" in name}
+
+
+def _settled(comparison: statistics.Comparison, n_then: int, n_now: int, effect: float) -> str:
+    """How many more seeds would bring the 90 % interval within twice the minimum effect, if D and sd stay."""
+    paired = comparison.df == n_now - 1
+    share = 1 / n_now if paired else 1 / n_then + 1 / n_now
+    sd = comparison.standard_error / math.sqrt(share)
+    room = abs(2 * effect - abs(comparison.difference))
+
+    def half_width(n: int) -> float:
+        error, df = (1 / n, n - 1) if paired else (1 / n_then + 1 / n, n_then + n - 2)
+        return statistics.t_quantile(0.95, df) * sd * math.sqrt(error)
+
+    n = statistics.fewest(half_width, room)
+    if n is None:
+        return f"no number of seeds would settle the end with {n_then} in the reference"
+    return f"{plural(max(n - n_now, 1), 'more seed')} would settle the end"
+
+
+def run_value(record: Record, protocol: str, metric: str, points: int = POINTS) -> float | None:
+    """The mean of a run's last evaluations, but for that at 0; None if one has no finite score."""
+    if record["status"] != "done":
+        return None
+    curve = [point for point in record["curve"] if point["gen_iters"]] or record["curve"]
+    values = [score(point, protocol, metric) for point in curve[-points:]]
+    finite = [x for x in values if x is not None]
+    return fmean(finite) if finite and len(finite) == len(values) else None
