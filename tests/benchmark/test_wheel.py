@@ -45,6 +45,9 @@ def test_the_wheel_has_every_file_that_is_read(wheel):
         "baselines/catalogue.json",
     } <= expected
     assert expected <= found
+    references = {path.name for path in (ROOT / "results" / "reference").glob("*.json")}
+    assert "quick.json" in references
+    assert {f"benchmark/reference/{name}" for name in references} <= found
 
 
 @pytest.mark.slow
