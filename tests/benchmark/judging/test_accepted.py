@@ -86,7 +86,7 @@ def change(path, edit):
 def test_edited_files_are_refused(edit, message, path):
     accepted.write(path, "small", RECORDS)
     change(path, edit)
-    with pytest.raises(UserError, match="ganbench accept") as caught:
+    with pytest.raises(UserError, match="Take it from git") as caught:
         accepted.read(path)
     assert message in str(caught.value)
     assert str(path) in str(caught.value)
