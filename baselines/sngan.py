@@ -215,11 +215,24 @@ def players(s: SnganSettings, generator: nn.Module, critic: nn.Module) -> Player
     for module in generator.modules():
         if isinstance(module, nn.BatchNorm1d | nn.BatchNorm2d) and module.running_var is not None:
             module.running_var.zero_()  # Chainer 3 starts the running variance at 0, torch at 1
+            module.register_forward_hook(_average_with_eps)
     g, c = (
         EpsHatAdam(network.parameters(), lr=s.learning_rate, betas=(s.beta1, s.beta2))
         for network in (generator, critic)
     )
     return Players(generator, critic, g, c)
+
+
+def _average_with_eps(norm: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:  # noqa: ARG001
+    """Chainer 3 adds ε to a batch's variance before averaging it; torch adds it only where it divides.
+
+    So do the released code's numbers, computed on a CPU; on a GPU Chainer may leave the average to cuDNN.
+    """
+    assert isinstance(norm, nn.BatchNorm1d | nn.BatchNorm2d)
+    if norm.training and norm.running_var is not None:
+        n = inputs[0].numel() / norm.num_features
+        # `data`: torch's own update of the running variance does not count as a change of it either.
+        norm.running_var.data.add_((norm.momentum or 0.0) * norm.eps * n / (n - 1))
 
 
 # --- One generator iteration --------------------------------------------------------------------------

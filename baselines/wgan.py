@@ -10,7 +10,7 @@ Where paper and code differ the code is followed:
   * the code's critic D descends D(x) − D(G(z)); here f = −D ascends the paper's f(x) − f(G(z)). The two are
     the same run, since weights start from a symmetric distribution and clipping and RMSprop are symmetric.
 `wgan/cifar10` is another network: the clipping mode of the WGAN-GP authors' CIFAR-10 script, which clips
-after the step. The WGAN paper has no CIFAR-10 result.
+after the step (tests/golden/wgangp_cifar_wgan). The WGAN paper has no CIFAR-10 result.
 """
 
 from __future__ import annotations

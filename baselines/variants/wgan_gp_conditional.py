@@ -1,7 +1,7 @@
 """WGAN-GP on CIFAR-10 with labels (Table 3, supervised): ``gan_cifar_resnet.py`` as released, an AC-GAN.
 
-There are no golden vectors of this run. Its networks are those of `baselines.wgan_gp` but for the norms that
-know the class and the critic's class head.
+Tested against that code's own numbers (tests/golden/wgangp_resnet_cond). Its networks are those of
+`baselines.wgan_gp` but for the norms that know the class and the critic's class head.
 """
 
 from __future__ import annotations

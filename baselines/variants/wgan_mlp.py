@@ -1,6 +1,7 @@
 """WGAN with MLPs on LSUN bedrooms (Fig. 3, upper left and bottom; Fig. 7): released ``--mlp_G``, ``--mlp_D``.
 
-The networks are those of ``models/mlp.py``, tested against that code's own numbers (tests/golden/wgan_mlp64).
+The networks are those of ``models/mlp.py``, tested against that code's own numbers (tests/golden/wgan_mlp64
+and wgan_mlpG_dcganD64).
 """
 
 from __future__ import annotations

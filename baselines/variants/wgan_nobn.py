@@ -1,4 +1,7 @@
-"""WGAN on LSUN bedrooms, no batch norm in the generator (Fig. 6): constant width, or released ``--noBN``."""
+"""WGAN on LSUN bedrooms, no batch norm in the generator (Fig. 6): constant width, or released ``--noBN``.
+
+The latter is tested against the released code's own numbers (tests/golden/wgan_nobnG_dcgan64).
+"""
 
 from __future__ import annotations
 

@@ -1,8 +1,4 @@
-"""WGAN-GP on CIFAR-10 with labels.
-
-There are no golden vectors of this run (of its layers there are); what it computes is checked against the
-formulas written out here.
-"""
+"""WGAN-GP on CIFAR-10 with labels, against the formulas written out here; golden vectors are elsewhere."""
 
 import math
 
