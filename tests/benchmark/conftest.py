@@ -37,43 +37,33 @@ class Command:
         )
 
     def until(self, condition):
-        """What `condition` returns as soon as it is true; fails when the command ends or hangs before."""
+        """What `condition` returns as soon as it is true; fails when the command ends before."""
         try:
-            return wait_for(lambda: self.process.poll() is not None or condition())
-        except TimeoutError:
-            self.process.terminate()
+            while self.process.poll() is None:
+                if value := condition():
+                    return value
+                time.sleep(0.02)
+        except BaseException:  # the test was ended
+            self.process.kill()
             raise
-        finally:
-            if self.process.poll() is not None:
-                pytest.fail(f"ended before its time: {self.end()}")
+        pytest.fail(f"ended before its time: {self.end()}")
 
     def interrupt(self):
         self.process.send_signal(signal.SIGINT)
 
     def end(self):
         """Exit code, stdout, stderr."""
-        out, err = self.process.communicate(timeout=120)
+        try:
+            out, err = self.process.communicate()
+        except BaseException:  # the test was ended
+            self.process.kill()
+            raise
         return self.process.returncode, out, err
-
-
-def wait_for(condition, seconds=60.0):
-    """What `condition` returns as soon as it is true."""
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        if value := condition():
-            return value
-        time.sleep(0.02)
-    raise TimeoutError
 
 
 @pytest.fixture(scope="session")
 def ganbench():
     return Command
-
-
-@pytest.fixture(scope="session")
-def wait():
-    return wait_for
 
 
 @pytest.fixture(scope="session")

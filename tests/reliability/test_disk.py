@@ -4,7 +4,6 @@ import os
 import shutil
 import subprocess
 import sys
-import time
 
 import pytest
 
@@ -63,7 +62,7 @@ def test_a_folder_that_cannot_be_written_is_refused_at_once(ganbench, suite, row
     row("results folder cannot be written", 2, ended.line("--out"), "nothing was begun")
 
 
-def test_a_folder_that_vanishes_fails_its_runs(suite, tmp_path, ganbench, row):
+def test_a_folder_that_vanishes_fails_its_runs(suite, tmp_path, ganbench, row, wait):
     command = [sys.executable, "-m", "benchmark", "run", suite, "--device", "cpu", "--seeds", "0"]
     process = subprocess.Popen(
         [*command, "--budget", "4000"],
@@ -73,12 +72,10 @@ def test_a_folder_that_vanishes_fails_its_runs(suite, tmp_path, ganbench, row):
         text=True,
     )
     runs = tmp_path / "results" / "runs"
-    deadline = time.monotonic() + 60
-    while not list(runs.glob("gan/digits/*/samples/*.png")) and time.monotonic() < deadline:
-        time.sleep(0.05)
+    wait(lambda: list(runs.glob("gan/digits/*/samples/*.png")))
     runs.rename(tmp_path / "elsewhere")
     shutil.rmtree(tmp_path / "elsewhere")
-    _, stderr = process.communicate(timeout=60)
+    _, stderr = process.communicate()
     assert process.returncode == 3
     assert "Traceback" not in stderr
     line = next(line for line in stderr.splitlines() if "vanished" in line)

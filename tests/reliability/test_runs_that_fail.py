@@ -5,7 +5,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 
 import pytest
 
@@ -54,17 +53,16 @@ def test_divergence_and_lack_of_memory_stop_no_other_run(ganbench, tmp_path, row
 
 
 @pytest.mark.slow
-def test_a_run_killed_by_the_system_is_told_and_goes_on(ganbench, suite, expected, bits_of, tmp_path, row):
+def test_a_run_killed_by_the_system_is_told_and_goes_on(
+    ganbench, suite, expected, bits_of, tmp_path, row, wait
+):
     command = [sys.executable, "-m", "benchmark", "run", suite, "--device", "cpu", "--seeds", "0"]
     process = subprocess.Popen(
         command, cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
     )
-    deadline = time.monotonic() + 60
-    while not (found := list(tmp_path.rglob("events.jsonl"))) or not found[0].stat().st_size:
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
-    os.kill(store.last_event(found[0].parent)["pid"], signal.SIGKILL)
-    _, stderr = process.communicate(timeout=60)
+    (events, *_) = wait(lambda: [p for p in tmp_path.rglob("events.jsonl") if store.last_event(p.parent)])
+    os.kill(store.last_event(events.parent)["pid"], signal.SIGKILL)
+    _, stderr = process.communicate()
     assert process.returncode == 3
     line = next(line for line in stderr.splitlines() if "killed by SIGKILL" in line)
     assert ganbench("run", suite, "--device", "cpu").code == 0

@@ -115,10 +115,10 @@ def picture():
 def mirrors():
     """Local HTTP servers: `mirrors(files, behaviour)` returns a base URL; `.requests` has what was asked for.
 
-    Behaviours: ``good``, ``slow`` (a little now and then), ``silent``, ``truncated``, ``other`` (another
-    file), ``missing`` (404), ``unframed`` (no Content-Length), ``encoded`` (gzip, it says).
+    Behaviours: ``good``, ``slow`` (a little now and then), ``silent`` (after a while), ``truncated``,
+    ``other`` (another file), ``missing`` (404), ``unframed`` (no Content-Length), ``encoded`` (says gzip).
     """
-    servers, requests = [], []
+    servers, requests, over = [], [], threading.Event()
 
     def start(files, behaviour="good"):
         class Handler(http.server.BaseHTTPRequestHandler):
@@ -137,7 +137,8 @@ def mirrors():
                     self.send_header("Content-Encoding", "x-gzip")
                 self.end_headers()
                 if behaviour == "silent":
-                    time.sleep(3)
+                    self.wfile.write(content[:10_000])
+                    over.wait()
                 elif behaviour == "slow":
                     step = -(-len(content) // 100)
                     for i in range(0, len(content), step):
@@ -163,6 +164,7 @@ def mirrors():
 
     start.requests = requests
     yield start
+    over.set()
     for server in servers:
         server.shutdown()
         server.server_close()

@@ -7,7 +7,6 @@ import signal
 import subprocess
 import sys
 import textwrap
-import time
 
 import numpy as np
 import pytest
@@ -231,20 +230,14 @@ SLOW_FETCH = """
             for part in train:
                 yield part
                 Path(sys.argv[1], "begun").touch()
-                time.sleep(float(sys.argv[2]))
+                while not Path(sys.argv[1], "go").exists():
+                    time.sleep(0.01)
         content.train = slowly()
         return content
     folder.read = read
     fetch.fetch("folder:" + sys.argv[1] + "/images", note=print)
     print(len(data.load("folder:" + sys.argv[1] + "/images", "train")))
 """
-
-
-def wait_for(path):
-    deadline = time.monotonic() + 60
-    while not path.exists():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
 
 
 @pytest.fixture
@@ -256,9 +249,9 @@ def images(tmp_path, picture):
     return tmp_path
 
 
-def test_killed_in_the_middle_leaves_nothing_that_counts(images):
-    process = subprocess.Popen([*script(SLOW_FETCH), str(images), "60"])
-    wait_for(images / "begun")
+def test_killed_in_the_middle_leaves_nothing_that_counts(images, wait):
+    process = subprocess.Popen([*script(SLOW_FETCH), str(images)])
+    wait((images / "begun").exists)
     process.send_signal(signal.SIGKILL)
     process.wait()
     name = f"folder:{images}/images"
@@ -269,15 +262,15 @@ def test_killed_in_the_middle_leaves_nothing_that_counts(images):
     assert not list(data.folder(name).glob("*.tmp"))
 
 
-def test_two_at_once_convert_once(images):
-    first = subprocess.Popen([*script(SLOW_FETCH), str(images), "1"], stdout=subprocess.PIPE, text=True)
-    wait_for(images / "begun")
-    second = subprocess.run(
-        [*script(SLOW_FETCH), str(images), "1"], stdout=subprocess.PIPE, text=True, check=True
-    )
+def test_two_at_once_convert_once(images, wait):
+    command, environment = [*script(SLOW_FETCH), str(images)], {**os.environ, "PYTHONUNBUFFERED": "1"}
+    first = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    wait((images / "begun").exists)
+    second = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment)
+    assert second.stdout.readline().endswith("another process is making it; waiting\n")
+    (images / "go").touch()
     assert first.communicate()[0].splitlines()[-1] == "3"
-    assert second.stdout.splitlines()[0].endswith("another process is making it; waiting")
-    assert second.stdout.splitlines()[-1] == "3"
+    assert second.communicate()[0].splitlines() == ["3"]
     assert (images / "conversions").read_text() == "x"
 
 

@@ -6,7 +6,6 @@ import os
 import signal
 import sys
 import threading
-import time
 
 import pytest
 
@@ -21,6 +20,8 @@ RECORD = json.dumps(
     )
 )
 FINISH = f"""echo '{RECORD}' >"$3/record.json"\n"""
+BUSY_UNTIL_STOPPED = """echo '{"gen_iters": 3}' >"$3/progress.json"; while :; do sleep 0.02; done"""
+"""What the engine has seen of it (`Screen.progressed`) was written by a child that has its traps."""
 
 
 @pytest.fixture(autouse=True)
@@ -45,6 +46,7 @@ class Screen:
     def progressed(self, run, progress):
         if progress:
             self.told.append(("progressed", run.seed))
+            (run.directory / "seen").touch()
 
     def postponed(self, run):
         self.running.discard(run.seed)
@@ -76,14 +78,23 @@ def execute(tmp_path, monkeypatch):
         interpreter.write_text(f'#!/bin/sh\ncase "$3" in\n{cases}\nesac\n')
         interpreter.chmod(0o700)
         monkeypatch.setattr(sys, "executable", str(interpreter))
-        screen = Screen()
-        try:
-            local.execute(runs, jobs=jobs, launch={"argv": ["ganbench"]}, display=screen, **options)
-        finally:
-            execute.screen, execute.directories = screen, [run.directory for run in runs]
-        return screen, execute.directories
+        execute.screen, execute.directories = Screen(), [run.directory for run in runs]
+        local.execute(runs, jobs=jobs, launch={"argv": ["ganbench"]}, display=execute.screen, **options)
+        return execute.screen, execute.directories
 
+    execute.screen = Screen()
     return execute
+
+
+@pytest.fixture
+def when(wait):
+    """Act in another thread as soon as a condition holds."""
+
+    def act(condition, action):
+        wait(condition)
+        action()
+
+    return lambda *arguments: threading.Thread(target=act, args=arguments, daemon=True).start()
 
 
 def test_runs_go_in_order_with_as_many_at_a_time_as_asked(execute):
@@ -106,7 +117,7 @@ def test_a_child_finds_its_spec_and_environment(execute, monkeypatch):
 
 def test_progress_is_passed_on_and_half_of_it_ignored(execute):
     script = f"""printf '{{"gen_' >"$3/progress.json"; sleep 0.1
-    echo '{{"gen_iters": 3}}' >"$3/progress.json"; sleep 0.1\n{FINISH}"""
+    echo '{{"gen_iters": 3}}' >"$3/progress.json"; until test -e "$3/seen"; do sleep 0.02; done\n{FINISH}"""
     screen, _ = execute(script)
     assert ("progressed", 0) in screen.told
 
@@ -150,11 +161,10 @@ def test_a_failure_stops_nothing_otherwise(execute):
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_stops_the_children_and_starts_no_more(number, execute):
+def test_a_signal_stops_the_children_and_starts_no_more(number, execute, when, tmp_path):
     before = signal.getsignal(signal.SIGTERM)
-    polite = 'trap "touch \\"$3/stopped\\"; exit 75" TERM; touch "$3/ready"; while :; do sleep 0.02; done'
-    sender = threading.Timer(0.5, os.kill, (os.getpid(), number))
-    sender.start()
+    polite = 'trap "touch \\"$3/stopped\\"; exit 75" TERM; ' + BUSY_UNTIL_STOPPED
+    when(lambda: len(list(tmp_path.rglob("seen"))) == 2, lambda: os.kill(os.getpid(), number))
     with pytest.raises(base.Interrupted):
         execute(polite, polite, FINISH, jobs=2)
     assert execute.screen.ends == {0: "interrupted at 0", 1: "interrupted at 0"}
@@ -163,13 +173,11 @@ def test_a_signal_stops_the_children_and_starts_no_more(number, execute):
     assert signal.getsignal(signal.SIGTERM) is before
 
 
-def test_a_child_that_does_not_stop_is_killed_after_the_grace_period(execute, monkeypatch):
+def test_a_child_that_does_not_stop_is_killed_after_the_grace_period(execute, when, tmp_path, monkeypatch):
     monkeypatch.setattr(local, "_GRACE_S", 0.2)
-    threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGINT)).start()
-    begin = time.monotonic()
+    when(lambda: list(tmp_path.rglob("seen")), lambda: os.kill(os.getpid(), signal.SIGINT))
     with pytest.raises(base.Interrupted):
-        execute('trap "" TERM; while :; do sleep 0.02; done')
-    assert time.monotonic() - begin < 10
+        execute('trap "" TERM; ' + BUSY_UNTIL_STOPPED)
     assert not locks.is_held(execute.directories[0])
 
 
@@ -195,7 +203,7 @@ def other_command(tmp_path):
         file.close()
 
 
-def test_a_run_of_another_command_is_waited_for_and_the_others_go_on(execute, other_command, tmp_path):
+def test_a_run_of_another_command_is_waited_for_and_the_others_go_on(execute, other_command, when, tmp_path):
     (theirs, _) = plan.plan(SUITE, tmp_path / "out", "cpu")[:2]
     lock = other_command(theirs.directory)
 
@@ -203,7 +211,7 @@ def test_a_run_of_another_command_is_waited_for_and_the_others_go_on(execute, ot
         (theirs.directory / "record.json").write_text(RECORD)
         lock.close()
 
-    threading.Timer(0.6, finish).start()
+    when(lambda: ("ended", 1, "done") in execute.screen.told, finish)
     screen, _ = execute("exit 1", FINISH, out=tmp_path / "out")
     assert screen.ends == {0: "done", 1: "done"}
     assert screen.told.index(("ended", 1, "done")) < screen.told.index(("started", 0))
@@ -211,9 +219,10 @@ def test_a_run_of_another_command_is_waited_for_and_the_others_go_on(execute, ot
     assert len([told for told in screen.told if told[0] == "remarked"]) == 1
 
 
-def test_a_run_that_another_command_gave_up_is_taken_over(execute, other_command, tmp_path):
+def test_a_run_that_another_command_gave_up_is_taken_over(execute, other_command, when, tmp_path):
     (theirs,) = plan.plan(SUITE, tmp_path / "out", "cpu")[:1]
-    threading.Timer(0.3, other_command(theirs.directory).close).start()
+    lock = other_command(theirs.directory)
+    when(lambda: any(told[0] == "remarked" for told in execute.screen.told), lock.close)
     screen, _ = execute(FINISH, out=tmp_path / "out")
     assert screen.ends == {0: "done"}
 

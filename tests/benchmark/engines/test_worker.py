@@ -34,7 +34,6 @@ def work(directory):
         [sys.executable, "-m", "benchmark.engines.worker", str(directory)],
         capture_output=True,
         text=True,
-        timeout=60,
         check=False,
     )
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from scipy.optimize import minimize
 from torch import nn
@@ -92,7 +92,6 @@ def test_maps_smaller_than_4x4_stay_as_they_are():
 
 
 @given(st.integers(1, 9))
-@settings(deadline=None)
 def test_with_frozen_statistics_the_batch_does_not_matter(batch):
     critic, images = critic_of("dcgan/digits"), pixels(7, 1, 32, 32)
     whole = features(critic, images, RANGE, statistics="running", batch=7)
@@ -169,7 +168,6 @@ def test_refusals(call, message):
 
 
 @given(st.lists(st.integers(0, 3), min_size=1, max_size=60), st.integers(0, 99), st.data())
-@settings(deadline=None)
 def test_draws_are_balanced_and_functions_of_their_number(labels, draw, data):
     labels = torch.tensor(labels)
     fewest = torch.unique(labels, return_counts=True)[1].min().item()

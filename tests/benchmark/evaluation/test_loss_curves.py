@@ -6,7 +6,7 @@ import statistics
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
@@ -68,7 +68,6 @@ def critic_loss_of(p, q, scale=1.0):
 
 
 @given(st.lists(st.floats(0.1, 1), min_size=2, max_size=5), st.sampled_from([1.0, 0.5]), st.randoms())
-@settings(deadline=None)
 def test_the_best_critic_reaches_the_divergence_and_no_other_exceeds_it(weights, scale, random):
     p = torch.tensor(weights, dtype=torch.float64)
     q = torch.tensor(random.sample(weights, len(weights)), dtype=torch.float64)
@@ -108,7 +107,6 @@ def test_thinned_keeps_ends_and_order(n, most):
 
 
 @given(st.lists(numbers, max_size=40), st.integers(0, 8))
-@settings(deadline=None)
 def test_median_filter_read_literally(values, reach):
     expected = []
     for i in range(len(values)):
@@ -129,7 +127,6 @@ pairs = st.lists(st.tuples(st.integers(-4, 4), st.integers(-4, 4)), min_size=2, 
 
 
 @given(pairs)
-@settings(deadline=None)
 def test_rank_correlation_is_scipys(values):
     a, b = ([float(x) for x in side] for side in zip(*values, strict=True))
     found = loss_curves.rank_correlation(a, b)
@@ -140,7 +137,6 @@ def test_rank_correlation_is_scipys(values):
 
 
 @given(st.lists(st.integers(-50, 50), min_size=2, max_size=20, unique=True))
-@settings(deadline=None)
 def test_only_the_order_counts(values):
     a = [float(x) for x in values]
     b = [math.exp(x / 10) for x in a]

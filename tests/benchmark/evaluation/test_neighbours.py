@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from benchmark.evaluation.neighbours import nearest
@@ -31,7 +31,6 @@ def brute_force(samples, training):
     st.integers(1, 13),
     st.integers(0, 99),
 )
-@settings(deadline=None)
 def test_brute_force_whatever_the_chunk(n, n_training, levels, chunk, seed):
     samples = pixels(n, 1, 2, 2, seed=seed, levels=levels)
     training = pixels(n_training, 1, 2, 2, seed=seed + 100, levels=levels)
@@ -68,7 +67,6 @@ def test_a_training_image_is_its_own_neighbour():
 
 
 @given(st.permutations(range(10)))
-@settings(deadline=None)
 def test_order_of_the_samples_is_kept(order):
     samples, training = pixels(10, 1, 3, 3), pixels(40, 1, 3, 3, seed=1)
     assert torch.equal(

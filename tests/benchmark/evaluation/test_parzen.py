@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from benchmark.data import idx
@@ -75,7 +75,6 @@ def test_far_points_do_not_underflow():
 
 
 @given(st.integers(1, 40))
-@settings(deadline=None)
 def test_chunk_does_not_matter(chunk):
     test, samples = uniform(30, 20, 0), uniform(25, 20, 1)
     whole = log_likelihoods(test, samples, 0.2, chunk=30)
@@ -91,7 +90,6 @@ def test_chunk_does_not_matter(chunk):
 
 
 @given(st.permutations(range(8)), st.permutations(range(6)))
-@settings(deadline=None)
 def test_order_of_samples_does_not_matter_and_that_of_points_is_kept(sample_order, point_order):
     test, samples = uniform(6, 5, 0), uniform(8, 5, 1)
     torch.testing.assert_close(

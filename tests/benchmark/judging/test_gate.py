@@ -7,7 +7,7 @@ import statistics as stdlib
 from datetime import UTC, date, datetime
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from benchmark.errors import UserError
@@ -326,7 +326,6 @@ scores = st.lists(st.floats(18, 24), min_size=2, max_size=5)
 
 
 @given(scores, scores, st.floats(0, 5))
-@settings(deadline=None)
 def test_getting_worse_never_ends_a_regression(reference, current, further):
     # The same amount for each, so that the spread stays; other seeds, so that none is a copy
     if single(current, reference, first=9).outcome == "regressed":
@@ -334,7 +333,6 @@ def test_getting_worse_never_ends_a_regression(reference, current, further):
 
 
 @given(scores, scores)
-@settings(deadline=None)
 def test_regression_and_improvement_mirror_each_other(reference, current):
     # 40 − x has the mirrored differences; the minimum effect is 1 on both sides
     effect = {"fid": 1 / stdlib.fmean(reference)}
@@ -349,7 +347,6 @@ def test_regression_and_improvement_mirror_each_other(reference, current):
 
 
 @given(st.lists(scores, min_size=1, max_size=4), st.floats(0.001, 0.05))
-@settings(deadline=None)
 def test_a_smaller_alpha_never_adds_a_regression(cells, alpha):
     reference = [r for i in range(len(cells)) for r in runs(REFERENCE, "old", cell="abcd"[i])]
     current = [r for i, values in enumerate(cells) for r in runs(values, cell="abcd"[i])]

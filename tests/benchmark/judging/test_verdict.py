@@ -8,7 +8,7 @@ import statistics as stdlib
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 import baselines
@@ -530,7 +530,6 @@ scores = st.lists(st.floats(20, 30), min_size=2, max_size=6)
 
 
 @given(scores, st.floats(0.01, 3), st.floats(1, 10))
-@settings(deadline=None)
 def test_a_less_certain_paper_never_turns_inconclusive_into_reproduced(values, spread, wider):
     certain = dataclasses.replace(FID, spread=spread, spread_kind="seeds", spread_n=None)
     doubtful = dataclasses.replace(certain, spread=spread * wider)
@@ -543,7 +542,6 @@ def test_a_less_certain_paper_never_turns_inconclusive_into_reproduced(values, s
     st.floats(0.01, 3),
     st.sampled_from(["splits", "eval_repeats", "test_examples", "folds", "unknown"]),
 )
-@settings(deadline=None)
 def test_a_spread_that_is_not_over_seeds_never_changes_a_verdict(values, spread, kind):
     with_it = dataclasses.replace(FID, spread=spread, spread_kind=kind)
     assert dataclasses.replace(judge(values, with_it), paper_spread="") == dataclasses.replace(
@@ -560,7 +558,6 @@ def test_the_same_printed_spread_means_something_else_by_its_kind():
 
 
 @given(scores, st.floats(0, 1))
-@settings(deadline=None)
 def test_a_smaller_difference_never_ends_reproduction(values, nearer):
     if judge(values).outcome == "reproduced":
         shift = (stdlib.fmean(values) - FID.value) * (nearer - 1)
@@ -568,7 +565,6 @@ def test_a_smaller_difference_never_ends_reproduction(values, nearer):
 
 
 @given(st.floats(-4, 4), st.floats(0.05, 2), st.integers(0, 8), st.sampled_from([0.0, 0.02, 1.0]))
-@settings(deadline=None)
 def test_seeds_needed_is_the_first_number_that_settles_it(worse_by, sd, prior_df, u2):
     def settled(n):
         error = math.sqrt(sd**2 / n + u2)

@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 from torch import nn
@@ -66,7 +66,6 @@ def as_bytes(h):
 
 @pytest.mark.parametrize("statistics", ["batch", "running", "none"])
 @given(n=st.integers(1, 20), seed=st.integers(0, 9))
-@settings(deadline=None)
 def test_samples_are_those_of_the_evaluations(statistics, n, seed):
     model = model_of(statistics)
     expected = sampling.evaluation_images(model.experiment, model.generator, seed, 40)[:n]
@@ -135,7 +134,6 @@ def test_a_diverged_generator_has_no_pictures():
 
 
 @given(st.integers(2, 6), st.integers(2, 12))
-@settings(deadline=None)
 def test_a_walk_is_straight_even_and_goes_through_its_points(m, steps):
     points = evaluation_stream(0, m)
     lines = pictures.walk(points, steps).reshape(m - 1, steps, LATENT)
@@ -197,7 +195,6 @@ def test_what_is_no_term(text):
     ),
     st.integers(0, 50),
 )
-@settings(deadline=None)
 def test_arithmetic_is_sums_of_means_with_noise_around(parts, seed):
     model, z = model_of("none"), evaluation_stream(seed, 64).double()
     means, results = pictures.arithmetic(model, [Term(*part) for part in parts], seed)
@@ -249,7 +246,6 @@ def test_a_sheet_of_64_is_the_grid_of_a_run(channels, tmp_path):
 
 
 @given(st.integers(1, 30), st.integers(1, 9))
-@settings(deadline=None)
 def test_every_image_has_its_place(n, columns):
     sheet = np.asarray(sheets.sheet(numbered_images(n), columns))
     assert sheet.shape == (-(-n // columns) * 7 - 2, columns * 6 - 2)

@@ -48,7 +48,7 @@ WIDER = "() => document.documentElement.scrollWidth - document.documentElement.c
 def browser():
     with playwright.sync_playwright() as p:
         chromium = p.chromium.launch(
-            executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu", "--disable-quic"]
+            executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu", "--disable-quic"], timeout=0
         )
         yield chromium
         chromium.close()
@@ -59,6 +59,7 @@ class Opened:
 
     def __init__(self, browser, path):
         self.page = browser.new_page(viewport={"width": 1280, "height": 900})
+        self.page.set_default_timeout(0)  # pytest's own is the guard
         self.complaints, self.requests = [], []
         self.page.on("console", lambda m: self.complaints.append(m.text))
         self.page.on("pageerror", lambda e: self.complaints.append(str(e)))

@@ -4,7 +4,7 @@ import math
 
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from benchmark.training.loss_history import LossHistory
@@ -22,7 +22,6 @@ def table(history):
 
 
 @given(pairs, st.randoms())
-@settings(deadline=None)
 def test_every_row_is_kept_in_order_whenever_it_is_collected_or_left_and_resumed(rows, random):
     history = LossHistory(20, {})
     for a, b in rows:

@@ -1,0 +1,23 @@
+"""No test fails because the machine is slow. The one guard against hanging is pytest's own `timeout`."""
+
+import time
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+settings.register_profile(
+    "patient", settings.default, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("patient")
+
+
+def wait_for(condition):
+    """What `condition` returns as soon as it is true."""
+    while not (value := condition()):
+        time.sleep(0.02)
+    return value
+
+
+@pytest.fixture(scope="session")
+def wait():
+    return wait_for
