@@ -178,7 +178,7 @@ def test_other_python_versions_find_the_same_digests(tmp_path):
     asked = 0
     for python in other_pythons():
         finished = subprocess.run(
-            [python, "-B", "-I", "-c", code, package, *paths], capture_output=True, text=True, timeout=900
+            [python, "-B", "-I", "-c", code, package, *paths], capture_output=True, text=True
         )
         if finished.returncode != 0 and "pyenv" in str(python):
             continue  # a shim whose version is not switched on

@@ -7,7 +7,7 @@ from datetime import date
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from benchmark.judging import gate, starts
@@ -109,7 +109,6 @@ def test_losses_without_any_range_may_still_be_rounded():
 
 
 @given(st.lists(st.floats(-1, 1), min_size=20, max_size=20), st.floats(-1, 1))
-@settings(deadline=None)
 def test_what_is_within_the_curve_never_departs(shares, zero):
     losses = [
         {
