@@ -78,6 +78,62 @@ class SameConvTranspose2d(nn.ConvTranspose2d):
         return super().forward(x, output_size)[:, :, :-1, :-1]
 
 
+# --- Convolutions of residual blocks that change the size -----------------------------------------------
+
+Resampled = Callable[[Tensor, Tensor, Tensor | None], Tensor]
+"""A size-keeping convolution by (x, weight, bias) and a change of size, in one: `enlarged` or `pooled`."""
+
+
+def enlarged(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+    """3×3 or 1×1 convolution of `x` enlarged by nearest neighbours, [B, C, H, W] → [B, C', 2H, 2W].
+
+    On the CPU nothing is enlarged. Along one axis, with weights w₀ w₁ w₂ and xᵢ = 0 outside, the result is
+
+        y₂ᵢ = w₀·xᵢ₋₁ + (w₁+w₂)·xᵢ,    y₂ᵢ₊₁ = (w₀+w₁)·xᵢ + w₂·xᵢ₊₁,
+
+    the transposed convolution, stride 2 and padding 1, with the weights (w₂, w₁+w₂, w₀+w₁, w₀): 16 products
+    per input pixel, channel in and channel out instead of 36. A 1×1 convolution and enlarging commute.
+    """
+    if x.is_cuda:
+        return F.conv2d(_twice(x), weight, bias, padding=weight.shape[2] // 2)
+    if weight.shape[2] == 1:
+        return _twice(F.conv2d(x, weight, bias))
+    turned = weight.transpose(0, 1).flip(2, 3)
+    return F.conv_transpose2d(x, 4 * F.avg_pool2d(turned, 2, 1, 1), bias, stride=2, padding=1)
+
+
+def pooled(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+    """2×2 means of a 3×3 or 1×1 convolution of `x`, [B, C, H, W] → [B, C', H/2, W/2].
+
+    On the CPU only the means are computed. Along one axis, with weights w₀ w₁ w₂,
+
+        (y₂ᵢ + y₂ᵢ₊₁) / 2 = (w₀·x₂ᵢ₋₁ + (w₀+w₁)·x₂ᵢ + (w₁+w₂)·x₂ᵢ₊₁ + w₂·x₂ᵢ₊₂) / 2,
+
+    the convolution, stride 2 and padding 1, with the weights (w₀, w₀+w₁, w₁+w₂, w₂) / 2: 16 products per
+    output pixel, channel in and channel out instead of 36. A 1×1 convolution and means commute.
+    """
+    if x.is_cuda:
+        return F.avg_pool2d(F.conv2d(x, weight, bias, padding=weight.shape[2] // 2), 2)
+    if weight.shape[2] == 1:
+        return F.conv2d(F.avg_pool2d(x, 2), weight, bias)
+    return F.conv2d(x, F.avg_pool2d(weight, 2, 1, 1), bias, stride=2, padding=1)
+
+
+def _twice(x: Tensor) -> Tensor:
+    return F.interpolate(x, scale_factor=2, mode="nearest")
+
+
+class BlockConv2d(nn.Conv2d):
+    """Size-keeping convolution, by itself or together with a change of size."""
+
+    def __init__(self, channels_in: int, channels_out: int, kernel: int, bias: bool = True) -> None:
+        super().__init__(channels_in, channels_out, kernel, padding=kernel // 2, bias=bias)
+
+    def forward(self, x: Tensor, resampled: Resampled | None = None) -> Tensor:
+        """[B, C, H, W] → [B, C', H, W]; twice or half as high and wide with `enlarged` or `pooled`."""
+        return resampled(x, self.weight, self.bias) if resampled else super().forward(x)
+
+
 # --- Spectral normalisation (SN-GAN 2018, Algorithm 1) -------------------------------------------------
 
 
@@ -119,9 +175,12 @@ class SNConv2d(_SpectralNorm, nn.Conv2d):
         nn.Conv2d.__init__(self, channels_in, channels_out, kernel, stride, padding=(kernel - 1) // 2)
         self._init_u()
 
-    def forward(self, x: Tensor) -> Tensor:
-        """[B, C, H, W] → [B, C', H/stride, W/stride]."""
-        return F.conv2d(x, self.normalised_weight(), self.bias, self.stride, self.padding)
+    def forward(self, x: Tensor, resampled: Resampled | None = None) -> Tensor:
+        """[B, C, H, W] → [B, C', H/stride, W/stride]; stride 1 may be `enlarged` or `pooled`."""
+        weight = self.normalised_weight()
+        if resampled:
+            return resampled(x, weight, self.bias)
+        return F.conv2d(x, weight, self.bias, self.stride, self.padding)
 
 
 class SNLinear(_SpectralNorm, nn.Linear):
@@ -161,12 +220,12 @@ class ConditionalBatchNorm2d(nn.BatchNorm2d):
 # --- Residual blocks (WGAN-GP 2017 App. F; SN-GAN 2018 App. B.3; order of operations: released code) ---
 
 Conv = Callable[[int, int, int], nn.Module]
-"""Makes a stride-1, size-keeping convolution from (channels in, channels out, kernel)."""
+"""Makes a size-keeping convolution, called like `BlockConv2d`, from (channels in, channels out, kernel)."""
 
 
 def plain_conv(channels_in: int, channels_out: int, kernel: int, bias: bool = True) -> nn.Module:
     """Convolution; 3×3 Glorot-uniform × √2, 1×1 (shortcuts) Glorot-uniform (both released codes)."""
-    layer = nn.Conv2d(channels_in, channels_out, kernel, padding=kernel // 2, bias=bias)
+    layer = BlockConv2d(channels_in, channels_out, kernel, bias)
     init_glorot(layer, math.sqrt(2) if kernel == 3 else 1.0)
     return layer
 
@@ -212,10 +271,10 @@ class UpBlock(nn.Module):
     def forward(self, x: Tensor, *classes: Tensor) -> Tensor:
         """[B, C, H, W] → [B, C', 2H, 2W]; conditional norms need the classes, int64 [B]."""
         h = F.relu(self.norm1(x, *classes))
-        h = self.conv1(h if self.late else _up(h))
+        h = self.conv1(h, None if self.late else enlarged)
         h = F.relu(self.norm2(h, *classes))
-        h = self.conv2(_up(h) if self.late else h)
-        out: Tensor = h + self.shortcut(_up(x))
+        h = self.conv2(h, enlarged if self.late else None)
+        out: Tensor = h + self.shortcut(x, enlarged)
         return out
 
 
@@ -236,7 +295,7 @@ class FirstDownBlock(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """[B, C, H, W] → [B, C', H/2, W/2]."""
-        h = F.avg_pool2d(self.conv2(F.relu(self.conv1(x))), 2)
+        h = self.conv2(F.relu(self.conv1(x)), pooled)
         out: Tensor = h + self.shortcut(F.avg_pool2d(x, 2))
         return out
 
@@ -253,8 +312,9 @@ class DownBlock(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """[B, C, H, W] → [B, C', H/2, W/2]."""
-        h = self.conv2(F.relu(self.conv1(F.relu(x))))
-        return F.avg_pool2d(h + self.shortcut(x), 2)
+        h = F.relu(self.conv1(F.relu(x)))
+        out: Tensor = self.conv2(h, pooled) + self.shortcut(x, pooled)
+        return out
 
 
 class NormedDownBlock(nn.Module):
@@ -271,8 +331,8 @@ class NormedDownBlock(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """[B, C, H, W] → [B, C', H/2, W/2]."""
         h = self.conv1(F.relu(self.norm1(x)))
-        h = self.conv2(F.relu(self.norm2(h)))
-        out: Tensor = F.avg_pool2d(h, 2) + self.shortcut(F.avg_pool2d(x, 2))
+        h = self.conv2(F.relu(self.norm2(h)), pooled)
+        out: Tensor = h + self.shortcut(F.avg_pool2d(x, 2))
         return out
 
 
@@ -290,7 +350,3 @@ class FlatBlock(nn.Module):
         """[B, C, H, W] → [B, C', H, W]."""
         out: Tensor = self.shortcut(x) + self.conv2(F.relu(self.conv1(F.relu(x))))
         return out
-
-
-def _up(x: Tensor) -> Tensor:
-    return F.interpolate(x, scale_factor=2, mode="nearest")

@@ -13,6 +13,7 @@ FAITHFUL: dict[str, Any] = {
     "deterministic_algorithms": True,
     "cudnn_benchmark": False,
     "memory_format": "channels_last on CPU, contiguous on CUDA",
+    "residual_blocks": "convolution and change of size in one on CPU, apart on CUDA",
 }
 """The only numerics policy so far; every part of it identifies a cell."""
 

@@ -1,0 +1,89 @@
+"""What the levers that change bits are worth: `tox -e bench`. Nothing is asserted about time.
+
+Both arms take turns in one process and are timed by its CPU time, so a busy machine changes the ratios little.
+A line is printed per experiment: time without the lever / time with it, median and range over the turns.
+"""
+
+import dataclasses
+import statistics
+import time
+
+import pytest
+import torch.nn.functional as F
+
+import baselines
+from baselines import layers
+from baselines.spec import SUITE
+from benchmark import data
+from benchmark.data.framing import frame
+from benchmark.training import numerics, trainer
+from benchmark.training.draws import SeededDraws
+
+pytestmark = pytest.mark.bench
+
+
+@pytest.fixture(autouse=True)
+def _numerics():
+    numerics.apply()
+
+
+@pytest.fixture
+def show(capsys):
+    """Time both arms in turn and print their ratio."""
+
+    def shown(title, ours, without, turns):
+        seconds = {ours: [], without: []}
+        for turn in range(turns + 1):  # the first warms up
+            for arm in (ours, without) if turn % 2 else (without, ours):
+                start = time.process_time()
+                arm()
+                seconds[arm].append(time.process_time() - start)
+        ratios = [b / a for a, b in list(zip(seconds[ours], seconds[without], strict=True))[1:]]
+        with capsys.disabled():
+            print(
+                f"\n{title}: {statistics.median(ratios):.2f} "
+                f"({min(ratios):.2f}..{max(ratios):.2f}, n = {turns})",
+                end="",
+            )
+
+    return shown
+
+
+def iteration(name, batch):
+    """One G-iteration of an experiment, with another batch, as a function without arguments."""
+    declared = baselines.get(name)
+    sizes = {"batch", "generator_batch"} & set(declared.settings.values())
+    settings = declared.settings.revised(**{size: (batch, "bench", SUITE) for size in sizes})
+    experiment = dataclasses.replace(declared, settings=settings)
+    images = frame(data.load("digits", "train"), experiment.image_shape[1])
+    images = images.expand(-1, experiment.image_shape[0], -1, -1).contiguous()
+    players = trainer.build(experiment, 0, images)
+    draws = SeededDraws(experiment, 0, images)
+    counter = iter(range(10**9))
+    return lambda: experiment.iterate(settings, players, k := next(counter), draws.at(k))
+
+
+def plain_enlarged(x, weight, bias):
+    twice = F.interpolate(x, scale_factor=2, mode="nearest")
+    return F.conv2d(twice, weight, bias, padding=weight.shape[2] // 2)
+
+
+def plain_pooled(x, weight, bias):
+    return F.avg_pool2d(F.conv2d(x, weight, bias, padding=weight.shape[2] // 2), 2)
+
+
+@pytest.mark.parametrize(
+    ("name", "batch", "turns"),
+    [("sngan/cifar10-resnet", 16, 3), ("wgan_gp/cifar10-resnet", 16, 3)],
+)
+def test_changes_of_size_within_convolutions(show, monkeypatch, name, batch, turns):
+    ours = iteration(name, batch)
+    without = iteration(name, batch)
+
+    def plain():
+        with monkeypatch.context() as patch:
+            patch.setattr(layers, "enlarged", plain_enlarged)
+            patch.setattr(layers, "pooled", plain_pooled)
+            without()
+
+    show(f"residual blocks, {name}, batch {batch}", ours, plain, turns)
