@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from typing import Literal
 
 import torch
 import torch.nn.functional as F
@@ -48,34 +49,42 @@ def init_glorot(layer: nn.Module, gain: float = 1.0) -> None:
 # --- TensorFlow's SAME padding -------------------------------------------------------------------------
 
 
+def mirrored(x: Tensor) -> Tensor:
+    """Both axes of the images [B, C, H, W] reversed."""
+    return x.flip(2, 3)
+
+
 class SameConv2d(nn.Conv2d):
     """Strided convolution with TensorFlow's SAME padding: out = ⌈in/stride⌉, the odd pixel at the end.
 
     For even inputs and 5×5 stride 2 that is one row before and two after; torch's ``padding=2`` is a
-    shifted operator.
+    shifted operator. On mirrored images, with the kernel mirrored too, the two rows come first, and as the
+    second of those behind is never reached, ``padding=2`` is the same operator: no padded copy is made.
+    Networks of such layers mirror their first input and their last output only. The kernel is odd.
     """
 
-    def __init__(self, channels_in: int, channels_out: int, kernel: int, stride: int) -> None:
-        super().__init__(channels_in, channels_out, kernel, stride)
+    def __init__(self, channels_in: int, channels_out: int, kernel: int, stride: Literal[1, 2]) -> None:
+        super().__init__(channels_in, channels_out, kernel, stride, padding=kernel // 2)
 
-    def forward(self, x: Tensor) -> Tensor:
-        """[B, C, H, W] → [B, C', ⌈H/stride⌉, ⌈W/stride⌉]."""
-        pad = [
-            max((-(-size // self.stride[0]) - 1) * self.stride[0] + self.kernel_size[0] - size, 0)
-            for size in (x.shape[3], x.shape[2])
-        ]
-        return super().forward(F.pad(x, [p for total in pad for p in (total // 2, total - total // 2)]))
+    def forward(self, x: Tensor, *, on_mirrored: bool = False) -> Tensor:
+        """[B, C, H, W] → [B, C', ⌈H/stride⌉, ⌈W/stride⌉]; `on_mirrored`: both are mirrored images."""
+        if not on_mirrored:
+            return mirrored(self(mirrored(x), on_mirrored=True))
+        return F.conv2d(x, mirrored(self.weight), self.bias, self.stride, self.padding)
 
 
 class SameConvTranspose2d(nn.ConvTranspose2d):
     """Adjoint of the 5×5 stride-2 SAME convolution: doubles height and width."""
 
     def __init__(self, channels_in: int, channels_out: int) -> None:
-        super().__init__(channels_in, channels_out, kernel_size=5, stride=2, padding=1)
+        super().__init__(channels_in, channels_out, kernel_size=5, stride=2, padding=2, output_padding=1)
 
-    def forward(self, x: Tensor, output_size: list[int] | None = None) -> Tensor:
-        """[B, C, H, W] → [B, C', 2H, 2W]; the last row and column of torch's 2H+1 are cut."""
-        return super().forward(x, output_size)[:, :, :-1, :-1]
+    def forward(self, x: Tensor, *, on_mirrored: bool = False) -> Tensor:  # type: ignore[override]
+        """[B, C, H, W] → [B, C', 2H, 2W]; `on_mirrored`: both are mirrored images."""
+        if not on_mirrored:
+            return mirrored(self(mirrored(x), on_mirrored=True))
+        weight = mirrored(self.weight)
+        return F.conv_transpose2d(x, weight, self.bias, stride=2, padding=2, output_padding=1)
 
 
 # --- Convolutions of residual blocks that change the size -----------------------------------------------

@@ -32,6 +32,7 @@ from baselines.layers import (
     SameConvTranspose2d,
     UpBlock,
     init_glorot,
+    mirrored,
     plain_conv,
 )
 from baselines.losses import gradient_penalty, wasserstein_critic_loss, wasserstein_generator_loss
@@ -112,9 +113,9 @@ class CifarGenerator(nn.Module):
     def forward(self, z: Tensor) -> Tensor:
         """[B, latent] → images [B, C, 32, 32] in −1..1."""
         h = F.relu(self.norm1(self.project(z))).reshape(-1, self.widest, 4, 4)
-        h = F.relu(self.norm2(self.up1(h)))
-        h = F.relu(self.norm3(self.up2(h)))
-        return torch.tanh(self.up3(h))
+        h = F.relu(self.norm2(self.up1(mirrored(h), on_mirrored=True)))
+        h = F.relu(self.norm3(self.up2(h, on_mirrored=True)))
+        return torch.tanh(mirrored(self.up3(h, on_mirrored=True)))
 
 
 class CifarCritic(nn.Module):
@@ -134,10 +135,10 @@ class CifarCritic(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Images [B, C, 32, 32] in −1..1 → f(x), [B]."""
-        x = F.leaky_relu(self.down1(x), 0.2)
-        x = F.leaky_relu(self.norm2(self.down2(x)), 0.2)
-        x = F.leaky_relu(self.norm3(self.down3(x)), 0.2)
-        value: Tensor = self.value(x.flatten(1))
+        x = F.leaky_relu(self.down1(mirrored(x), on_mirrored=True), 0.2)
+        x = F.leaky_relu(self.norm2(self.down2(x, on_mirrored=True)), 0.2)
+        x = F.leaky_relu(self.norm3(self.down3(x, on_mirrored=True)), 0.2)
+        value: Tensor = self.value(mirrored(x).flatten(1))
         return value.squeeze(1)
 
 
@@ -161,9 +162,9 @@ class MnistGenerator(nn.Module):
     def forward(self, z: Tensor) -> Tensor:
         """[B, latent] → images [B, 1, 28, 28] in 0..1."""
         h = F.relu(self.project(z)).reshape(-1, self.widest, 4, 4)
-        h = F.relu(self.up1(h))[:, :, :7, :7]
-        h = F.relu(self.up2(h))
-        return torch.sigmoid(self.up3(h))
+        h = F.relu(self.up1(mirrored(h), on_mirrored=True))[:, :, 1:, 1:]  # the last row and column
+        h = F.relu(self.up2(h, on_mirrored=True))
+        return torch.sigmoid(mirrored(self.up3(h, on_mirrored=True)))
 
 
 class MnistCritic(nn.Module):
@@ -181,9 +182,10 @@ class MnistCritic(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Images [B, 1, 28, 28] in 0..1 → f(x), [B]."""
+        x = mirrored(x)
         for layer in (self.down1, self.down2, self.down3):
-            x = F.leaky_relu(layer(x), 0.2)
-        value: Tensor = self.value(x.flatten(1))
+            x = F.leaky_relu(layer(x, on_mirrored=True), 0.2)
+        value: Tensor = self.value(mirrored(x).flatten(1))
         return value.squeeze(1)
 
 

@@ -1,7 +1,7 @@
 """What the levers that change bits are worth: `tox -e bench`. Nothing is asserted about time.
 
-Both arms take turns in one process and are timed by its CPU time, so a busy machine changes the ratios little.
-A line is printed per experiment: time without the lever / time with it, median and range over the turns.
+Both arms take turns in one process and are timed by its CPU time, so that a busy machine changes the
+ratios little. Printed per experiment: time without the lever / time with it, median and range.
 """
 
 import dataclasses
@@ -12,7 +12,7 @@ import pytest
 import torch.nn.functional as F
 
 import baselines
-from baselines import layers
+from baselines import layers, wgan_gp
 from baselines.spec import SUITE
 from benchmark import data
 from benchmark.data.framing import frame
@@ -53,7 +53,7 @@ def iteration(name, batch):
     """One G-iteration of an experiment, with another batch, as a function without arguments."""
     declared = baselines.get(name)
     sizes = {"batch", "generator_batch"} & set(declared.settings.values())
-    settings = declared.settings.revised(**{size: (batch, "bench", SUITE) for size in sizes})
+    settings = declared.settings.revised(**dict.fromkeys(sizes, (batch, "bench", SUITE)))
     experiment = dataclasses.replace(declared, settings=settings)
     images = frame(data.load("digits", "train"), experiment.image_shape[1])
     images = images.expand(-1, experiment.image_shape[0], -1, -1).contiguous()
@@ -87,3 +87,36 @@ def test_changes_of_size_within_convolutions(show, monkeypatch, name, batch, tur
             without()
 
     show(f"residual blocks, {name}, batch {batch}", ours, plain, turns)
+
+
+def padded(layer, x, on_mirrored):
+    """TensorFlow's padding as a copy; called in the place of the layer's forward."""
+    before, after = (2, 2) if x.shape[2] % 2 else (1, 2)
+    return F.conv2d(F.pad(x, (before, after) * 2), layer.weight, layer.bias, stride=2)
+
+
+def cropped(layer, x, on_mirrored):
+    out = F.conv_transpose2d(x, layer.weight, layer.bias, stride=2, padding=1)
+    return out[:, :, :-1, :-1]
+
+
+@pytest.mark.parametrize(
+    ("name", "batch", "turns"),
+    [
+        ("wgan_gp/digits", 16, 15),
+        ("wgan_gp/cifar10-cnn", 64, 3),
+        ("wgan/cifar10", 64, 3),
+        ("dcgan/cifar10", 64, 3),
+    ],
+)
+def test_same_padding_without_copies(show, monkeypatch, name, batch, turns):
+    ours, without = iteration(name, batch), iteration(name, batch)
+
+    def copies():
+        with monkeypatch.context() as patch:
+            patch.setattr(layers.SameConv2d, "forward", padded)
+            patch.setattr(layers.SameConvTranspose2d, "forward", cropped)
+            patch.setattr(wgan_gp, "mirrored", lambda x: x)
+            without()
+
+    show(f"SAME padding, {name}, batch {batch}", ours, copies, turns)
