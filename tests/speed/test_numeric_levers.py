@@ -50,10 +50,11 @@ def show(capsys):
 
 
 def iteration(name, batch):
-    """One G-iteration of an experiment, with another batch, as a function without arguments."""
+    """One G-iteration with another batch and one critic step, as a function without arguments."""
     declared = baselines.get(name)
-    sizes = {"batch", "generator_batch"} & set(declared.settings.values())
-    settings = declared.settings.revised(**dict.fromkeys(sizes, (batch, "bench", SUITE)))
+    values = {"batch": batch, "generator_batch": batch, "critic_steps": 1}
+    cited = {key: (values[key], "bench", SUITE) for key in values.keys() & declared.settings.values()}
+    settings = declared.settings.revised(**cited)
     experiment = dataclasses.replace(declared, settings=settings)
     images = frame(data.load("digits", "train"), experiment.image_shape[1])
     images = images.expand(-1, experiment.image_shape[0], -1, -1).contiguous()
@@ -74,7 +75,7 @@ def plain_pooled(x, weight, bias):
 
 @pytest.mark.parametrize(
     ("name", "batch", "turns"),
-    [("sngan/cifar10-resnet", 16, 3), ("wgan_gp/cifar10-resnet", 16, 3)],
+    [("sngan/cifar10-resnet", 16, 5), ("wgan_gp/cifar10-resnet", 16, 5)],
 )
 def test_changes_of_size_within_convolutions(show, monkeypatch, name, batch, turns):
     ours = iteration(name, batch)
@@ -104,9 +105,9 @@ def cropped(layer, x, on_mirrored):
     ("name", "batch", "turns"),
     [
         ("wgan_gp/digits", 16, 15),
-        ("wgan_gp/cifar10-cnn", 64, 3),
-        ("wgan/cifar10", 64, 3),
-        ("dcgan/cifar10", 64, 3),
+        ("wgan_gp/cifar10-cnn", 16, 5),
+        ("wgan/cifar10", 16, 5),
+        ("dcgan/cifar10", 16, 5),
     ],
 )
 def test_same_padding_without_copies(show, monkeypatch, name, batch, turns):
