@@ -5,6 +5,8 @@ from __future__ import annotations
 import sys
 import time
 
+from benchmark.records.quantities import duration
+
 
 class Meter:
     """Says how far a step is: every half second on a terminal, every ten seconds in a log.
@@ -30,7 +32,7 @@ class Meter:
         if total and done:
             left = (now - self._began) * (total - done) / done
             text += f" of {total / self._per_unit:,.0f}".replace(",", " ")
-            text += f" ({100 * done // total} %), {_duration(left)} left"
+            text += f" ({100 * done // total} %), {duration(left)} left"
         sys.stderr.write(f"\r\033[K{text}" if self._terminal else f"{text}\n")
         sys.stderr.flush()
 
@@ -39,8 +41,3 @@ class Meter:
         if self._shown and self._terminal:
             sys.stderr.write("\r\033[K")
             sys.stderr.flush()
-
-
-def _duration(seconds: float) -> str:
-    minutes, rest = divmod(round(seconds), 60)
-    return f"{minutes // 60} h {minutes % 60} min" if minutes >= 60 else f"{minutes} min {rest} s"

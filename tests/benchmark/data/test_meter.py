@@ -38,7 +38,7 @@ def test_hours(clock, capsys):
     told = meter.Meter("x")
     clock[0] = 3600
     told(1, 4)
-    assert capsys.readouterr().err.endswith("3 h 0 min left\n")
+    assert capsys.readouterr().err.endswith("3 h 00 min left\n")
 
 
 def test_a_terminals_line_is_overwritten_and_cleared(clock, capsys, monkeypatch):
@@ -47,4 +47,4 @@ def test_a_terminals_line_is_overwritten_and_cleared(clock, capsys, monkeypatch)
     clock[0] = 1
     told(1_000_000, 2_000_000)
     told.end()
-    assert capsys.readouterr().err == "\r\033[Kx: 1 MB of 2 (50 %), 0 min 1 s left\r\033[K"
+    assert capsys.readouterr().err == "\r\033[Kx: 1 MB of 2 (50 %), 1.0 s left\r\033[K"

@@ -239,6 +239,7 @@ NO_NUMBERS = {
     "records/environment.py": "its values are in the env_id",
     "records/atomic.py": "writes files",
     "records/locks.py": "lets one process in",
+    "records/quantities.py": "how numbers are written for people",
     "data/meter.py": "progress",
     "data/mirrors.py": "brings files whose digest is known, or nothing",
     "data/places.py": "paths",
