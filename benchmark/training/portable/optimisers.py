@@ -71,7 +71,7 @@ def _refusal(what: str, experiment: str) -> UserError:
 
 
 def _adam(optimiser: Optimizer, eps_at: Callable[[Group, float], float]) -> None:
-    """M ← m + (1−β₁)(g−m); v ← β₂v + (1−β₂)g²; w ← w − lr/(1−β₁ᵗ) · m/(√v/√(1−β₂ᵗ) + ε)."""
+    """Adam: m ← m + (1−β₁)(g−m); v ← β₂v + (1−β₂)g²; w ← w − lr/(1−β₁ᵗ) · m/(√v/√(1−β₂ᵗ) + ε)."""
     for group in optimiser.param_groups:
         beta1, beta2 = group["betas"]
         for p, g, state in _with_gradients(optimiser, group, "exp_avg", "exp_avg_sq"):
@@ -85,7 +85,7 @@ def _adam(optimiser: Optimizer, eps_at: Callable[[Group, float], float]) -> None
 
 
 def _rmsprop(optimiser: Optimizer) -> None:
-    """S ← αs + (1−α)g²; w ← w − lr·g/(√s + ε)."""
+    """RMSprop: s ← αs + (1−α)g²; w ← w − lr·g/(√s + ε)."""
     for group in optimiser.param_groups:
         for p, g, state in _with_gradients(optimiser, group, "square_avg"):
             s = state["square_avg"]

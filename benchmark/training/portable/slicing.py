@@ -60,7 +60,7 @@ def scale_of(x: Tensor) -> float:
 
 
 def one_slice(x: Tensor, bits: int, scale: float | None = None, out: Tensor | None = None) -> Tensor:
-    """Round x, rounded to multiples of 2^-bits of its `scale_of`; in a new tensor, or in `out`."""
+    """Round x to multiples of 2^-bits of its `scale_of`; float64, in a new tensor or in `out`."""
     rounder = _rounder(scale_of(x) if scale is None else scale, bits)
     found = x.to(torch.float64, copy=True) if out is None else out.copy_(x)
     return found.add_(rounder).sub_(rounder)
@@ -83,7 +83,7 @@ def two_slices(x: Tensor, bits: int, dim: int) -> Tensor:
 
 
 def product(a: Tensor, b: Tensor) -> Tensor:
-    """A [..., M, K] times b [..., K, N], float32, as float64 [..., M, N]; the larger one is in one slice."""
+    """Product of float32 [..., M, K] and [..., K, N], as float64 [..., M, N]; the larger is in one slice."""
     require_float32(a, b)
     m, k, n = a.shape[-2], a.shape[-1], b.shape[-1]
     single, split = widths(k)
@@ -106,7 +106,7 @@ def total(x: Tensor, dims: list[int] | None = None, keepdim: bool = False) -> Te
 
 
 def summable(x: Tensor, terms: int) -> Tensor:
-    """Round x, rounded so that sums of so many of its elements are exact in any order."""
+    """Round x so that sums of so many of its elements are exact in any order; float64."""
     return one_slice(x, min(_EXACT_BITS - ceil_log2(terms), _MOST_SLICE_BITS))
 
 
