@@ -66,6 +66,7 @@ def describe(experiment: Experiment[Any], module: str) -> dict[str, Any]:
         "classes": experiment.classes,
         "train_images": experiment.train_images,
         "starts_from": experiment.starts_from,
+        "critic_loss": vars(experiment.critic_loss(settings)) if experiment.critic_loss else None,
         "settings": {
             name: {"value": value, **_source(settings.sources[name])}
             for name, value in settings.values().items()

@@ -12,6 +12,8 @@ from typing import Any, Generic, Literal, Protocol, Self, TypeVar
 import torch
 from torch import Tensor, nn
 
+from baselines.critic_losses import CriticLoss  # noqa: TC001 (as above)
+
 Confidence = Literal["high", "medium", "low", "suite"]
 """How sure a source is; `suite` marks a choice of this suite that no paper states."""
 HIGH: Confidence = "high"
@@ -76,6 +78,8 @@ class Settings:
             makes a short batch (`keep`), or is filled up from the next epoch (`wrap`).
         sampling_statistics: batch-norm statistics when sampling for evaluation: of the `batch` sampled, or
             `running` averages; `none` without batch norm.
+        sampling_batch: images sampled together, where the statistics are those of the `batch` sampled, so
+            that each depends on the others; else 0, for their number changes no image.
 
     """
 
@@ -84,6 +88,7 @@ class Settings:
     prior: Literal["normal", "uniform", "uniform-sqrt3"]
     epoch_end: Literal["drop", "keep", "wrap"]
     sampling_statistics: Literal["batch", "running", "none"]
+    sampling_batch: int
     sources: Mapping[str, Source] = field(default_factory=dict, compare=False, repr=False)
 
     def revised(self, **cited_values: tuple[object, str, Confidence]) -> Self:
@@ -208,6 +213,8 @@ class Experiment(Generic[S]):
         iterate: one G-iteration, number k from 0; returns its losses.
         real_batches: real minibatches that G-iterations 0..k-1 consumed; fixes the data position of k.
         critic_updates: critic updates made by G-iterations 0..k-1.
+        critic_loss: what the loss ``critic`` that `iterate` returns is, so that its curve can be read; None
+            where `critic_losses` has no word for it.
         classes: number of classes of a conditional experiment, whose networks take (input, classes); else 0.
         train_images: the first so many of the training split are trained on, as the budget's arithmetic says;
             0 means all.
@@ -237,6 +244,7 @@ class Experiment(Generic[S]):
     classes: int = 0
     train_images: int = 0
     starts_from: str = ""
+    critic_loss: Callable[[S], CriticLoss] | None = None
     points: Callable[[S, Draws], Tensor] | None = None
 
     @property

@@ -217,6 +217,7 @@ LSUN64 = Experiment(
         prior=("normal", MAIN, HIGH),
         epoch_end=("keep", MAIN, HIGH),
         sampling_statistics=("batch", MAIN + " (networks stay in training mode)", HIGH),
+        sampling_batch=(64, MAIN + ": fixed_noise", HIGH),
         width=(64, MAIN, HIGH),
         slope=(0.2, MODELS, HIGH),
         init_std=(0.02, MAIN, HIGH),
@@ -230,6 +231,7 @@ LSUN64 = Experiment(
     iterate=iterate,
     real_batches=critic_updates,
     critic_updates=critic_updates,
+    critic_loss=wgan_gp.wasserstein,
     budget=Budget(600_000, "x-axis of Figure 3", Source("read from the figure", HIGH)),
     deviations=(
         Deviation(
@@ -261,6 +263,7 @@ CIFAR10 = Experiment(
         prior=("normal", GAN_CIFAR, HIGH),
         epoch_end=("drop", GAN_CIFAR, MEDIUM),
         sampling_statistics=("batch", GAN_CIFAR, HIGH),
+        sampling_batch=(100, GAN_CIFAR + ": for the Inception score", HIGH),
         width=(128, GAN_CIFAR, HIGH),
         slope=(0.2, GAN_CIFAR, HIGH),
         init_std=(0.0, "unused: uniform Glorot and He-like in " + GAN_CIFAR, HIGH),
@@ -274,6 +277,7 @@ CIFAR10 = Experiment(
     iterate=iterate,
     real_batches=critic_updates,
     critic_updates=critic_updates,
+    critic_loss=wgan_gp.wasserstein,
     budget=Budget(200_000, "axis of Figure 3 in WGAN-GP", Source("WGAN-GP Fig. 3 and gan_cifar.py", HIGH)),
     deviations=(
         Deviation(
@@ -281,6 +285,7 @@ CIFAR10 = Experiment(
             "that paper has no CIFAR-10 result; this is the clipping run the WGAN-GP paper compares with",
             "only the ordering of curves in WGAN-GP Fig. 3 can be compared",
         ),
+        wgan_gp.WIDTH_128,
     ),
     headline=True,
 )
@@ -302,6 +307,7 @@ DIGITS = Experiment(
     iterate=iterate,
     real_batches=critic_updates,
     critic_updates=critic_updates,
+    critic_loss=wgan_gp.wasserstein,
     budget=Budget(None, "set by the suite", Source("suite", SUITE)),
     deviations=(
         Deviation(

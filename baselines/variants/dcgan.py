@@ -10,7 +10,7 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
-from baselines.dcgan import FACES
+from baselines.dcgan import BETA1_STAYS, FACES
 from baselines.spec import LOW, MEDIUM, Budget, Deviation, Experiment, Source
 from baselines.variants.dcgan_conditional import MNIST_CONDITIONAL
 from baselines.variants.dcgan_faces import ALTERNATES, FACES64, L2, TORCH64
@@ -32,6 +32,7 @@ LSUN64 = dataclasses.replace(
     settings=FACES64.settings.revised(
         epoch_end=("keep", _NO_SCRIPT, LOW),
         sampling_statistics=("batch", _NO_SCRIPT, LOW),
+        sampling_batch=(128, _NO_SCRIPT, LOW),
         width=(128, "paper Fig. 1 for the generator; the critic's channels as in the " + FACES, MEDIUM),
         norm_eps=(1e-8, _NO_SCRIPT, LOW),
         beta2=(0.999, _NO_SCRIPT, LOW),
@@ -53,6 +54,7 @@ LSUN64 = dataclasses.replace(
         ),
         ALTERNATES,
         L2,
+        BETA1_STAYS,
     ),
 )
 

@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from baselines.dcgan import DcganSettings, double, players
+from baselines.dcgan import BETA1_STAYS, DcganSettings, double, players
 from baselines.losses import non_saturating_generator_loss, standard_critic_loss
 from baselines.spec import (
     HIGH,
@@ -177,6 +177,7 @@ MNIST_CONDITIONAL = dataclasses.replace(
         ),
         ALTERNATES,
         L2,
+        BETA1_STAYS,
     ),
     classes=10,
 )

@@ -11,7 +11,7 @@ import dataclasses
 from typing import TYPE_CHECKING, Any
 
 from baselines import wgan
-from baselines.dcgan import CIFAR10, FACES, DcganSettings, build, players
+from baselines.dcgan import BETA1_STAYS, CIFAR10, FACES, DcganSettings, build, players
 from baselines.losses import non_saturating_generator_loss, standard_critic_loss
 from baselines.spec import (
     HIGH,
@@ -59,6 +59,7 @@ FACES64 = dataclasses.replace(
         prior=("uniform", "paper Fig. 1; " + FACES, HIGH),
         epoch_end=("keep", FACES, HIGH),
         sampling_statistics=("batch", FACES, HIGH),
+        sampling_batch=(128, FACES + ": gen_samples", HIGH),
         width=(128, "paper Fig. 1; " + FACES, HIGH),
         slope=(0.2, "paper §4; " + FACES, HIGH),
         norm_eps=(1e-8, FACES, HIGH),
@@ -80,10 +81,18 @@ FACES64 = dataclasses.replace(
         Deviation(
             "CelebA instead of the authors' faces",
             "their 350 000 faces, cut from 128 pixels to the middle 64, were never released",
-            "other faces, framing and size (202 599): no picture of the paper can be compared",
+            "other faces, framing and number (162 770, CelebA's training split): no picture of the paper can "
+            "be compared",
+        ),
+        Deviation(
+            "34 188 critic updates and 68 376 minibatches",
+            "a G-iteration ends with a critic step; the script's last minibatch, the 68 375th, is the "
+            "generator's, so that it makes 34 187",
+            "none for the generator: the last critic step comes after its last update",
         ),
         ALTERNATES,
         L2,
+        BETA1_STAYS,
     ),
     headline=False,
 )
@@ -123,6 +132,7 @@ TORCH64 = dataclasses.replace(
         prior=("normal", PORT, HIGH),
         epoch_end=("keep", EXAMPLE + "; the Torch port draws as many full batches with replacement", MEDIUM),
         sampling_statistics=("batch", "neither port leaves training mode to sample", HIGH),
+        sampling_batch=(64, EXAMPLE + ": as many fixed latents as the batch has images", HIGH),
         width=(64, PORT, HIGH),
         slope=(0.2, PORT, HIGH),
         norm_eps=(1e-5, "unused: the networks have torch's default", HIGH),
@@ -137,8 +147,8 @@ TORCH64 = dataclasses.replace(
     build=build_torch,
     iterate=iterate_same_fakes,
     budget=Budget(
-        79_150,
-        "25 epochs (the port's default) × ⌈202 599 / 64⌉; the port prints no number",
+        63_600,
+        "25 epochs (the port's default) × ⌈162 770 / 64⌉, CelebA's training split; the port prints no number",
         Source(PORT, MEDIUM),
     ),
     deviations=(

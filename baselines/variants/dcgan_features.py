@@ -10,7 +10,7 @@ import dataclasses
 
 from torch import Tensor, nn
 
-from baselines.dcgan import DIGITS, FACES, SVHN, Critic, DcganSettings, Generator, build, players
+from baselines.dcgan import BETA1_STAYS, DIGITS, FACES, SVHN, Critic, DcganSettings, Generator, build, players
 from baselines.spec import HIGH, LOW, MEDIUM, Budget, Deviation, Players, Source
 from baselines.variants.dcgan_faces import ALTERNATES, FACES64, L2
 
@@ -73,6 +73,7 @@ IMAGENET32 = dataclasses.replace(
         prior=("uniform", "released imagenet/load_pretrained.py", HIGH),
         epoch_end=("keep", _UNRELEASED, LOW),
         sampling_statistics=("batch", "released imagenet/load_pretrained.py", HIGH),
+        sampling_batch=(400, "released imagenet/load_pretrained.py", HIGH),
         width=(128, IMAGENET, HIGH),
         slope=(0.2, "paper §4", HIGH),
         norm_eps=(1e-8, "released lib/ops.py", HIGH),
@@ -99,6 +100,7 @@ IMAGENET32 = dataclasses.replace(
         ),
         ALTERNATES,
         L2,
+        BETA1_STAYS,
     ),
 )
 
@@ -114,6 +116,7 @@ SVHN32 = dataclasses.replace(
         batch=(64, "folder name of the " + SVHN, MEDIUM),
         epoch_end=("keep", "unconfirmed, the SVHN script was not released: " + FACES, LOW),
         sampling_statistics=("batch", "unconfirmed, the SVHN script was not released: " + FACES, LOW),
+        sampling_batch=(128, "unconfirmed, the SVHN script was not released: " + FACES, LOW),
         width=(64, SVHN, HIGH),
         norm_eps=(1e-8, "released lib/ops.py", HIGH),
         beta2=(0.999, "unconfirmed, the SVHN script was not released: " + FACES, LOW),
@@ -148,6 +151,7 @@ SVHN32 = dataclasses.replace(
         ),
         ALTERNATES,
         L2,
+        BETA1_STAYS,
     ),
 )
 

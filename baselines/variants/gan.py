@@ -12,6 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from baselines.critic_losses import CriticLoss
 from baselines.gan import MNIST, GanSettings, set_rates
 from baselines.losses import standard_critic_loss
 from baselines.spec import HIGH, Budget, Deviation, Draws, Experiment, Losses, Players, Source, frozen, update
@@ -48,6 +49,7 @@ MNIST_PRINTED = dataclasses.replace(
     title="GAN on MNIST, Algorithm 1 as printed",
     summary="mnist with alternating updates on noise of their own, log(1 − D) and the whole critic loss",
     iterate=iterate_printed,
+    critic_loss=lambda _: CriticLoss("cross-entropy"),
     budget=Budget(None, "500 per epoch (50 000 / 100); no end is given", Source("paper prints none", HIGH)),
     deviations=(
         Deviation(

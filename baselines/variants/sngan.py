@@ -28,6 +28,7 @@ from baselines.sngan import (
     CIFAR10_CNN,
     CIFAR10_RESNET,
     RELEASED,
+    U_RESTS,
     SnganSettings,
     players,
 )
@@ -61,7 +62,7 @@ def _with_setting(letter: str) -> Experiment[SnganSettings]:
         title=f"SN-GAN on CIFAR-10, standard CNN, standard loss, setting {letter.upper()} (Fig. 1)",
         summary=f"cifar10-cnn-standard, which has setting C, with setting {letter.upper()} of Table 1",
         settings=CIFAR10_CNN_STANDARD.settings.revised(**setting(letter, "", HIGH)),
-        deviations=(UNPRINTED_WEIGHTS,),
+        deviations=(UNPRINTED_WEIGHTS, U_RESTS),
     )
 
 
@@ -100,6 +101,7 @@ CIFAR10_CNN_CGL = dataclasses.replace(
             "chainer-gan-lib, to which the first author points; its README says it is no faithful copy",
             "twice the critic of Table 3; its scores are not the paper's",
         ),
+        U_RESTS,
     ),
     headline=False,
 )
@@ -188,7 +190,7 @@ STL10_CNN = dataclasses.replace(
     settings=CIFAR10_CNN_STANDARD.settings.revised(
         **setting("b", "; footnote 4: the best for STL-10", HIGH),
     ),
-    deviations=(STL10_IMAGES, UNPRINTED_WEIGHTS),
+    deviations=(STL10_IMAGES, UNPRINTED_WEIGHTS, U_RESTS),
 )
 
 STL10_RESNET = dataclasses.replace(
@@ -227,6 +229,7 @@ STL10_RESNET = dataclasses.replace(
             "no config for STL-10 was released; the paper mentions no decay, the rest is as on CIFAR-10",
             "unknown: the released CIFAR-10 config decays the rate",
         ),
+        U_RESTS,
     ),
     headline=False,
 )

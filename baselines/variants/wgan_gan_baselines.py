@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from baselines.critic_losses import CriticLoss
 from baselines.losses import non_saturating_generator_loss, standard_critic_loss
 from baselines.spec import (
     HIGH,
@@ -114,6 +115,7 @@ LSUN64_GAN_DCGAN: Experiment[LogDSettings] = Experiment(
         prior=("normal", _UNPRINTED, LOW),
         epoch_end=("keep", _UNPRINTED, LOW),
         sampling_statistics=("batch", _UNPRINTED, LOW),
+        sampling_batch=(64, _UNPRINTED, LOW),
         width=(64, _UNPRINTED, LOW),
         slope=(0.2, "DCGAN paper §4; " + MODELS, HIGH),
         init_std=(0.02, "DCGAN paper §4; " + MAIN, HIGH),
@@ -127,6 +129,7 @@ LSUN64_GAN_DCGAN: Experiment[LogDSettings] = Experiment(
     iterate=iterate_log_d,
     real_batches=one_per_iteration,
     critic_updates=one_per_iteration,
+    critic_loss=lambda _: CriticLoss("cross-entropy"),
     budget=Budget(None, "not printed", Source("paper Figs. 5 to 7 show samples without iterations", HIGH)),
     deviations=(
         Deviation(
@@ -143,9 +146,9 @@ LSUN64_GAN_MLP = dataclasses.replace(
     title="GAN with an MLP generator and −log D on LSUN bedrooms, WGAN's baseline (Fig. 7)",
     summary="the networks of lsun64-mlp with the non-saturating loss; Adam, one critic step, no clipping",
     settings=LSUN64_GAN_DCGAN.settings.revised(
-        sampling_statistics=NO_NORM,
         generator_units=(512, "paper Fig. 7", HIGH),
         hidden_layers=(3, MLP_PY, HIGH),
+        **NO_NORM,
     ),
     build=build_log_d_mlp,
     deviations=(*LSUN64_GAN_DCGAN.deviations, LAYERS_COUNTED),
@@ -156,7 +159,7 @@ LSUN64_GAN_NOBN = dataclasses.replace(
     name="wgan/lsun64-gan-nobn",
     title="GAN, generator of constant width without batch norm, −log D, on LSUN bedrooms (Fig. 6)",
     summary="the networks of lsun64-nobn with the non-saturating loss; Adam, one critic step, no clipping",
-    settings=LSUN64_GAN_DCGAN.settings.revised(sampling_statistics=NO_NORM),
+    settings=LSUN64_GAN_DCGAN.settings.revised(**NO_NORM),
     build=build_log_d_nobn,
     deviations=(*LSUN64_GAN_DCGAN.deviations, LSUN64_NOBN.deviations[0]),
 )

@@ -39,6 +39,7 @@ from baselines.wgan_gp import (
     players,
     scaled,
     set_learning_rates,
+    wasserstein,
 )
 
 if TYPE_CHECKING:
@@ -149,6 +150,7 @@ CIFAR10_RESNET_CONDITIONAL: Experiment[AcGanSettings] = Experiment(
     iterate=iterate_conditional,
     real_batches=critic_updates,
     critic_updates=critic_updates,
+    critic_loss=wasserstein,
     budget=CIFAR10_RESNET.budget,
     deviations=(
         *CIFAR10_RESNET.deviations,

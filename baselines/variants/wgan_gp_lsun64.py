@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from baselines.layers import NormedDownBlock, UpBlock, init_glorot, layer_norm, plain_conv
 from baselines.spec import HIGH, LOW, SUITE, Budget, Deviation, Experiment, Players, Source, cited
-from baselines.wgan_gp import CIFAR_PY, PAPER, WganGpSettings, critic_updates, iterate, players
+from baselines.wgan_gp import CIFAR_PY, PAPER, WganGpSettings, critic_updates, iterate, players, wasserstein
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -102,6 +102,7 @@ LSUN64 = Experiment(
         prior=("normal", "unconfirmed: " + LARGE_PY + " at 10dc103", LOW),
         epoch_end=("drop", "unconfirmed: as " + CIFAR_PY, LOW),
         sampling_statistics=("batch", LARGE_PY, HIGH),
+        sampling_batch=(64, LARGE_PY + ": fixed_noise, its only samples", HIGH),
         width=(64, LARGE_PY, HIGH),
         penalty=(10.0, "paper §4", HIGH),
         critic_steps=(5, "paper Algorithm 1", HIGH),
@@ -118,6 +119,7 @@ LSUN64 = Experiment(
     iterate=iterate,
     real_batches=critic_updates,
     critic_updates=critic_updates,
+    critic_loss=wasserstein,
     budget=Budget(
         200_000,
         "ITERS of the script, also the length of Figure 2's runs",

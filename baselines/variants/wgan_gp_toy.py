@@ -32,7 +32,15 @@ from baselines.spec import (
     Source,
     cited,
 )
-from baselines.wgan_gp import PAPER, WganGpSettings, critic_step, critic_updates, generator_step, players
+from baselines.wgan_gp import (
+    PAPER,
+    WganGpSettings,
+    critic_step,
+    critic_updates,
+    generator_step,
+    players,
+    wasserstein,
+)
 
 TOY_PY = "gan_toy.py"
 UNCONFIRMED = "unconfirmed: " + TOY_PY + " at 3c8ba3c"
@@ -140,6 +148,7 @@ TOY_8GAUSSIANS = Experiment(
         prior=("normal", UNCONFIRMED, LOW),
         epoch_end=("drop", "unused: data are drawn, not loaded", SUITE),
         sampling_statistics=("none", UNCONFIRMED, LOW),
+        sampling_batch=(0, "unused: no batch norm", LOW),
         width=(512, UNCONFIRMED, LOW),
         penalty=(0.1, TOY_PY, HIGH),
         critic_steps=(5, TOY_PY, HIGH),
@@ -159,6 +168,7 @@ TOY_8GAUSSIANS = Experiment(
     iterate=iterate,
     real_batches=no_batches,
     critic_updates=critic_updates,
+    critic_loss=wasserstein,
     points=points,
     budget=Budget(100_000, "ITERS of the script", Source(TOY_PY, HIGH)),
     deviations=(LAMBDA, BETAS, GEOMETRY),

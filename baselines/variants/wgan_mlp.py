@@ -93,7 +93,10 @@ def build_mlp_mlp(s: MlpSettings, shape: tuple[int, int, int], mean_image: Tenso
 # --- Experiments --------------------------------------------------------------------------------------
 
 _LSUN64: Experiment[Any] = LSUN64
-NO_NORM = ("none", "no batch norm in the generator", HIGH)
+NO_NORM: dict[str, tuple[object, str, Confidence]] = {
+    "sampling_statistics": ("none", "no batch norm in the generator", HIGH),
+    "sampling_batch": (0, "unused: no batch norm in the generator", HIGH),
+}
 _FIGURE_3 = "x-axis of Figure 3"
 NOT_PRINTED = Budget(None, "not printed", Source("no paper has this run", HIGH))
 
@@ -108,7 +111,7 @@ def _mlp_settings(
         MlpSettings,
         **{
             **kept,
-            "sampling_statistics": NO_NORM,
+            **NO_NORM,
             "generator_units": (512, "paper Fig. 3; released README: --mlp_G --ngf 512", HIGH),
             "critic_units": (0, "unused: convolutional critic", HIGH),
             "hidden_layers": (3, MLP_PY, HIGH),

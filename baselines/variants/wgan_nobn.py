@@ -62,8 +62,8 @@ LSUN64_NOBN = dataclasses.replace(
     title="WGAN, generator of constant width without batch norm, on LSUN bedrooms (Fig. 6)",
     summary="lsun64 with a generator of 64 channels throughout and no norm; the critic keeps its batch norm",
     settings=LSUN64.settings.revised(
-        sampling_statistics=NO_NORM,
         width=(64, "unconfirmed in the generator: fits Fig. 6's more than tenfold fewer parameters", LOW),
+        **NO_NORM,
     ),
     build=build_nobn,
     budget=Budget(None, "not printed", Source("paper Fig. 6 shows samples without their iteration", HIGH)),
@@ -82,7 +82,7 @@ LSUN64_NOBN_HALVING = dataclasses.replace(
     name="wgan/lsun64-nobn-halving",
     title="WGAN, DCGAN generator without batch norm, on LSUN bedrooms (released --noBN)",
     summary="lsun64 without batch norm in the generator, widths 512 to 64 as released",
-    settings=LSUN64.settings.revised(sampling_statistics=NO_NORM),
+    settings=LSUN64.settings.revised(**NO_NORM),
     build=build_nobn_halving,
     budget=NOT_PRINTED,
     deviations=(

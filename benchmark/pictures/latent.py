@@ -131,7 +131,7 @@ def images_at(model: Trained, z: Tensor, seed: int, label: int | None = None) ->
         raise UserError(f"there is no class {label}", where="--class", do=do)
     settings = model.experiment.settings
     alone = settings.sampling_statistics == "batch"
-    n_asked = len(z) * settings.batch if alone else len(z)
+    n_asked = len(z) * settings.sampling_batch if alone else len(z)
     return _finite(model, _At(model.generator, z, label, alone=alone), seed, n_asked)
 
 

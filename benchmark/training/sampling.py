@@ -41,7 +41,7 @@ def evaluation_images(experiment: Experiment[Any], generator: nn.Module, seed: i
 
     The latents (and classes, all equally likely) depend on the seed alone, so every evaluation of a run shows
     the same ones. A copy of the generator runs in the batch-norm mode of `sampling_statistics`: with batch
-    statistics in full batches of the training's size, since each image then depends on its batch.
+    statistics in full batches of `sampling_batch`, since each image then depends on its batch.
 
     Raises:
         NonFiniteImages: the generator's output holds NaN or Inf.
@@ -64,7 +64,7 @@ def batches(experiment: Experiment[Any], generator: nn.Module, seed: int, n: int
     """
     settings = experiment.settings
     with_batch_statistics = settings.sampling_statistics == "batch"
-    size = settings.batch if with_batch_statistics else _BATCH
+    size = settings.sampling_batch if with_batch_statistics else _BATCH
     sampler = copy.deepcopy(generator).train(with_batch_statistics)
     device = next(sampler.parameters()).device
     n_drawn = -(-n // size) * size

@@ -12,7 +12,6 @@ import pytest
 import torch
 
 import baselines
-from baselines.critic_losses import critic_loss
 from benchmark.training import sampling
 from benchmark.training.draws import SeededDraws
 from benchmark.training.quantise import to_uint8
@@ -68,7 +67,8 @@ def reduced(revise):
     def reduce(experiment, batch=4):
         settings = experiment.settings
         changes = {name: small for name, small in NARROW.items() if getattr(settings, name, 0)}
-        changes |= {name: batch for name in ("batch", "generator_batch") if hasattr(settings, name)}
+        batches = ("batch", "generator_batch", "sampling_batch")
+        changes |= {name: batch for name in batches if getattr(settings, name, 0)}
         return dataclasses.replace(experiment, settings=revise(settings, **changes))
 
     return reduce
@@ -128,7 +128,9 @@ def test_image_range_and_shape_suit_the_networks(experiment):
 def test_sampling_statistics_are_declared_where_there_is_batch_norm(experiment):
     generator = build(experiment, "meta").generator
     normalised = any(isinstance(m, torch.nn.modules.batchnorm._BatchNorm) for m in generator.modules())
-    assert (experiment.settings.sampling_statistics != "none") == normalised
+    statistics, batch = experiment.settings.sampling_statistics, experiment.settings.sampling_batch
+    assert (statistics != "none") == normalised
+    assert (batch > 0) == (statistics == "batch")
 
 
 # --- One G-iteration on a device without data ---------------------------------------------------------
@@ -231,8 +233,7 @@ OF_A_BLIND_CRITIC = {"wasserstein": 0.0, "cross-entropy": 2 * math.log(2), "hing
 @pytest.mark.slow
 @by_name([e for e in EXPERIMENTS if e.baseline != "tiny"])
 def test_the_critics_loss_is_what_loss_curves_take_it_for(experiment, synthetic, reduced):
-    kind = critic_loss(baselines.described(experiment.name))
-    assert kind is not None
+    kind = experiment.critic_loss(experiment.settings)
     experiment = reduced(experiment)
     players = build(experiment, "cpu")
     players.critic.register_forward_hook(blind)

@@ -16,6 +16,7 @@ OF_ANOTHER_SCRIPT = {
     ("dcgan/digits", "learning_rate"),
     ("wgan/digits", "critic_schedule"),
     ("wgan_gp/digits", "sampling_statistics"),
+    ("wgan_gp/digits", "sampling_batch"),
     ("wgan_gp/digits", "scaling"),
 }
 """From the released SVHN model, Algorithm 1 and gan_mnist.py: their `source` says so."""

@@ -15,6 +15,7 @@ COMMON = {
     "prior": ("normal", "§4", HIGH),
     "epoch_end": ("drop", "code", LOW),
     "sampling_statistics": ("none", "code", LOW),
+    "sampling_batch": (0, "unused: no batch norm", LOW),
 }
 
 

@@ -196,7 +196,7 @@ def test_batch_prior_and_optimiser(name, batch, prior, rate, l2):
         ("lsun64", 5, 3_033_042, 2),
         ("lsun64-printed", 5, 3_033_042, 1),
         ("faces64", 25, 350_000, 2),
-        ("torch64", 25, 202_599, 1),
+        ("torch64", 25, 162_770, 1),
         ("imagenet32", 30, 1_281_167, 2),
         ("svhn32", 200, 63_257, 2),
         ("mnist-conditional", 200, 50_000, 2),

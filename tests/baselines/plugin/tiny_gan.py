@@ -83,6 +83,7 @@ DIGITS = spec.Experiment(
         prior=("uniform", README, SUITE),
         epoch_end=("drop", README, SUITE),
         sampling_statistics=("none", "no batch norm", SUITE),
+        sampling_batch=(0, "unused: no batch norm", SUITE),
         width=(32, README, SUITE),
         learning_rate=(1e-3, README, SUITE),
     ),

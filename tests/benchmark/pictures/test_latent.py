@@ -46,6 +46,7 @@ def model_of(statistics, classes=0, batch=BATCH):
         latent=(LATENT, "test", SUITE),
         prior=("uniform", "test", SUITE),
         sampling_statistics=(statistics, "test", SUITE),
+        sampling_batch=(batch, "test", SUITE),
     )
     experiment = dataclasses.replace(
         digits, settings=settings, image_shape=(1, 2, 2), image_range=(-1, 1), classes=classes

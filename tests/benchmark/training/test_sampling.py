@@ -36,6 +36,7 @@ def experiment_with(statistics, batch=10, prior="uniform"):
         latent=(4, "test", SUITE),
         prior=(prior, "test", SUITE),
         sampling_statistics=(statistics, "test", SUITE),
+        sampling_batch=(batch, "test", SUITE),
     )
     return dataclasses.replace(
         baselines.get("dcgan/digits"), settings=settings, image_shape=(1, 2, 2), image_range=(-1, 1)
