@@ -9,7 +9,6 @@ name-keyed cache is off, an unknown option is an error, and so is a value that i
 from __future__ import annotations
 
 import math
-import warnings
 from typing import Any
 
 import numpy as np
@@ -19,13 +18,11 @@ from torch.utils.data import Dataset
 
 from benchmark.evaluation import torchvision_ops
 
-torchvision_ops.make_importable()
-with warnings.catch_warnings():
-    # torchvision warns about its image codecs when its extension does not match torch; none is used here.
-    warnings.filterwarnings("ignore", message="Failed to load image Python extension")
-    import torch_fidelity as torch_fidelity
-    from torch_fidelity.metric_fid import fid_features_to_statistics, fid_statistics_to_metric
-    from torch_fidelity.registry import FEATURE_EXTRACTORS_REGISTRY
+torchvision_ops.import_torchvision()
+
+import torch_fidelity as torch_fidelity  # noqa: E402
+from torch_fidelity.metric_fid import fid_features_to_statistics, fid_statistics_to_metric  # noqa: E402
+from torch_fidelity.registry import FEATURE_EXTRACTORS_REGISTRY  # noqa: E402
 
 VERSION = str(torch_fidelity.__version__)
 

@@ -3,46 +3,45 @@
 The torchvision wheel on PyPI is built for CUDA. Beside a CPU-only torch its extension cannot load, the
 operators it defines are missing, and ``import torchvision`` fails where it registers shape functions for
 some. torch-fidelity imports torchvision, but calls no operator of it. Declaring those schemas is then
-enough.
+enough. Only torchvision knows how its extension is called and whether it loads, so it is asked first: an
+operator declared before an extension that does load would end the process.
 """
 
 from __future__ import annotations
 
-import sys
-from importlib.machinery import EXTENSION_SUFFIXES
-from importlib.util import find_spec
-from pathlib import Path
+import importlib
+import warnings
 
 import torch
 
-_SCHEMAS = (
-    "nms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor",
-    "qnms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor",
-)
+_SCHEMAS = {
+    "nms": "nms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor",
+    "qnms": "qnms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor",
+}
 # The declarations live as long as this object does.
 _declared: torch.library.Library | None = None
 
 
-def make_importable() -> None:
-    """Declare the missing operators; do nothing where torchvision's own extension loads or is loaded."""
+def import_torchvision() -> None:
+    """Import torchvision, with its operators declared where its extension does not load.
+
+    Raises:
+        ImportError: it is not installed.
+        RuntimeError: it does not fit torch in another way, in its own words.
+
+    """
     global _declared
-    if _declared is None and "torchvision" not in sys.modules and not _extension_loads():
-        _declared = torch.library.Library("torchvision", "FRAGMENT")  # type: ignore[no-untyped-call]
-        for schema in _SCHEMAS:
-            _declared.define(schema)  # type: ignore[no-untyped-call]
-
-
-def _extension_loads() -> bool:
-    """Try to load torchvision's operators, as importing it is about to do anyway."""
-    spec = find_spec("torchvision")
-    if spec is None or spec.origin is None:
-        return True  # not installed: let its import say so
-    folder = Path(spec.origin).parent
-    for library in (folder / f"_C{suffix}" for suffix in EXTENSION_SUFFIXES):
-        if library.is_file():
-            try:
-                torch.ops.load_library(library)  # type: ignore[no-untyped-call]
-            except OSError:
-                continue
-            return True
-    return False
+    with warnings.catch_warnings():
+        # torchvision warns about its image codecs when its extension does not load; none is used here.
+        warnings.filterwarnings("ignore", message="Failed to load image Python extension")
+        try:
+            importlib.import_module("torchvision")
+        except RuntimeError:
+            # Submodules that were imported stay so: the extension is not tried again.
+            missing = [name for name in _SCHEMAS if not hasattr(torch.ops.torchvision, name)]
+            if not missing:
+                raise
+            _declared = torch.library.Library("torchvision", "FRAGMENT")  # type: ignore[no-untyped-call]
+            for name in missing:
+                _declared.define(_SCHEMAS[name])  # type: ignore[no-untyped-call]
+            importlib.import_module("torchvision")

@@ -31,9 +31,9 @@ def test_known_digest_is_of_the_official_content(mnist):
 
 
 def test_images_are_torchvisions(mnist):
-    from benchmark.evaluation.torchvision_ops import make_importable
+    from benchmark.evaluation.torchvision_ops import import_torchvision
 
-    make_importable()
+    import_torchvision()
     sets = pytest.importorskip("torchvision.datasets.mnist")
     raw = data.folder("mnist").parent / "raw"
     raw.mkdir()

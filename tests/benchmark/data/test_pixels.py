@@ -41,9 +41,9 @@ def test_middle_of_an_exact_size_is_the_slice():
 @pytest.mark.parametrize("size", [(64, 64), (65, 67), (341, 256), (256, 333), (33, 900), (40, 30)])
 @pytest.mark.parametrize("to", [32, 64])
 def test_shorter_side_then_middle_is_torchvisions(size, to):
-    from benchmark.evaluation.torchvision_ops import make_importable
+    from benchmark.evaluation.torchvision_ops import import_torchvision
 
-    make_importable()
+    import_torchvision()
     transforms = pytest.importorskip("torchvision.transforms")
     image = Image.fromarray(np.random.default_rng(1).integers(0, 256, (*size, 3), dtype=np.uint8))
     expected = transforms.Compose([transforms.Resize(to), transforms.CenterCrop(to)])(image)

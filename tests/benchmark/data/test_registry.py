@@ -14,9 +14,9 @@ from benchmark.errors import UserError
 
 @pytest.fixture(scope="module")
 def torchvision_sets():
-    from benchmark.evaluation.torchvision_ops import make_importable
+    from benchmark.evaluation.torchvision_ops import import_torchvision
 
-    make_importable()
+    import_torchvision()
     return pytest.importorskip("torchvision.datasets")
 
 

@@ -21,9 +21,9 @@ rng = np.random.default_rng(7)
 
 @pytest.fixture(scope="module")
 def torchvision_sets():
-    from benchmark.evaluation.torchvision_ops import make_importable
+    from benchmark.evaluation.torchvision_ops import import_torchvision
 
-    make_importable()
+    import_torchvision()
     return pytest.importorskip("torchvision.datasets")
 
 
