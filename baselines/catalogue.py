@@ -31,7 +31,7 @@ PATH = Path(__file__).with_name("catalogue.json")
 def read(path: Path = PATH) -> dict[str, dict[str, Any]] | None:
     """Experiments by name; None when the file is missing, damaged or older than a source."""
     content = _load(path)
-    return content["experiments"] if content["sources"] == _read_sources(MODULES) else None
+    return dict(content["experiments"]) if content["sources"] == _read_sources(MODULES) else None
 
 
 def compute(modules: Iterable[str]) -> dict[str, dict[str, Any]]:
@@ -161,6 +161,8 @@ def _source(source: Any) -> dict[str, str]:
 def _parameters(experiment: Experiment[Any]) -> dict[str, int]:
     import torch
 
+    # The first optimiser of a process imports much of torch, which fails under "meta" in torch 2.6.
+    torch.optim.SGD([torch.zeros(1)])
     with torch.device("meta"):
         players = experiment.build(
             experiment.settings, experiment.image_shape, torch.zeros(experiment.image_shape)

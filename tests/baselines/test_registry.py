@@ -67,6 +67,11 @@ def test_catalogue_older_than_a_source_is_not_used(tmp_path):
     assert catalogue.read(path) is None
 
 
+def test_what_is_added_to_the_catalogue_once_read_stays_out_of_it():
+    catalogue.read()["tiny/digits"] = {}
+    assert "tiny/digits" not in catalogue.read()
+
+
 def test_what_the_catalogue_says_of_sources_is_what_parsing_them_finds(monkeypatch):
     said = json.loads(catalogue.PATH.read_text(encoding="utf-8"))["sources"]
     monkeypatch.setattr(catalogue, "_load", lambda path: {"sources": {}, "experiments": {}})
