@@ -177,7 +177,7 @@ class Draws(Protocol):
         """N(0, 1), drawn on the CPU and moved."""
 
     def keep(self, probability: float, *shape: int) -> Tensor:
-        """Bernoulli keep-mask (float 0/1) for dropout, drawn on the training device."""
+        """Bernoulli keep-mask (float 0/1) for dropout, drawn on the CPU and moved."""
 
 
 @dataclass
@@ -193,8 +193,8 @@ class Players:
 class Build(Protocol[S_contra]):
     """Networks and optimisers from settings.
 
-    `mean_image` is the training set's mean in 0..1, [C, H, W]. Initial weights come from torch's global
-    generator, which the caller seeds.
+    `mean_image` is the training set's mean in 0..1, [C, H, W]. Initial weights come from torch's random
+    functions, in whose place the benchmark puts draws of its own.
     """
 
     def __call__(self, s: S_contra, shape: tuple[int, int, int], mean_image: Tensor) -> Players:

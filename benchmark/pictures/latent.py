@@ -24,7 +24,7 @@ from benchmark.errors import NothingToJudge, UserError, did_you_mean
 from benchmark.evaluation.neighbours import Neighbours, nearest
 from benchmark.records import identity, store
 from benchmark.training import checkpoint, sampling, trainer
-from benchmark.training.draws import latents, stream
+from benchmark.training.draws import latents, stream, uniform
 from benchmark.training.quantise import NonFiniteImages
 
 if TYPE_CHECKING:
@@ -233,8 +233,7 @@ def arithmetic(model: Trained, expression: list[Term], seed: int) -> Arithmetic:
     """
     means = torch.stack([evaluation_latents(model, term.numbers, seed).mean(0) for term in expression])
     result = sum(term.sign * mean for term, mean in zip(expression, means, strict=True))
-    unit = stream(seed, "evaluate", 2).random((9, means.shape[1]), dtype="float32")
-    noise = NOISE * (2 * torch.from_numpy(unit) - 1)
+    noise = NOISE * (2 * uniform(stream(seed, "evaluate", 2), 9, means.shape[1]) - 1)
     noise[4] = 0
     return Arithmetic(means, result + noise)
 

@@ -18,6 +18,8 @@ from baselines.source_code import code_digest
 
 _NUMERIC_SOURCES = (
     "training/draws.py",
+    "training/exact_draws.py",
+    "training/initial.py",
     "training/loss_history.py",
     "training/numerics.py",
     "training/quantise.py",

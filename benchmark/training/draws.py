@@ -1,10 +1,10 @@
 """Randomness without state: what G-iteration k draws is a pure function of (seed, purpose, k).
 
 Streams come from NumPy's Philox, a counter-based generator with a 128-bit key; the key is the start of
-SHA-256("ganbench|seed|purpose|index"). They are drawn on the CPU and moved, so that a run starts the same on
-every device; only dropout masks come from the device's own generator. Epoch e's order of the training images
-is a permutation drawn with index e. Therefore a checkpoint needs no generator state, and an evaluation
-cannot shift training.
+SHA-256("ganbench|seed|purpose|index"). `exact_draws` makes numbers of them, equal on every machine; they are
+drawn on the CPU and moved, and so equal on every device. Epoch e's order of the training images is a
+permutation drawn with index e. Therefore a checkpoint needs no generator state, and an evaluation cannot
+shift training.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ import torch
 from torch import Tensor
 
 from benchmark import data
+from benchmark.training import exact_draws
 
 if TYPE_CHECKING:
     from baselines.spec import Experiment
@@ -31,14 +32,14 @@ _RELEASE_EVERY = 4
 """Of images mapped from a file of more than `_LARGE` bytes, pages are given back every few minibatches."""
 
 
-def key(seed: int, purpose: Purpose, index: int) -> bytes:
+def key(seed: int, purpose: Purpose, index: int | str) -> bytes:
     """32 bytes that belong to (seed, purpose, index) alone."""
-    return hashlib.sha256(f"ganbench|{seed}|{purpose}|{index}".encode("ascii")).digest()
+    return hashlib.sha256(f"ganbench|{seed}|{purpose}|{index}".encode()).digest()
 
 
-def stream(seed: int, purpose: Purpose, index: int) -> np.random.Generator:
-    """The CPU stream of (seed, purpose, index)."""
-    return np.random.Generator(np.random.Philox(key=int.from_bytes(key(seed, purpose, index)[:16], "little")))
+def stream(seed: int, purpose: Purpose, index: int | str) -> exact_draws.Bits:
+    """The CPU stream of (seed, purpose, index); the index of "init" is a name."""
+    return np.random.Philox(key=int.from_bytes(key(seed, purpose, index)[:16], "little"))
 
 
 def torch_seed(seed: int, purpose: Purpose, index: int) -> int:
@@ -46,18 +47,27 @@ def torch_seed(seed: int, purpose: Purpose, index: int) -> int:
     return int.from_bytes(key(seed, purpose, index)[16:24], "little") >> 1
 
 
-def latents(prior: str, generator: np.random.Generator, n: int, dimension: int) -> Tensor:
+def latents(prior: str, bits: exact_draws.Bits, n: int, dimension: int) -> Tensor:
     """Latents [n, dimension], float32 on the CPU, from a prior of `baselines.spec.Settings`."""
     if prior == "normal":
-        return torch.from_numpy(generator.standard_normal((n, dimension), dtype=np.float32))
+        return normal(bits, n, dimension)
     half_width = {"uniform": 1.0, "uniform-sqrt3": math.sqrt(3)}[prior]
-    unit = generator.random((n, dimension), dtype=np.float32)
-    return torch.from_numpy((2 * unit - 1) * np.float32(half_width))
+    return (2 * uniform(bits, n, dimension) - 1) * half_width
 
 
-def random_classes(generator: np.random.Generator, n: int, classes: int) -> Tensor:
-    """Uniform classes in 0 … classes−1, int64 [n] on the CPU; by truncation of uniform numbers."""
-    return torch.from_numpy((generator.random(n) * classes).astype(np.int64))
+def uniform(bits: exact_draws.Bits, *shape: int) -> Tensor:
+    """U[0, 1), float32 on the CPU."""
+    return torch.from_numpy(exact_draws.uniforms32(bits, math.prod(shape))).view(shape)
+
+
+def normal(bits: exact_draws.Bits, *shape: int) -> Tensor:
+    """N(0, 1), float32 on the CPU."""
+    return torch.from_numpy(exact_draws.normals(bits, math.prod(shape))).view(shape)
+
+
+def random_classes(bits: exact_draws.Bits, n: int, classes: int) -> Tensor:
+    """Uniform classes in 0 … classes−1, int64 [n] on the CPU."""
+    return torch.from_numpy(exact_draws.classes(bits, n, classes))
 
 
 class SeededDraws:
@@ -97,9 +107,7 @@ class SeededDraws:
         # Batches per epoch; with `wrap` the batches run on over the end of an epoch.
         self._per_epoch: int = {"drop": self._n // batch, "keep": math.ceil(self._n / batch), "wrap": 0}[end]
         self._order = lru_cache(maxsize=2)(self._epoch_order)
-        self._dropout = torch.Generator(self._device)
-        self._dropout_is_at = -1
-        self._streams: dict[str, np.random.Generator] = {}
+        self._streams: dict[str, exact_draws.Bits] = {}
         self.images_seen = 0
         self.at(0)
 
@@ -107,7 +115,6 @@ class SeededDraws:
         """Move to the start of G-iteration k (from 0)."""
         self._k = k
         self._streams.clear()
-        self._dropout_is_at = -1
         self._batch_index: int = self._experiment.real_batches(self._settings, k)
         return self
 
@@ -144,19 +151,16 @@ class SeededDraws:
 
     def uniform(self, purpose: Literal["penalty", "dequantise", "points"], *shape: int) -> Tensor:
         """U[0, 1), float32, on the training device."""
-        return self._moved(torch.from_numpy(self._stream(purpose).random(shape, dtype=np.float32)))
+        return self._moved(uniform(self._stream(purpose), *shape))
 
     def normal(self, purpose: Literal["points"], *shape: int) -> Tensor:
         """N(0, 1), float32, on the training device."""
-        drawn = self._stream(purpose).standard_normal(shape, dtype=np.float32)
-        return self._moved(torch.from_numpy(drawn))
+        return self._moved(normal(self._stream(purpose), *shape))
 
     def keep(self, probability: float, *shape: int) -> Tensor:
-        """Float 0/1 mask, 1 with this probability, from the device's own generator."""
-        if self._dropout_is_at != self._k:
-            self._dropout.manual_seed(torch_seed(self._seed, "dropout", self._k))
-            self._dropout_is_at = self._k
-        return torch.empty(shape, device=self._device).bernoulli_(probability, generator=self._dropout)
+        """Float 0/1 mask, 1 with this probability to 2^-33, on the training device."""
+        mask = exact_draws.trials(self._stream("dropout"), math.prod(shape), probability)
+        return self._moved(torch.from_numpy(mask).view(shape)).float()
 
     def _chosen(self, indices: Tensor) -> Tensor:
         images = self._images.index_select(0, indices)
@@ -180,13 +184,13 @@ class SeededDraws:
         self.images_seen += len(chosen)
         return chosen
 
-    def _stream(self, purpose: Purpose) -> np.random.Generator:
+    def _stream(self, purpose: Purpose) -> exact_draws.Bits:
         if purpose not in self._streams:
             self._streams[purpose] = stream(self._seed, purpose, self._k)
         return self._streams[purpose]
 
     def _epoch_order(self, epoch: int) -> Tensor:
-        order = stream(self._seed, "data", epoch).permutation(self._n)
+        order = exact_draws.permutation(stream(self._seed, "data", epoch), self._n)
         return torch.from_numpy(order).to(self._images.device)
 
     def _moved(self, tensor: Tensor) -> Tensor:

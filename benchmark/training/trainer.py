@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol
 import torch
 from torch import Tensor
 
-from benchmark.training import checkpoint, sampling
-from benchmark.training.draws import SeededDraws, torch_seed
+from benchmark.training import checkpoint, initial, sampling
+from benchmark.training.draws import SeededDraws
 from benchmark.training.loss_history import LossHistory, Row
 from benchmark.training.quantise import NonFiniteImages
 
@@ -318,13 +318,9 @@ def build(
 ) -> Players:
     """Networks and optimisers at G-iteration 0, a pure function of experiment, seed and training images.
 
-    Built on the CPU and moved, so that the initial weights are the same on every device. Torch's global
-    generator, from which layers initialise themselves, is put back afterwards.
+    Built on the CPU and moved, so that the initial weights are the same on every device.
     """
-    mean_image = _mean_image(images)
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(torch_seed(seed, "init", 0))
-        players = experiment.build(experiment.settings, experiment.image_shape, mean_image)
+    players = initial.build(experiment, seed, _mean_image(images))
     device = device or images.device
     for network in (players.generator, players.critic):
         network.train()
