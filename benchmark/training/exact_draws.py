@@ -25,34 +25,34 @@ _SQRT_HALF = np.uint64(0x3FE6A09E667F3BCD)
 _ONE = np.uint64(0x3FF0000000000000)
 _MANTISSA = np.uint64((1 << 52) - 1)
 _LOG = [2 / (2 * i + 1) for i in range(8)]
-"""log m = 2 artanh s = Σ 2 s²ⁱ⁺¹/(2i+1) with s = (m − 1)/(m + 1), |s| < .172; cut where 4e-14 of it is left."""
+"""log m = 2 artanh s = Σ 2 s²ⁱ⁺¹/(2i+1) with s = (m − 1)/(m + 1), |s| < .172; cut where 4e-14 is left."""
 _COS = [(-1) ** i / math.factorial(2 * i) for i in range(8)]
 _SIN = [(-1) ** i / math.factorial(2 * i + 1) for i in range(7)]
 """Taylor at 0 for |angle| ≤ π/4; cut where less than 3e-14 is left."""
 
 
 def uniforms32(bits: Bits, n: int) -> np.ndarray[Any, np.dtype[np.float32]]:
-    """n float32 in [0, 1), multiples of 2^-24; two from a word, the low half first."""
+    """Float32 [n] in [0, 1), multiples of 2^-24; two from a word, the low half first."""
     return (_halves(bits, n) >> np.uint32(8)).astype(np.float32) * np.float32(2**-24)
 
 
 def uniforms64(bits: Bits, n: int) -> Floats:
-    """n float64 in [0, 1), multiples of 2^-53; one from a word."""
+    """Float64 [n] in [0, 1), multiples of 2^-53; one from a word."""
     return (bits.random_raw(n) >> np.uint64(11)).astype(np.float64) * 2.0**-53
 
 
 def classes(bits: Bits, n: int, count: int) -> np.ndarray[Any, np.dtype[np.int64]]:
-    """n integers in 0 … count−1, int64, by truncation of uniform numbers."""
+    """Integers in 0 … count−1, int64 [n], by truncation of uniform numbers."""
     return (uniforms64(bits, n) * count).astype(np.int64)
 
 
 def permutation(bits: Bits, n: int) -> np.ndarray[Any, np.dtype[np.int64]]:
-    """0 … n−1 in random order, int64: the order of n words, of equal ones the first before."""
+    """0 … n−1 in random order, int64 [n]: the order of n words, of equal ones the first before."""
     return np.argsort(bits.random_raw(n), kind="stable")
 
 
 def trials(bits: Bits, n: int, probability: float) -> np.ndarray[Any, np.dtype[np.bool_]]:
-    """n times True with this probability (0..1) rounded to a multiple of 2^-32; two from a word."""
+    """Booleans [n], True with this probability (0..1) rounded to a multiple of 2^-32; two from a word."""
     threshold = round(probability * 2**32)
     halves = _halves(bits, n)
     return halves < np.uint32(threshold) if threshold < 2**32 else np.ones(n, dtype=np.bool_)
@@ -61,7 +61,7 @@ def trials(bits: Bits, n: int, probability: float) -> np.ndarray[Any, np.dtype[n
 def normals(
     bits: Bits, n: int, mean: float = 0.0, std: float = 1.0, dtype: type[np.floating[Any]] = np.float32
 ) -> np.ndarray[Any, Any]:
-    """n numbers N(mean, std²), computed in float64 and rounded once to `dtype`; two from a word.
+    """N(mean, std²), [n], computed in float64 and rounded once to `dtype`; two from a word.
 
     By Box and Muller: of a word, the high half gives the radius √(−2 log u), u = (high + ½)/2^32, and the
     low half the angle (low + ½)/2^32 of a turn. Standard ones lie within ±6.8.
@@ -98,7 +98,7 @@ def log(x: Floats) -> Floats:
 
 
 def cos_sin_turn(position: Words) -> tuple[Floats, Floats]:
-    """cos and sin of (position + ½)/2^32 of a turn, position in 0 … 2^32−1; to 1e-13.
+    """Cosine and sine of (position + ½)/2^32 of a turn, position in 0 … 2^32−1; to 1e-13.
 
     The nearest quarter turn is taken off in integers; what is left is below an eighth.
     """

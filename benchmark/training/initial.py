@@ -65,7 +65,7 @@ def build(experiment: Experiment[Any], seed: int, mean_image: Tensor) -> Players
     return players
 
 
-class _Fills(TorchDispatchMode):
+class _Fills(TorchDispatchMode):  # type: ignore[no-untyped-call]
     """Gives every random fill its values: those of its stream, or zeros in a trial.
 
     Args:
@@ -76,7 +76,7 @@ class _Fills(TorchDispatchMode):
     """
 
     def __init__(self, experiment: str, seed: int, plan: list[tuple[str, str]] | None = None) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self._experiment, self._seed, self._plan = experiment, seed, plan
         self._n = 0
         self._made: list[tuple[str, Tensor]] = []  # holds the tensors, so that no address is used twice
