@@ -1,20 +1,20 @@
 """What the papers say: five baselines, one file each, and the registry that finds their experiments.
 
-`get` imports torch and the baseline's file. `names` and `described` read `catalogue.json` instead, so that
-listing and planning need no torch; they import the files when these are newer than the catalogue.
+`get` imports torch and the baseline's file. The others read `catalogue.json` and `details.json` instead, so
+that listing, showing and planning need no torch; where these are older than the files, they import the files.
 """
 
 from __future__ import annotations
 
 import importlib
+from dataclasses import dataclass
 from functools import cache
-from importlib.metadata import entry_points
 from typing import TYPE_CHECKING, Any
 
-from baselines import catalogue
-
 if TYPE_CHECKING:
+    from baselines.plugins import Plugin
     from baselines.spec import Experiment
+
 
 ENTRY_POINT_GROUP = "ganbench.baselines"
 """Third parties register a module here; its `EXPERIMENTS` join the registry."""
@@ -30,14 +30,23 @@ class BrokenPlugin(Exception):
 
 def names() -> tuple[str, ...]:
     """All experiment names, in the order of the papers; `BrokenPlugin` if a third party's cannot be had."""
-    return tuple(_described())
+    return (*_found(), *_registered)
 
 
 def described(name: str) -> dict[str, Any]:
     """The experiment as JSON types (see `catalogue.describe`); `UnknownExperiment` for an unknown name."""
-    if name not in _described():
-        raise UnknownExperiment(name)
-    return _described()[name]
+    return _entry(name).description
+
+
+def details(name: str) -> dict[str, Any]:
+    """What only showing it needs (see `catalogue.detail`); `UnknownExperiment` for an unknown name."""
+    from baselines import catalogue
+
+    entry = _entry(name)
+    if entry.plugin is not None:
+        return entry.plugin.details[name]
+    known = catalogue.read_details() if entry.experiment is None else {}
+    return known[name] if name in known else catalogue.detail(get(name))
 
 
 def get(name: str) -> Experiment[Any]:
@@ -45,22 +54,77 @@ def get(name: str) -> Experiment[Any]:
 
     Raises:
         UnknownExperiment: no registered experiment has this name.
+        BrokenPlugin: a third party's is not what was described.
 
     """
-    module = importlib.import_module(described(name)["module"])
+    entry = _entry(name)
+    if entry.experiment is not None:
+        return entry.experiment
+    if entry.plugin is not None:
+        from baselines import plugins
+
+        return plugins.experiment(entry.plugin, name)
+    module = importlib.import_module(entry.description["module"])
     experiment: Experiment[Any] = next(e for e in module.EXPERIMENTS if e.name == name)
     return experiment
 
 
+def register(experiment: Experiment[Any]) -> Experiment[Any]:
+    """Add an experiment to the registry of this process, and return it; one of the same name is replaced.
+
+    Runs have processes of their own, which know of it only by an entry point (`ENTRY_POINT_GROUP`).
+
+    Raises:
+        ValueError: its name is none, or not free; or its networks do not keep to what `spec` says of them.
+
+    """
+    from baselines import catalogue
+
+    if experiment.name in _found():
+        raise ValueError(f"the name '{experiment.name}' is taken")
+    catalogue.check_name(experiment.name)
+    catalogue.detail(experiment)
+    description = catalogue.describe(experiment, experiment.iterate.__module__)
+    _registered[experiment.name] = _Entry(description, experiment=experiment)
+    return experiment
+
+
+def sources(module: str) -> dict[str, str]:
+    """SHA-256 by dotted name of every file that decides what the experiments of a module are; no torch.
+
+    The module's own, those of `baselines` it imports, and all that a third party's imports of its own.
+    """
+    from baselines import catalogue
+
+    own = next((e.plugin.files for e in _found().values() if e.plugin and e.plugin.module == module), {})
+    return catalogue.sources(module, own)
+
+
+@dataclass(frozen=True)
+class _Entry:
+    description: dict[str, Any]
+    plugin: Plugin | None = None
+    experiment: Experiment[Any] | None = None
+
+
+_registered: dict[str, _Entry] = {}
+
+
+def _entry(name: str) -> _Entry:
+    entry = _found().get(name) or _registered.get(name)
+    if entry is None:
+        raise UnknownExperiment(name)
+    return entry
+
+
 @cache
-def _described() -> dict[str, dict[str, Any]]:
+def _found() -> dict[str, _Entry]:
+    from baselines import catalogue, plugins
+
     own = catalogue.read() or catalogue.compute(catalogue.MODULES)
-    for point in entry_points(group=ENTRY_POINT_GROUP):
-        try:
-            foreign = catalogue.compute([point.value])
-        except Exception as error:
-            raise BrokenPlugin(f"'{point.name}' ({point.value}) cannot be loaded: {error!r}") from error
-        if taken := sorted(own.keys() & foreign.keys()):
-            raise BrokenPlugin(f"'{point.name}' ({point.value}) has a name that is taken, '{taken[0]}'")
-        own |= foreign
-    return own
+    entries = {name: _Entry(description) for name, description in own.items()}
+    for plugin in plugins.found():
+        if taken := sorted(entries.keys() & plugin.experiments.keys()):
+            raise BrokenPlugin(f"{plugin} has a name that is taken, '{taken[0]}'")
+        entries |= {name: _Entry(text, plugin) for name, text in plugin.experiments.items()}
+    return entries

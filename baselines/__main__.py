@@ -1,4 +1,4 @@
-"""``python -m baselines``: write `catalogue.json` anew, after a change to a baseline file."""
+"""``python -m baselines``: write both files of the catalogue anew, after a change to a baseline file."""
 
 from baselines import catalogue
 

@@ -1,9 +1,10 @@
-"""The experiments of the baseline files as plain data, in `catalogue.json`: reading it needs no torch.
+"""The experiments of the baseline files as plain data, in two files: reading them needs no torch.
 
-``python -m baselines`` writes the file. It holds the SHA-256 of every source it was made from and is
-ignored as soon as one of them differs, so it can be out of date but never wrong. What is found by parsing a
-source (the digest of its code, what it imports) is there too, since parsing them all takes longer than most
-commands. In a review, its diff shows which experiments a change of code or settings touches.
+`catalogue.json` has what identifies and lists an experiment, `details.json` what only showing it needs.
+``python -m baselines`` writes them. They hold the SHA-256 of every source they were made from and are ignored
+as soon as one of them differs, so they can be out of date but never wrong. What is found by parsing a source
+(the digest of its code, what it imports) is there too: parsing them all takes longer than a command. In a
+review, their diff shows which experiments a change of code or settings touches.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from __future__ import annotations
 import ast
 import importlib
 import json
+import re
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
@@ -19,13 +21,18 @@ from typing import TYPE_CHECKING, Any
 from baselines.source_code import code_digest, file_digest
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from baselines.spec import Experiment
 
 _PAPERS = ("gan", "dcgan", "wgan", "wgan_gp", "sngan")
 MODULES = tuple(f"baselines.{part}{name}" for name in _PAPERS for part in ("", "variants."))
 PATH = Path(__file__).with_name("catalogue.json")
+DETAILS = Path(__file__).with_name("details.json")
+
+_NO_FILES: Mapping[str, Path] = {}
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}/[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
+"""Names are folders of the results too."""
 
 
 def read(path: Path = PATH) -> dict[str, dict[str, Any]] | None:
@@ -34,20 +41,41 @@ def read(path: Path = PATH) -> dict[str, dict[str, Any]] | None:
     return dict(content["experiments"]) if content["sources"] == _read_sources(MODULES) else None
 
 
+def read_details() -> dict[str, dict[str, Any]]:
+    """`detail` by name; empty when the file is missing, damaged or older than a source."""
+    return read(DETAILS) or {}
+
+
 def compute(modules: Iterable[str]) -> dict[str, dict[str, Any]]:
     """Experiments by name from the modules themselves; imports torch.
 
     Raises:
-        ValueError: a name that is not ``baseline/experiment``, or that two experiments have.
+        ValueError: a name that is none, or that two experiments have.
 
     """
-    found: dict[str, dict[str, Any]] = {}
+    return {e.name: describe(e, module) for module, e in _declared(modules)}
+
+
+def compute_details(modules: Iterable[str]) -> dict[str, dict[str, Any]]:
+    """`detail` by name from the modules themselves; imports torch, and builds every network."""
+    return {e.name: detail(e) for _, e in _declared(modules)}
+
+
+def check_name(name: str) -> None:
+    """Raise ValueError for what is no ``baseline/experiment``."""
+    if not _NAME.fullmatch(name):
+        raise ValueError(f"'{name}' is no name: baseline/experiment, in letters, digits, - and _")
+
+
+def _declared(modules: Iterable[str]) -> list[tuple[str, Experiment[Any]]]:
+    found: dict[str, tuple[str, Experiment[Any]]] = {}
     for module in modules:
         for experiment in importlib.import_module(module).EXPERIMENTS:
-            if experiment.name.count("/") != 1 or experiment.name in found:
-                raise ValueError(f"'{experiment.name}' is no name, or two experiments have it")
-            found[experiment.name] = describe(experiment, module)
-    return found
+            check_name(experiment.name)
+            if experiment.name in found:
+                raise ValueError(f"'{experiment.name}' is the name of two experiments")
+            found[experiment.name] = module, experiment
+    return list(found.values())
 
 
 def describe(experiment: Experiment[Any], module: str) -> dict[str, Any]:
@@ -82,18 +110,53 @@ def describe(experiment: Experiment[Any], module: str) -> dict[str, Any]:
     }
 
 
-def sources(module: str) -> dict[str, str]:
-    """Digest of the code of the module and of every `baselines` file it imports, by dotted name; no torch."""
-    return {name: found["code"] for name, found in sorted(_read_sources([module]).items())}
+def detail(experiment: Experiment[Any]) -> dict[str, Any]:
+    """What an appendix has about an experiment, as JSON types.
+
+    `networks` and `players` as `baselines.networks` has them, `iteration` as `baselines.listing`; `counted`:
+    critic updates and real minibatches of the paper's training length, None where there is none.
+
+    Raises:
+        ValueError: a network that does not give what `baselines.spec` asks for.
+
+    """
+    from baselines import listing, networks
+
+    s, gen_iters = experiment.settings, experiment.budget.gen_iters
+    counted = None
+    if gen_iters is not None:
+        counted = {
+            "critic_updates": experiment.critic_updates(s, gen_iters),
+            "real_minibatches": experiment.real_batches(s, gen_iters),
+        }
+    return {
+        "networks": networks.layer_table(experiment),
+        "players": networks.parts(experiment),
+        "iteration": listing.listing(experiment.iterate),
+        "counted": counted,
+    }
 
 
-def write(path: Path = PATH) -> None:
-    """Make the file anew from the modules; imports torch."""
-    content = {"sources": _read_sources(MODULES), "experiments": compute(MODULES)}
-    path.write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+def sources(module: str, own: Mapping[str, Path] = _NO_FILES) -> dict[str, str]:
+    """Digest of the code of a module, of `own` files and of every `baselines` file they import; no torch.
+
+    Args:
+        module: where the experiments are.
+        own: files of a third party's packages by dotted name.
+
+    """
+    return {name: found["code"] for name, found in sorted(_read_sources([module, *own], own).items())}
 
 
-def _read_sources(modules: Iterable[str]) -> dict[str, dict[str, Any]]:
+def write() -> None:
+    """Make both files anew from the modules; imports torch."""
+    known = _read_sources(MODULES)
+    for path, experiments in ((PATH, compute(MODULES)), (DETAILS, compute_details(MODULES))):
+        content = json.dumps({"sources": known, "experiments": experiments}, indent=1, ensure_ascii=False)
+        path.write_text(content + "\n", encoding="utf-8")
+
+
+def _read_sources(modules: Iterable[str], own: Mapping[str, Path] = _NO_FILES) -> dict[str, dict[str, Any]]:
     """What is said of the modules' files and of every `baselines` file they import, by dotted name."""
     known = _load(PATH)["sources"]
     found: dict[str, dict[str, Any]] = {}
@@ -101,7 +164,7 @@ def _read_sources(modules: Iterable[str]) -> dict[str, dict[str, Any]]:
     while waiting:
         name = waiting.pop()
         if name not in found:
-            content = _file(name).read_bytes()
+            content = (own.get(name) or _file(name)).read_bytes()
             found[name] = known.get(name, {})
             if found[name].get("file") != file_digest(content):
                 found[name] = _describe_source(content)
@@ -142,16 +205,20 @@ def _file(module: str) -> Path:
 
 
 def _imported_baselines(content: bytes) -> list[str]:
-    """Modules of this package that a source imports, from its import statements."""
+    """Modules of this package that a source imports, also through `ganbench`."""
+    try:
+        tree = ast.parse(content)
+    except (SyntaxError, ValueError):  # a compiled module of a third party
+        return []
     out = []
-    for node in ast.walk(ast.parse(content)):
+    for node in ast.walk(tree):
         if isinstance(node, ast.ImportFrom) and node.module in ("baselines", "baselines.variants"):
             out += [f"{node.module}.{alias.name}" for alias in node.names]
-        elif isinstance(node, ast.ImportFrom) and node.module and node.module.startswith("baselines."):
-            out.append(node.module)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            out.append("baselines.spec" if node.module == "ganbench" else node.module)
         elif isinstance(node, ast.Import):
-            out += [alias.name for alias in node.names if alias.name.startswith("baselines.")]
-    return sorted(set(out))
+            out += ["baselines.spec" if alias.name == "ganbench" else alias.name for alias in node.names]
+    return sorted({name for name in out if name.startswith("baselines.") and _file(name).is_file()})
 
 
 def _source(source: Any) -> dict[str, str]:

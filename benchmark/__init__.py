@@ -1,8 +1,15 @@
 """How the baselines are run and judged. Knows no paper by name."""
 
-from importlib.metadata import PackageNotFoundError, version
+from __future__ import annotations
 
-try:
-    __version__ = version("ganbench")
-except PackageNotFoundError:  # run from a source tree that was never installed
-    __version__ = "0+unknown"
+
+def __getattr__(name: str) -> str:
+    """`__version__`, read when asked for: `importlib.metadata` is half of what a command's start costs."""
+    if name != "__version__":
+        raise AttributeError(f"module '{__name__}' has no attribute '{name}'")
+    from importlib.metadata import PackageNotFoundError, version
+
+    try:
+        return version("ganbench")
+    except PackageNotFoundError:  # run from a source tree that was never installed
+        return "0+unknown"

@@ -2,32 +2,36 @@
 
 from __future__ import annotations
 
+import importlib
 import sys
 from typing import Any
 
 import click
 
 from baselines import BrokenPlugin
-from benchmark import __version__
-from benchmark.cli.accept import accept
-from benchmark.cli.budgets import budgets
-from benchmark.cli.check import check
-from benchmark.cli.cite import cite
-from benchmark.cli.compare import compare
-from benchmark.cli.data import data
-from benchmark.cli.env import env
-from benchmark.cli.evaluate import evaluate
-from benchmark.cli.list import list_
-from benchmark.cli.losses import losses
-from benchmark.cli.plan import plan
-from benchmark.cli.report import report
-from benchmark.cli.run import run
-from benchmark.cli.sample import sample
-from benchmark.cli.show import show
-from benchmark.cli.status import status
-from benchmark.cli.verify import verify
-from benchmark.cli.verify_weights import verify_weights
 from benchmark.errors import UserError, did_you_mean
+
+_VERBS = (
+    "run",
+    "plan",
+    "status",
+    "report",
+    "check",
+    "accept",
+    "compare",
+    "list",
+    "show",
+    "budgets",
+    "cite",
+    "verify",
+    "evaluate",
+    "sample",
+    "losses",
+    "data",
+    "verify-weights",
+    "env",
+)
+"""In the order of the help. Each is a module of this package that has a command of that name."""
 
 
 def _with_line_breaks(command: click.Command) -> click.Command:
@@ -39,7 +43,17 @@ def _with_line_breaks(command: click.Command) -> click.Command:
 
 
 class _Group(click.Group):
-    """A group that names the closest verb when a verb is unknown."""
+    """A group that imports a verb when it is called, and names the closest one for an unknown verb."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
+        return list(_VERBS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        if cmd_name not in _VERBS:
+            return None
+        module = importlib.import_module(f"benchmark.cli.{cmd_name.replace('-', '_')}")
+        commands = [c for c in vars(module).values() if isinstance(c, click.Command)]
+        return _with_line_breaks(next(c for c in commands if c.name == cmd_name))
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
@@ -47,7 +61,15 @@ class _Group(click.Group):
         try:
             return super().resolve_command(ctx, args)
         except click.UsageError:
-            raise UserError(f"unknown command '{args[0]}'", do=did_you_mean(args[0], self.commands)) from None
+            raise UserError(f"unknown command '{args[0]}'", do=did_you_mean(args[0], _VERBS)) from None
+
+
+def _print_version(ctx: click.Context, _: click.Parameter, value: bool) -> None:
+    if value:
+        from benchmark import __version__
+
+        click.echo(f"ganbench, version {__version__}")
+        ctx.exit()
 
 
 @click.group(
@@ -56,7 +78,14 @@ class _Group(click.Group):
     epilog="Exit codes: 0 all is well, 1 a check failed, 2 usage or configuration, "
     "3 a run failed or diverged, 4 nothing to work on, 130 interrupted.",
 )
-@click.version_option(__version__, prog_name="ganbench")
+@click.option(
+    "--version",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=_print_version,
+    help="Show the version and exit.",
+)
 def cli() -> None:
     r"""GAN reproducibility benchmark: five paper-faithful baselines, fixed seeds, fixed budgets.
 
@@ -67,30 +96,6 @@ def cli() -> None:
     ganbench check quick            whether the runs are still what was accepted, or what papers print
     ganbench verify results         whether the records there can be believed
     """
-
-
-for command in (
-    run,
-    plan,
-    status,
-    report,
-    check,
-    accept,
-    compare,
-    list_,
-    show,
-    budgets,
-    cite,
-    verify,
-    evaluate,
-    sample,
-    losses,
-    data,
-    verify_weights,
-    env,
-):
-    cli.add_command(command)
-_with_line_breaks(cli)
 
 
 def main(argv: list[str] | None = None) -> None:

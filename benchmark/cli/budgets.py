@@ -112,7 +112,6 @@ def _row(name: str) -> dict[str, Any]:
 
     described = baselines.described(name)
     budget = described["budget"]
-    gen_iters = budget["gen_iters"]
     paper, where = implemented().get(name, (described["paper"]["key"], ()))
     row: dict[str, Any] = {
         "experiment": name,
@@ -120,17 +119,15 @@ def _row(name: str) -> dict[str, Any]:
         "title": described["title"],
         "paper": paper,
         "where": where,
-        "gen_iters": gen_iters,
+        "gen_iters": budget["gen_iters"],
         "critic_updates": None,
         "real_minibatches": None,
         "real_images": None,
         "batch": described["settings"]["batch"]["value"],
         **{key: budget[key] for key in ("arithmetic", "source", "confidence")},
     }
-    if gen_iters is not None:
-        experiment = baselines.get(name)
-        row["critic_updates"] = experiment.critic_updates(experiment.settings, gen_iters)
-        row["real_minibatches"] = experiment.real_batches(experiment.settings, gen_iters)
+    if counted := baselines.details(name)["counted"]:
+        row |= counted
         row["real_images"] = row["real_minibatches"] * row["batch"]
     return row
 

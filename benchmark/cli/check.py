@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import tomllib
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -179,6 +178,8 @@ def _summary_file(summary: str | None) -> Path | None:
 
 
 def _waivers(path: Path | None) -> list[dict[str, Any]]:
+    import tomllib
+
     from benchmark.suites.gate_table import read_waiver_table
 
     if path is None:

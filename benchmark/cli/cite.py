@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import click
 
-from benchmark import __version__
 from benchmark.cli.options import as_json, print_json
 
-_OWN = f"""@software{{ganbench,
+_OWN = """@software{{ganbench,
   author  = {{{{The ganbench authors}}}},
   title   = {{ganbench: a reproducibility benchmark for generative adversarial networks}},
-  version = {{{__version__}}},
+  version = {{{version}}},
   year    = {{2026}}
 }}
 """
@@ -22,12 +21,12 @@ _OWN = f"""@software{{ganbench,
 def cite(suite: str | None, json_: bool) -> None:
     """Print BibTeX for the papers of SUITE's experiments, or of all, and for ganbench."""
     import baselines
-    from benchmark import suites
+    from benchmark import __version__, suites
     from benchmark.suites import experiments
 
     names = suites.load(suite).experiments if suite else baselines.names()
     papers = {(paper := baselines.described(name)["paper"])["key"]: paper for name in names}
-    bibtex = f"{experiments.bibtex(papers.values())}\n{_OWN}"
+    bibtex = f"{experiments.bibtex(papers.values())}\n{_OWN.format(version=__version__)}"
     if json_:
         print_json({"keys": [*papers, "ganbench"], "bibtex": bibtex})
         return

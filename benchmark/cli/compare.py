@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -107,6 +106,8 @@ def _records(what: str) -> tuple[list[dict[str, Any]], list[str]]:
 
 
 def _from_git(what: str) -> str:
+    import subprocess
+
     try:
         done = subprocess.run(
             ["git", "show", "--end-of-options", what], capture_output=True, text=True, timeout=30, check=False

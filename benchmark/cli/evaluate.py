@@ -11,7 +11,6 @@ from benchmark.cli.options import as_json, data_dir, print_json, weights
 from benchmark.errors import NothingToJudge, UserError
 
 if TYPE_CHECKING:
-    from baselines.spec import Experiment
     from benchmark.evaluation.generation import Source
     from benchmark.evaluation.protocol import Protocol
 
@@ -69,8 +68,10 @@ def evaluate(path: Path, names: tuple[str, ...], json_: bool, **options: Any) ->
         raise NothingToJudge("there is no such file or folder", where=str(path))
     about: dict[str, Any] = {"device": device}
     scores: dict[str, dict[str, float]] = {}
+    dataset = _dataset(path, options) if of_images else ""
+    _check(of_images, dataset, of_critics, path, options)
     if of_images:
-        source, dataset = _source(path, device, options)
+        source = _source(path, device, options)
         about |= {"images": source.described, "dataset": dataset}
         scores |= _scores_of_images(of_images, source, dataset, device, path)
     if of_critics:
@@ -138,15 +139,12 @@ def _scores_of_critic(
 ) -> tuple[dict[str, Any], dict[str, dict[str, float]]]:
     import torch
 
+    import baselines
     from benchmark.data.meter import Meter
     from benchmark.evaluation import critic_scores, generation
 
-    if not _is_checkpoint(path):
-        names = ", ".join(p.name for p in chosen)
-        raise UserError(f"there is no critic for {names}", where=str(path), do="Name a run or a checkpoint")
-    file, spec = _checkpoint(path)
-    experiment = _experiment(file, spec, options)
-    critic, described = generation.network(file, experiment, "critic", torch.device(device))
+    experiment = baselines.get(_experiment_name(path, options))
+    critic, described = generation.network(_checkpoint(path), experiment, "critic", torch.device(device))
     meters: list[Meter] = []
 
     def told(what: str) -> Meter:
@@ -160,34 +158,65 @@ def _scores_of_critic(
             meter.end()
 
 
-def _source(path: Path, device: str, options: dict[str, Any]) -> tuple[Source, str]:
-    """The images at PATH and the data set they are compared with."""
-    import torch
-
-    from benchmark.evaluation import generation
-
-    on = torch.device(device)
+def _dataset(path: Path, options: dict[str, Any]) -> str:
+    """The data set that the images at PATH are compared with."""
     if _is_checkpoint(path):
-        file, spec = _checkpoint(path)
-        experiment = _experiment(file, spec, options)
-        seed = options["seed"] if options["seed"] is not None else spec["seed"] if spec else 0
-        trained_on = (spec or {}).get("dataset", {}).get("name") or experiment.dataset
-        dataset = options["dataset"] or trained_on
-        return generation.of_checkpoint(file, experiment, seed, on), dataset
-    if path.is_dir():
-        return generation.of_folder(path), _named(options["dataset"], path)
-    if not options["trust_torchscript"]:
+        import baselines
+
+        spec, name = _spec(path), _experiment_name(path, options)
+        trained_on = (spec or {}).get("dataset", {}).get("name") or baselines.described(name)["dataset"]
+        return str(options["dataset"] or trained_on)
+    if not path.is_dir() and not options["trust_torchscript"]:
         raise UserError(
             "a TorchScript file is a program and would be executed",
             where=str(path),
             do="Add --trust-torchscript if you trust it",
         )
-    dataset = _named(options["dataset"], path)
+    if options["dataset"] is None:
+        raise UserError("what are the images to be compared with?", where=str(path), do="Add --data NAME")
+    return str(options["dataset"])
+
+
+def _check(
+    of_images: list[Protocol], dataset: str, of_critics: list[Protocol], path: Path, options: dict[str, Any]
+) -> None:
+    """Refuse what cannot be scored, before torch is imported for it."""
+    from benchmark import data
+    from benchmark.evaluation import fit
+    from benchmark.evaluation.protocol import WINDOW
+
+    if of_images:
+        fit.check_known(data.info(dataset))
+    for protocol in of_images:
+        if protocol.extractor == WINDOW:
+            protocol.check_data(data.info(dataset), data.info(dataset).shape)
+        else:
+            fit.check(protocol, data.info(dataset), fit.CHANNELS[protocol.extractor])
+    if of_critics and not _is_checkpoint(path):
+        names = ", ".join(p.name for p in of_critics)
+        raise UserError(f"there is no critic for {names}", where=str(path), do="Name a run or a checkpoint")
+    if of_critics:
+        _experiment_name(path, options)
+
+
+def _source(path: Path, device: str, options: dict[str, Any]) -> Source:
+    """The images at PATH."""
+    import torch
+
+    import baselines
+    from benchmark.evaluation import generation
+
+    on = torch.device(device)
+    if _is_checkpoint(path):
+        spec, experiment = _spec(path), baselines.get(_experiment_name(path, options))
+        seed = options["seed"] if options["seed"] is not None else spec["seed"] if spec else 0
+        return generation.of_checkpoint(_checkpoint(path), experiment, seed, on)
+    if path.is_dir():
+        return generation.of_folder(path)
     seed = options["seed"] or 0
-    source = generation.of_torchscript(
+    return generation.of_torchscript(
         path, options["prior"], options["latent"], options["value_range"], seed, on
     )
-    return source, dataset
 
 
 def _is_checkpoint(path: Path) -> bool:
@@ -195,30 +224,37 @@ def _is_checkpoint(path: Path) -> bool:
     return (path / "spec.json").exists() if path.is_dir() else path.suffix not in (".pt", ".pth")
 
 
-def _checkpoint(path: Path) -> tuple[Path, dict[str, Any] | None]:
-    """The checkpoint file of a run or the file itself, and the spec of the run it lies in, if it does."""
+def _spec(path: Path) -> dict[str, Any] | None:
+    """The spec of a run, or of the run that a checkpoint file lies in, if it does."""
     from benchmark.records import store
+
+    return store.read_spec(path if path.is_dir() else path.parent.parent)
+
+
+def _checkpoint(path: Path) -> Path:
+    """The last checkpoint file of a run, or the file itself."""
     from benchmark.training import checkpoint
 
     if not path.is_dir():
-        return path, store.read_spec(path.parent.parent)
+        return path
     files = checkpoint.available(path / "checkpoints")
     if not files:
         raise NothingToJudge("the run has no checkpoint", where=str(path))
-    return files[0], store.read_spec(path)
+    return files[0]
 
 
-def _experiment(file: Path, spec: dict[str, Any] | None, options: dict[str, Any]) -> Experiment[Any]:
-    import baselines
+def _experiment_name(path: Path, options: dict[str, Any]) -> str:
+    """What a checkpoint is of; raises `UserError` where nothing says it, and for an unknown name."""
     from benchmark.suites import experiments
 
+    spec = _spec(path)
     name = options["experiment"] or (spec["experiment"]["name"] if spec else "")
     if not name:
         raise UserError(
-            "no spec.json says what it is a checkpoint of", where=str(file), do="Add --experiment NAME"
+            "no spec.json says what it is a checkpoint of", where=str(path), do="Add --experiment NAME"
         )
     experiments.describe(name, where="--experiment")
-    return baselines.get(name)
+    return str(name)
 
 
 def _frame(source: Source, dataset: str) -> int | None:
@@ -228,9 +264,3 @@ def _frame(source: Source, dataset: str) -> int | None:
     height_and_width = data.info(dataset).shape[1:]
     size = source.image_size
     return size if size is not None and size > max(height_and_width) else None
-
-
-def _named(dataset: str | None, path: Path) -> str:
-    if dataset is None:
-        raise UserError("what are the images to be compared with?", where=str(path), do="Add --data NAME")
-    return dataset

@@ -71,13 +71,10 @@ def _show_fields(fields: dict[str, Any], json_: bool) -> None:
 def _show_experiment(name: str, json_: bool) -> None:
     import baselines
     from baselines import claims, proofs
-    from benchmark.cli.listing import listing
-    from benchmark.cli.networks import layer_table, parts
     from benchmark.suites import experiments
 
-    e, experiment = baselines.described(name), baselines.get(name)
-    networks, players = layer_table(experiment), parts(experiment)
-    iteration = listing(experiment.iterate)
+    e, details = baselines.described(name), baselines.details(name)
+    networks, players, iteration = (details[key] for key in ("networks", "players", "iteration"))
     bibtex = experiments.bibtex([e["paper"]])
     about = [claim.as_dict() for claim in claims.of(name)]
     proof = proofs.of(name)

@@ -11,7 +11,7 @@ from torch import Tensor
 from benchmark import data
 from benchmark.data.framing import frame
 from benchmark.errors import UserError
-from benchmark.evaluation import cache, extractors, fidelity, frechet, reference
+from benchmark.evaluation import cache, extractors, fidelity, fit, frechet, reference
 from benchmark.evaluation.protocol import CRITIC, WINDOW
 from benchmark.evaluation.windows import Samples, Windows
 from benchmark.training.quantise import Generated
@@ -57,11 +57,10 @@ class Evaluator:
         self.image_size = image_size
         if not self.protocols:
             raise UserError("no protocol to evaluate by", where=dataset_name, do="Name at least one")
-        self._check_known()
+        fit.check_known(self.dataset)
         self._by_features = tuple(p for p in self.protocols if p.extractor != WINDOW)
         for protocol in self._by_features:
-            self._check_fit(protocol)
-            _check_numbers(protocol)
+            fit.check(protocol, self.dataset, _channels(protocol))
         by_window = [protocol for protocol in self.protocols if protocol.extractor == WINDOW]
         self._windows = Windows(by_window, self.dataset, (self.dataset.shape[0], *self._height_and_width()))
         named = {_key(protocol)[:2] for protocol in self._by_features}
@@ -211,38 +210,6 @@ class Evaluator:
     def _size(self, split: str) -> int:
         return self.dataset.n_train if split == "train" else self.dataset.n_held_out
 
-    def _check_known(self) -> None:
-        """Nothing is kept on disk of images without a digest, which could be others the next time."""
-        if not self.dataset.digest:
-            raise UserError(
-                "the data set is not there yet, or its content has no digest",
-                where=self.dataset.name,
-                do="See `ganbench data --help`",
-            )
-
-    def _check_fit(self, protocol: Protocol) -> None:
-        where, do = f"protocol '{protocol.name}'", "Choose another protocol or data set"
-        if protocol.extractor == CRITIC:
-            raise UserError("scores critics, not images", where=where, do="Use `ganbench evaluate`")
-        protocol.check_data(self.dataset, self.dataset.shape)
-        channels, height, width = self.dataset.shape
-        taken, size = extractors.get(protocol.extractor).channels, protocol.image_size
-        if channels not in taken or (size and max(height, width) > size):
-            shape = f"{size} x {size} images or smaller ones" if size else "images"
-            raise UserError(
-                f"takes {' or '.join(map(str, taken))} x {shape}, "
-                f"but those of '{self.dataset.name}' are {channels} x {height} x {width}",
-                where=where,
-                do=do,
-            )
-        if protocol.n_reference and self._size(protocol.reference_split) < protocol.n_reference:
-            raise UserError(
-                f"needs {protocol.n_reference} real images, but '{self.dataset.name}' "
-                f"({protocol.reference_split}) has {self._size(protocol.reference_split)}",
-                where=where,
-                do=do,
-            )
-
 
 def _inception_score(protocol: Protocol, logits: Tensor) -> dict[str, float]:
     splits = protocol.isc_splits or 0
@@ -254,29 +221,8 @@ def _inception_score(protocol: Protocol, logits: Tensor) -> dict[str, float]:
     return {"is": float(np.mean(scores)), "is_std_over_sets": float(np.std(scores))}
 
 
-def _check_numbers(protocol: Protocol) -> None:
-    """Refuse what would fail, or give a number that means nothing, only after all features were computed."""
-    fewest = min(protocol.n_generated, protocol.n_reference) if protocol.n_reference else 0
-    splits = protocol.isc_splits or 0
-    wrong = ""
-    if not protocol.weights_digest:
-        wrong = "the weights of its extractor are not known"
-    elif "is" in protocol.metrics and (
-        splits < 1
-        or (protocol.is_sets or 1) < 1
-        or protocol.n_generated % (protocol.is_sets or 1)
-        or protocol.n_generated < splits * (protocol.is_sets or 1)
-    ):
-        sets = f"{protocol.is_sets} sets of " if protocol.is_sets else ""
-        wrong = f"{protocol.n_generated} images do not make {sets}{splits} splits"
-    elif "fid" in protocol.metrics and fewest < 2:
-        wrong = "FID needs two images or more on either side"
-    elif "kid" in protocol.metrics and not 2 <= (protocol.kid_subset_size or 0) <= fewest:
-        wrong = f"{fewest} images do not make a subset of {protocol.kid_subset_size}"
-    elif {"precision", "recall"} & set(protocol.metrics) and not 1 <= (protocol.prc_neighbours or 0) < fewest:
-        wrong = f"{fewest} images do not have {protocol.prc_neighbours} neighbours each"
-    if wrong:
-        raise UserError(wrong, where=f"protocol '{protocol.name}'")
+def _channels(protocol: Protocol) -> tuple[int, ...]:
+    return () if protocol.extractor == CRITIC else extractors.get(protocol.extractor).channels
 
 
 def _key(protocol: Protocol) -> _Key:

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from benchmark.errors import UserError, did_you_mean
 from benchmark.evaluation import digits_lenet, inception
 from benchmark.evaluation.fidelity import NonFiniteScore
+from benchmark.evaluation.fit import CHANNELS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -39,9 +40,11 @@ class Extractor:
 
 
 _REGISTRY = {
-    digits_lenet.NAME: Extractor(lambda _: digits_lenet.load(), (1,), BATCH_SIZE, costly=False),
+    digits_lenet.NAME: Extractor(
+        lambda _: digits_lenet.load(), CHANNELS[digits_lenet.NAME], BATCH_SIZE, costly=False
+    ),
     # torch-fidelity's own batch size; 299 x 299 images take 230 MB in the first layers.
-    inception.NAME: Extractor(inception.load, (1, 3), 64, costly=True),
+    inception.NAME: Extractor(inception.load, CHANNELS[inception.NAME], 64, costly=True),
 }
 
 

@@ -13,7 +13,7 @@ from functools import cache
 from importlib.resources import files
 from typing import Any
 
-from baselines import catalogue
+import baselines
 from baselines.source_code import code_digest
 
 _NUMERIC_SOURCES = (
@@ -100,7 +100,7 @@ def sources(experiment: dict[str, Any]) -> dict[str, str]:
 
     SHA-256 of what `baselines.source_code` makes of a file: comments, docstrings and layout do not count.
     """
-    return {**_own_sources(), **catalogue.sources(experiment["module"])}
+    return {**_own_sources(), **baselines.sources(experiment["module"])}
 
 
 @cache

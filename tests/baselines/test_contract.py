@@ -37,12 +37,12 @@ NARROW = {
 def registered():
     """Every experiment of the registry while the third party's distribution is on the path."""
     sys.path.append(str(PLUGIN))
-    baselines._described.cache_clear()
+    baselines._found.cache_clear()
     try:
         return [baselines.get(name) for name in baselines.names()]
     finally:
         sys.path.remove(str(PLUGIN))
-        baselines._described.cache_clear()
+        baselines._found.cache_clear()
 
 
 EXPERIMENTS = registered()

@@ -142,12 +142,12 @@ def test_third_party_experiment_is_listed_and_run(with_plugin, tmp_path):
         (
             "from dataclasses import replace\nfrom baselines import gan\n"
             "EXPERIMENTS = (replace(gan.DIGITS, name='nameless'),)",
-            "'nameless' is no name, or two experiments have it",
+            "'nameless' is no name: baseline/experiment",
         ),
         (
             "from dataclasses import replace\nfrom baselines import gan\n"
             "EXPERIMENTS = (replace(gan.DIGITS, name='a/b'), replace(gan.DIGITS, name='a/b'))",
-            "'a/b' is no name, or two experiments have it",
+            "'a/b' is the name of two experiments",
         ),
     ],
 )
@@ -157,8 +157,9 @@ def test_a_broken_plugin_is_named(source, says, tmp_path):
     info.mkdir()
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: broken\nVersion: 1.0\n")
     (info / "entry_points.txt").write_text("[ganbench.baselines]\nbad = broken\n")
-    done = ganbench("list", "experiments", env={**os.environ, "PYTHONPATH": str(tmp_path)}, cwd=tmp_path)
+    path = os.pathsep.join([str(tmp_path), os.environ.get("PYTHONPATH", "")])
+    done = ganbench("list", "experiments", env={**os.environ, "PYTHONPATH": path}, cwd=tmp_path)
     assert done.returncode == 2
-    assert done.stderr.startswith("ganbench: the plugin 'bad' (broken) ")
+    assert done.stderr.splitlines()[-1].startswith("ganbench: the plugin 'bad' (broken) ")
     assert says in done.stderr
     assert "Traceback" not in done.stderr

@@ -249,6 +249,7 @@ NO_NUMBERS = {
     "training/checkpoint.py": "returns the bits it was given or refuses",
     "evaluation/__init__.py": "empty",
     "evaluation/cache.py": "returns the arrays it was given or computes them",
+    "evaluation/fit.py": "refuses, or lets pass",
     "evaluation/protocol.py": "its values are in the spec",
     "evaluation/torchvision_ops.py": "replaces an import that computes nothing",
     "evaluation/weights.py": "checks a digest that is in the spec",

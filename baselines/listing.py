@@ -25,13 +25,21 @@ def listing(function: Callable[..., object]) -> str:
             continue
         found.append(current)
         waiting += _called(current)
-    return "\n\n".join(textwrap.dedent(inspect.getsource(f)).rstrip() for f in found)
+    return "\n\n".join(filter(None, (_source(f).rstrip() for f in found)))
+
+
+def _source(function: FunctionType) -> str:
+    """Its source, from column 0; empty where there is none, as of what was made by `exec`."""
+    try:
+        return textwrap.dedent(inspect.getsource(function))
+    except OSError:
+        return ""
 
 
 def _called(function: FunctionType) -> list[FunctionType]:
     package = function.__module__.split(".", 1)[0]
     called = []
-    for node in ast.walk(ast.parse(textwrap.dedent(inspect.getsource(function)))):
+    for node in ast.walk(ast.parse(_source(function))):
         if isinstance(node, ast.Name):
             called += _functions(function.__globals__.get(node.id), (package, "baselines"))
         elif isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):

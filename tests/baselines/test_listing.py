@@ -1,8 +1,8 @@
 """The algorithm as an appendix prints it: everything the papers say about an iteration, and no plumbing."""
 
 import baselines
-from benchmark.cli.listing import listing
-from benchmark.cli.networks import layer_table, parts
+from baselines.listing import listing
+from baselines.networks import layer_table, parts
 
 
 def names_in(text):

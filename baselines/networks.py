@@ -16,22 +16,43 @@ if TYPE_CHECKING:
 def layer_table(experiment: Experiment[Any]) -> dict[str, list[dict[str, Any]]]:
     """For ``generator`` and ``critic``, per layer in order of use: kind, details, output shape, parameters.
 
-    `initial_sd` is the standard deviation of the layer's weights at G-iteration 0 of a seed, None without
-    weights. Shapes are without the batch dimension; they come from a pass on the meta device, which computes
-    nothing else.
+    `initial_sd` is the standard deviation of the layer's weights at G-iteration 0 of a seed, None
+    without weights. Shapes are without the batch dimension; they come from a pass on the meta device, which
+    computes nothing else, or on the CPU where a network cannot do without numbers.
+
+    Raises:
+        ValueError: a generator gives no images, or a critic no number for each; it may give further numbers
+            beside it, [B, n].
+
     """
     initial = _initial_sd(experiment)
-    with torch.device("meta"):
+    try:
+        return _traced(experiment, initial, "meta")
+    except (NotImplementedError, RuntimeError):
+        with torch.random.fork_rng(devices=[]):
+            return _traced(experiment, initial, "cpu")
+
+
+def _traced(
+    experiment: Experiment[Any], initial: dict[str, dict[str, float]], device: str
+) -> dict[str, list[dict[str, Any]]]:
+    with torch.device(device):
         players = experiment.build(
             experiment.settings, experiment.image_shape, torch.zeros(experiment.image_shape)
         )
         z = torch.zeros(2, experiment.settings.latent)
         x = torch.zeros(2, *experiment.image_shape)
         classes = (torch.zeros(2, dtype=torch.int64),) if experiment.classes else ()
-    return {
-        "generator": _layers(players.generator, initial["generator"], z, *classes),
-        "critic": _layers(players.critic, initial["critic"], x, *classes),
-    }
+    generator, images = _layers(players.generator, initial["generator"], z, *classes)
+    critic, values = _layers(players.critic, initial["critic"], x, *classes)
+    name, shape = experiment.name, [2, *experiment.image_shape]
+    if images != shape:
+        raise ValueError(f"the generator of '{name}' gives {images} for a batch of 2, not {shape}")
+    if values != [2] and not (len(values) == 2 and values[0] == 2 and values[1] > 1):
+        raise ValueError(
+            f"the critic of '{name}' gives {values} for a batch of 2, not [2]: a number per image"
+        )
+    return {"generator": generator, "critic": critic}
 
 
 def parts(experiment: Experiment[Any]) -> dict[str, dict[str, str]]:
@@ -78,7 +99,10 @@ def _initial_sd(experiment: Experiment[Any]) -> dict[str, dict[str, float]]:
     }
 
 
-def _layers(network: nn.Module, initial: dict[str, float], *inputs: Tensor) -> list[dict[str, Any]]:
+def _layers(
+    network: nn.Module, initial: dict[str, float], *inputs: Tensor
+) -> tuple[list[dict[str, Any]], list[int]]:
+    """A row per layer, and the shape of what the network gives."""
     rows: list[dict[str, Any]] = []
 
     def note(name: str, module: nn.Module) -> Any:
@@ -99,7 +123,7 @@ def _layers(network: nn.Module, initial: dict[str, float], *inputs: Tensor) -> l
     leaves = [(name, m) for name, m in network.named_modules() if not list(m.children())]
     handles = [m.register_forward_hook(note(name, m)) for name, m in leaves]
     with torch.no_grad():
-        network(*inputs)
+        given: Tensor = network(*inputs)
     for handle in handles:
         handle.remove()
-    return rows
+    return rows, list(given.shape)

@@ -1,0 +1,210 @@
+"""Experiments of third parties: found by entry point, described by a process of their own, remembered.
+
+A plugin is somebody's program, whose import may print, wait or end the process. So a child process imports
+it and says what is in it. That is kept in the user's cache folder with the SHA-256 of every file it was made
+from, the plugin's own and those of `baselines`, and counts for nothing when one of them differs or when it is
+not as it was written.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from contextlib import contextmanager, redirect_stdout, suppress
+from dataclasses import dataclass, field
+from importlib.metadata import EntryPoint, PackageNotFoundError, entry_points, version
+from importlib.util import find_spec
+from pathlib import Path
+from threading import Timer
+from typing import TYPE_CHECKING, Any
+
+from baselines import ENTRY_POINT_GROUP, BrokenPlugin, catalogue
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from baselines.spec import Experiment
+
+SLOW_S = 5.0
+"""Seconds after which it is said which plugin is waited for."""
+_MOST_BYTES = 1 << 26
+
+
+@dataclass(frozen=True)
+class Plugin:
+    """What the module of an entry point has, as the catalogue has it, and the files of its code."""
+
+    name: str
+    module: str
+    experiments: dict[str, dict[str, Any]]
+    details: dict[str, dict[str, Any]]
+    files: dict[str, Path]
+    kept: Path | None = field(default=None, compare=False)
+
+    def __str__(self) -> str:
+        """How messages call it."""
+        return f"'{self.name}' ({self.module})"
+
+
+def found() -> Iterator[Plugin]:
+    """The installed plugins.
+
+    Raises:
+        BrokenPlugin: one cannot be imported, or does not hold experiments as `baselines.spec` has them.
+
+    """
+    for point in entry_points(group=ENTRY_POINT_GROUP):
+        kept = _kept(point)
+        content = _read(kept)
+        if content is None:
+            content = _describe(point)
+            with suppress(OSError):
+                if kept:
+                    _write(kept, content)
+        yield Plugin(
+            point.name,
+            point.module,
+            content["experiments"],
+            content["details"],
+            {name: Path(path) for name, (path, _) in content["files"].items()},
+            kept,
+        )
+
+
+def experiment(plugin: Plugin, name: str) -> Experiment[Any]:
+    """An experiment itself; imports the plugin into this process.
+
+    Raises:
+        BrokenPlugin: it cannot be imported any more, or is not what was kept of it, which is forgotten then.
+
+    """
+    with _waiting(str(plugin)), _stdout_on_stderr():
+        try:
+            module = importlib.import_module(plugin.module)
+            chosen: Experiment[Any] = next(e for e in module.EXPERIMENTS if e.name == name)
+            now = json.loads(json.dumps(catalogue.describe(chosen, plugin.module)))
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:
+            raise BrokenPlugin(f"{plugin} cannot be loaded: {error!r}") from error
+    if now != plugin.experiments[name]:
+        with suppress(OSError):
+            if plugin.kept:
+                plugin.kept.unlink(missing_ok=True)
+        raise BrokenPlugin(f"{plugin} gives another '{name}' every time, or what was kept of it was altered")
+    return chosen
+
+
+def _describe(point: EntryPoint) -> dict[str, Any]:
+    """What a child process says of the plugin."""
+    plugin = f"'{point.name}' ({point.value})"
+    distribution = point.dist.name if point.dist else ""
+    child = subprocess.Popen(
+        [sys.executable, "-P", "-c", _CHILD, point.value, distribution],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(path or str(Path.cwd()) for path in sys.path)},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+    )
+    with child, _waiting(plugin):
+        said, _ = child.communicate()
+    try:
+        content: dict[str, Any] = json.loads(said)
+    except ValueError:
+        code = child.returncode
+        how = f"exit code {code}" if code >= 0 else f"signal {-code}"
+        raise BrokenPlugin(f"{plugin} cannot be loaded: it ends the process that imports it, {how}") from None
+    if "error" in content:
+        raise BrokenPlugin(f"{plugin} cannot be loaded: {content['error']}")
+    return content
+
+
+_CHILD = "import sys; from baselines import describing; describing.main(*sys.argv[1:])"
+
+
+def _kept(point: EntryPoint) -> Path | None:
+    """Where the description of this plugin, here and in this environment, is kept; None without a cache."""
+    from platformdirs import user_cache_path
+
+    top = point.module.partition(".")[0]
+    try:
+        spec = find_spec(top)
+        places = [spec.origin, *(spec.submodule_search_locations or ())] if spec else []
+    except (ImportError, ValueError):
+        places = []
+    with suppress(PackageNotFoundError):
+        places.append(version("torch"))
+    own = {path.name: _sha256(path) for path in sorted(Path(__file__).parent.rglob("*.py"))}
+    key = json.dumps([point.value, point.dist.name if point.dist else "", places, sys.version, own])
+    folder = user_cache_path("ganbench", appauthor=False) / "plugins"
+    return folder / f"{hashlib.sha256(key.encode()).hexdigest()}.json" if folder.is_absolute() else None
+
+
+def _read(path: Path | None) -> dict[str, Any] | None:
+    """What was kept, if it is whole, this user's, and of files that are as they were."""
+    try:
+        if path is None or not path.is_file():
+            return None
+        status = path.stat()
+        if status.st_size > _MOST_BYTES or (hasattr(os, "getuid") and status.st_uid != os.getuid()):
+            return None
+        content: dict[str, Any] = json.loads(path.read_bytes())
+        digest = content.pop("sha256")
+        same = digest == _digest(content) and all(
+            _sha256(Path(file)) == sha256 for file, sha256 in content["files"].values()
+        )
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        return None
+    return content if same and content["files"] else None
+
+
+def _write(path: Path, content: dict[str, Any]) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(dir=path.parent)
+    with os.fdopen(handle, "w", encoding="utf-8") as file:
+        json.dump({**content, "sha256": _digest(content)}, file)
+    Path(name).replace(path)
+
+
+def _digest(content: dict[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+
+def _sha256(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+@contextmanager
+def _waiting(plugin: str) -> Iterator[None]:
+    """Say on stderr which plugin it is, when this takes long."""
+    text = f"ganbench: still waiting for the import of the plugin {plugin}\n"
+    timer = Timer(SLOW_S, lambda: sys.stderr.write(text))
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+
+
+@contextmanager
+def _stdout_on_stderr() -> Iterator[None]:
+    """What is written to stdout meanwhile, by whatever means, goes to stderr: stdout may be JSON."""
+    with suppress(OSError, ValueError):
+        sys.stdout.flush()
+    try:
+        kept = os.dup(1)
+        os.dup2(2, 1)
+    except OSError:  # one of them is closed
+        kept = None
+    try:
+        with redirect_stdout(sys.stderr):
+            yield
+    finally:
+        if kept is not None:
+            os.dup2(kept, 1)
+            os.close(kept)

@@ -1,0 +1,292 @@
+"""A third party's module is somebody's program: what it does when imported, and who it is."""
+
+import dataclasses
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import baselines
+from baselines import catalogue, plugins
+
+TINY = (Path(__file__).parent / "plugin" / "tiny_gan.py").read_text(encoding="utf-8")
+
+
+class Folder:
+    """A folder on the path in which distributions are installed, and a cache of its own."""
+
+    def __init__(self, path):
+        self.path, self.cache = path / "site", path / "cache"
+        self.path.mkdir()
+
+    def install(self, source="", files=None, name="strange"):
+        for path, text in (files or {f"{name}.py": source}).items():
+            file = self.path / path
+            file.parent.mkdir(exist_ok=True)
+            file.write_text(text, encoding="utf-8")
+        info = self.path / f"{name}-1.0.dist-info"
+        info.mkdir()
+        (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n")
+        (info / "entry_points.txt").write_text(f"[{baselines.ENTRY_POINT_GROUP}]\npoint = {name}\n")
+
+    @property
+    def kept(self):
+        (file,) = self.cache.glob("ganbench/plugins/*.json")
+        return file
+
+
+@pytest.fixture
+def folder(tmp_path):
+    return Folder(tmp_path)
+
+
+@pytest.fixture
+def here(folder, monkeypatch):
+    """The folder as part of this process."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(folder.cache))
+    monkeypatch.syspath_prepend(str(folder.path))
+    before = set(sys.modules)
+    baselines._found.cache_clear()
+    yield folder
+    baselines._found.cache_clear()
+    for name in set(sys.modules) - before:
+        if str(getattr(sys.modules[name], "__file__", "")).startswith(str(folder.path)):
+            del sys.modules[name]
+
+
+def ganbench(*arguments, folder, cwd):
+    env = {
+        **os.environ,
+        "PYTHONPATH": os.pathsep.join([str(folder.path), os.environ.get("PYTHONPATH", "")]),
+        "XDG_CACHE_HOME": str(folder.cache),
+    }
+    command = [sys.executable, "-m", "benchmark", *arguments]
+    return subprocess.run(command, env=env, cwd=cwd, capture_output=True, text=True, check=False)
+
+
+# --- Import ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("source", "says"),
+    [
+        ("import sys; sys.exit(0)", "SystemExit(0)"),
+        ("import os; os._exit(0)", "it ends the process that imports it, exit code 0"),
+        ("print('{}'); import os; os.kill(os.getpid(), 9)", "it ends the process that imports it, signal 9"),
+    ],
+)
+def test_no_import_can_make_a_check_pass(folder, tmp_path, source, says):
+    folder.install(source)
+    done = ganbench("check", "quick", folder=folder, cwd=tmp_path)
+    assert done.returncode == 2
+    assert f"ganbench: the plugin 'point' (strange) cannot be loaded: {says}" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert done.stdout == ""
+
+
+LOUD = """
+import os, subprocess
+print("python")
+os.write(1, b"descriptor\\n")
+subprocess.run(["echo", "child"])
+"""
+
+
+def test_what_an_import_prints_is_no_output_of_ours(here, capfd):
+    here.install(TINY + LOUD)
+    baselines.names()
+    baselines.get("tiny/digits")
+    printed = capfd.readouterr()
+    assert printed.out == ""
+    said = [line for line in printed.err.splitlines() if "waiting" not in line]
+    assert sorted(said) == sorted(["python", "descriptor", "child"] * 2)
+
+
+def test_whoever_waits_is_told_for_what(here, capfd, monkeypatch):
+    monkeypatch.setattr(plugins, "SLOW_S", 0.0)
+    here.install(TINY)
+    baselines.names()
+    assert "still waiting for the import of the plugin 'point' (strange)" in capfd.readouterr().err
+
+
+def test_an_import_that_fails_only_here_is_named(here):
+    here.install(TINY)
+    baselines.names()
+    (here.path / "strange.py").write_text("import sys; sys.exit(0)")
+    with pytest.raises(baselines.BrokenPlugin, match=r"'point' \(strange\) cannot be loaded: SystemExit"):
+        baselines.get("tiny/digits")
+
+
+# --- What is in it --------------------------------------------------------------------------------------
+
+
+NAMES = (
+    "../escaped",
+    "/abs",
+    "a/../b",
+    "a/b/c",
+    "a/.b",
+    "a/b\n",
+    "a/",
+    "/",
+    "nameless",
+    "ä/b",
+    "a/" + "b" * 65,
+)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_name_is_never_a_path_of_its_own(name):
+    with pytest.raises(ValueError, match="is no name: baseline/experiment"):
+        catalogue.check_name(name)
+
+
+def test_a_plugin_cannot_choose_where_results_go(here):
+    here.install(TINY.replace('name="tiny/digits"', 'name="../escaped"'))
+    with pytest.raises(baselines.BrokenPlugin, match=r"'\.\./escaped' is no name: baseline/experiment"):
+        baselines.names()
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "says"),
+    [
+        (
+            ", nn.Flatten(0)\n",
+            "\n",
+            r"the critic of 'tiny/digits' gives \[2, 1\] for a batch of 2, not \[2\]",
+        ),
+        (
+            ", nn.Unflatten(1, shape)\n",
+            "\n",
+            r"the generator of 'tiny/digits' gives \[2, 784\] for a batch of 2",
+        ),
+    ],
+)
+def test_networks_of_another_shape_are_told_at_once(here, old, new, says):
+    assert old in TINY
+    here.install(TINY.replace(old, new))
+    with pytest.raises(baselines.BrokenPlugin, match=says):
+        baselines.names()
+
+
+# --- What is kept of it -----------------------------------------------------------------------------------
+
+
+def test_what_is_kept_spares_the_import(here, monkeypatch):
+    here.install(TINY)
+    first = baselines.described("tiny/digits"), baselines.details("tiny/digits")
+    monkeypatch.setattr(plugins, "_describe", lambda point: pytest.fail("imported again"))
+    baselines._found.cache_clear()
+    assert (baselines.described("tiny/digits"), baselines.details("tiny/digits")) == first
+    assert "strange" not in sys.modules
+    assert baselines.get("tiny/digits").settings.width == 32
+
+
+DAMAGES = (
+    lambda text: text[:-9],
+    lambda text: "",
+    lambda text: "[]",
+    lambda text: "[" * 100_000,
+    lambda text: text.replace("A third party's GAN", "Another GAN"),
+    lambda text: text.replace('"files": {', '"fils": {'),
+)
+
+
+def test_damaged_or_altered_it_counts_for_nothing(here):
+    here.install(TINY)
+    expected = baselines.described("tiny/digits")
+    good = here.kept.read_text(encoding="utf-8")
+    for damage in DAMAGES:
+        here.kept.write_text(damage(good), encoding="utf-8")
+        assert here.kept.read_text(encoding="utf-8") != good
+        assert plugins._read(here.kept) is None
+    baselines._found.cache_clear()
+    assert baselines.described("tiny/digits") == expected
+    assert here.kept.read_text(encoding="utf-8") == good
+
+
+def test_forged_it_is_found_out_when_the_experiment_is_used(here):
+    here.install(TINY)
+    baselines.names()
+    content = json.loads(here.kept.read_text(encoding="utf-8"))
+    del content["sha256"]
+    content["experiments"]["tiny/digits"]["settings"]["width"]["value"] = 64
+    plugins._write(here.kept, content)
+    baselines._found.cache_clear()
+    assert baselines.described("tiny/digits")["settings"]["width"]["value"] == 64
+    with pytest.raises(baselines.BrokenPlugin, match="what was kept of it was altered"):
+        baselines.get("tiny/digits")
+    baselines._found.cache_clear()
+    assert baselines.get("tiny/digits").settings.width == 32
+
+
+def test_without_a_cache_it_works_all_the_same(here, monkeypatch):
+    here.cache.write_text("a file where the folder should be")
+    here.install(TINY)
+    assert baselines.names()[-1] == "tiny/digits"
+
+
+# --- Who it is --------------------------------------------------------------------------------------------
+
+PACKAGE = {
+    "strange/__init__.py": "from .experiments import EXPERIMENTS",
+    "strange/experiments.py": TINY.replace(
+        "def iterate(",
+        "from strange_helper import factor\nfrom . import critics\n\n\n"
+        "def later():\n    from . import lazily\n    import strange_later\n\n\n"
+        "def iterate(",
+    ),
+    "strange/critics.py": "from baselines import layers\nSLOPE = 0.2\n",
+    "strange/lazily.py": "VALUE = 1\n",
+    "strange/unused.py": "VALUE = 1\n",
+    "strange_later.py": "VALUE = 1\n",
+    "strange_helper.py": "factor = 1.0\n",
+}
+
+
+def test_every_file_of_its_own_that_it_imports_is_part_of_who_it_is(here):
+    here.install(files=PACKAGE)
+    before = baselines.sources("strange")
+    own = {
+        "strange",
+        "strange.experiments",
+        "strange.critics",
+        "strange.lazily",
+        "strange_helper",
+        "strange_later",
+    }
+    assert {name for name in before if not name.startswith("baselines.")} == own
+    assert {"baselines.spec", "baselines.layers"} <= set(before)
+    for name in own - {"strange"}:
+        file = here.path.joinpath(*name.split(".")).with_suffix(".py")
+        text = file.read_text(encoding="utf-8")
+        file.write_text(text + "CHANGED = 1\n", encoding="utf-8")
+        baselines._found.cache_clear()
+        after = baselines.sources("strange")
+        assert {key for key in before if before[key] != after[key]} == {name}
+        file.write_text(text, encoding="utf-8")
+
+
+# --- Without an entry point ---------------------------------------------------------------------------------
+
+
+def test_an_experiment_can_be_registered_for_this_process(here):
+    here.install(TINY)
+    tiny = baselines.get("tiny/digits")
+    ours = baselines.register(dataclasses.replace(tiny, name="mine/digits"))
+    try:
+        assert baselines.get("mine/digits") is ours
+        assert baselines.names()[-1] == "mine/digits"
+        assert (
+            baselines.described("mine/digits")["parameters"]
+            == baselines.described("tiny/digits")["parameters"]
+        )
+        with pytest.raises(ValueError, match="is taken"):
+            baselines.register(tiny)
+        with pytest.raises(ValueError, match="is no name"):
+            baselines.register(dataclasses.replace(tiny, name="../digits"))
+    finally:
+        baselines._registered.clear()
