@@ -32,7 +32,7 @@ def env(device: str, suite: str | None, out: Path, json_: bool) -> int:
     if suite is not None:
         return _compare(str(described["device"]), suite, out)
     content: dict[str, Any] = {
-        "env_id": identity.env_id(described),
+        "env_id": identity.env_id(described, FAITHFUL),
         "environment": described,
         "numerics": FAITHFUL,
         **provenance.machine(),

@@ -76,6 +76,11 @@ def narrowing(function: F) -> F:
             help="Train on this instead of the experiments' own data: a data set or folder:PATH@SIZE.",
         ),
         click.option(
+            "--numerics",
+            type=click.Choice(["faithful", "portable"]),
+            help="Another profile than the suite's: torch as it is, or the same bits on every machine.",
+        ),
+        click.option(
             "--device",
             default="auto",
             show_default=True,
@@ -127,12 +132,26 @@ def as_json(function: F) -> F:
 
 
 def selected(
-    suite: str, patterns: tuple[str, ...], seeds: str | None, budget: int | None, dataset: str | None
+    suite: str,
+    patterns: tuple[str, ...],
+    seeds: str | None,
+    budget: int | None,
+    dataset: str | None,
+    numerics: str | None,
 ) -> Suite:
     """The suite the options describe; raises `UserError` like `suites.load`."""
     from benchmark import suites
 
-    return suites.load(suite).revised(patterns=patterns, seeds=seeds, budget=budget, dataset=dataset)
+    return suites.load(suite).revised(
+        patterns=patterns, seeds=seeds, budget=budget, dataset=dataset, numerics=numerics
+    )
+
+
+def resolved_device(suite: Suite, asked: str) -> str:
+    """Where to train: `environment.resolve_device`; portable runs do not choose a GPU by themselves."""
+    from benchmark.records import environment
+
+    return "cpu" if (suite.numerics, asked) == ("portable", "auto") else environment.resolve_device(asked)
 
 
 def commands(
@@ -141,6 +160,7 @@ def commands(
     seeds: str | None,
     budget: int | None,
     dataset: str | None,
+    numerics: str | None,
     out: Path,
 ) -> str:
     """What to type to make a suite's results again, and its report alone."""
@@ -150,6 +170,7 @@ def commands(
     rest += ["--seeds", seeds] if seeds is not None else []
     rest += ["--budget", str(budget)] if budget is not None else []
     rest += ["--dataset", dataset] if dataset is not None else []
+    rest += ["--numerics", numerics] if numerics is not None else []
     rest += ["--out", str(out)] if str(out) != "results" else []
     typed = shlex.join(rest)
     return (

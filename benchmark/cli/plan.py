@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from benchmark.cli.options import as_json, print_json, selected, selection
+from benchmark.cli.options import as_json, print_json, resolved_device, selected, selection
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -21,6 +21,7 @@ def plan(
     seeds: str | None,
     budget: int | None,
     dataset: str | None,
+    numerics: str | None,
     device: str,
     out: Path,
     json_: bool,
@@ -31,12 +32,12 @@ def plan(
     ganbench plan quick --budget 1000 --seeds 0-4
     """
     from benchmark.engines.base import default_jobs
-    from benchmark.records import environment, identity
+    from benchmark.records import identity
     from benchmark.suites.plan import expected_seconds
     from benchmark.suites.plan import plan as planned_runs
 
-    chosen = selected(suite, patterns, seeds, budget, dataset)
-    device = environment.resolve_device(device)
+    chosen = selected(suite, patterns, seeds, budget, dataset, numerics)
+    device = resolved_device(chosen, device)
     runs = planned_runs(chosen, out, device)
     seconds = expected_seconds(runs, out)
     to_do = [run for run in runs if not run.state.finished]

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from benchmark.cli.options import as_json, commands, narrowing, print_json, selected
+from benchmark.cli.options import as_json, commands, narrowing, print_json, resolved_device, selected
 from benchmark.errors import NothingToJudge, UserError
 from benchmark.report import FORMATS
 
@@ -28,6 +28,7 @@ def report(
     seeds: str | None,
     budget: int | None,
     dataset: str | None,
+    numerics: str | None,
     device: str,
     out: Path,
     json_: bool,
@@ -40,7 +41,7 @@ def report(
     """
     from benchmark import suites
     from benchmark.cli import results
-    from benchmark.records import environment, store
+    from benchmark.records import store
     from benchmark.report import write_report
     from benchmark.suites.plan import plan
 
@@ -49,9 +50,9 @@ def report(
     if folders and len(folders) != len(what):
         other = next(item for item in what if Path(item) not in folders)
         raise UserError(f"'{other}' is not a folder", do="Give either one suite or folders with records")
-    if folders and (patterns or seeds is not None or budget is not None or dataset):
+    if folders and (patterns or seeds is not None or budget is not None or dataset or numerics):
         raise UserError(
-            "--experiment, --seeds, --budget and --dataset go with a suite, not with folders",
+            "--experiment, --seeds, --budget, --dataset and --numerics go with a suite, not with folders",
             do="Leave them out, or name the suite",
         )
     if folders:
@@ -72,8 +73,8 @@ def report(
         if len(what) > 1:
             raise UserError("more than one suite", do="Give one suite, or folders with records")
         name = what[0] if what else "quick"
-        suite = selected(name, patterns, seeds, budget, dataset)
-        runs = plan(suite, out, environment.resolve_device(device))
+        suite = selected(name, patterns, seeds, budget, dataset, numerics)
+        runs = plan(suite, out, resolved_device(suite, device))
         records = results.records_of(runs)
         if not records:
             raise NothingToJudge(
@@ -82,7 +83,7 @@ def report(
                 do=f"Run it first: ganbench run {name}",
             )
         folder = to or out / "reports" / suite.name
-        command = commands(name, patterns, seeds, budget, dataset, out)
+        command = commands(name, patterns, seeds, budget, dataset, numerics, out)
         accepted = results.reference_of(suite, out)
         files = results.write(
             suite, records, results.missing_runs(runs), folder, command, chosen_formats, accepted

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from benchmark.cli.options import as_json, commands, print_json, selected, selection
+from benchmark.cli.options import as_json, commands, print_json, resolved_device, selected, selection
 from benchmark.errors import NothingToJudge, UserError
 
 if TYPE_CHECKING:
@@ -60,6 +60,7 @@ def run(
     seeds: str | None,
     budget: int | None,
     dataset: str | None,
+    numerics: str | None,
     device: str,
     out: Path,
     jobs: int | None,
@@ -83,12 +84,12 @@ def run(
     from benchmark.cli.progress import display
     from benchmark.cli.text import note
     from benchmark.engines import base, local
-    from benchmark.records import environment, provenance, store
+    from benchmark.records import provenance, store
     from benchmark.suites.plan import plan
     from benchmark.suites.prepare import prepare
 
-    chosen = selected(suite, patterns, seeds, budget, dataset)
-    device = environment.resolve_device(device)
+    chosen = selected(suite, patterns, seeds, budget, dataset, numerics)
+    device = resolved_device(chosen, device)
     if reuse != "only":
         prepare(chosen, note)
     runs = plan(chosen, out, device)
@@ -129,7 +130,7 @@ def run(
             _scores(chosen, runs, out, None, json_)
         else:
             written = _report(
-                chosen, runs, out, commands(suite, patterns, seeds, budget, dataset, out), json_
+                chosen, runs, out, commands(suite, patterns, seeds, budget, dataset, numerics, out), json_
             )
     except OSError as error:
         written = f"not written ({error.strerror})"

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from benchmark.cli.options import as_json, print_json, selected, selection
+from benchmark.cli.options import as_json, print_json, resolved_device, selected, selection
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -21,16 +21,16 @@ def status(
     seeds: str | None,
     budget: int | None,
     dataset: str | None,
+    numerics: str | None,
     device: str,
     out: Path,
     json_: bool,
 ) -> None:
     """Show which runs of SUITE are done, running, interrupted, failed, stale or not run."""
-    from benchmark.records import environment
     from benchmark.suites.plan import plan
 
-    chosen = selected(suite, patterns, seeds, budget, dataset)
-    runs = plan(chosen, out, environment.resolve_device(device))
+    chosen = selected(suite, patterns, seeds, budget, dataset, numerics)
+    runs = plan(chosen, out, resolved_device(chosen, device))
     if json_:
         print_json(
             [

@@ -129,6 +129,7 @@ def _train(directory: Path, spec: dict[str, Any], cadence: dict[str, Any], log: 
     from benchmark.evaluation import protocols
     from benchmark.evaluation.evaluator import Evaluator
     from benchmark.training import checkpoint, numerics
+    from benchmark.training.portable import selftest
     from benchmark.training.trainer import Cadence, Trainer
 
     stop = _Stop()
@@ -136,7 +137,10 @@ def _train(directory: Path, spec: dict[str, Any], cadence: dict[str, Any], log: 
     device = spec["device"]
     described = environment.describe(device)
     _check_code(spec)
-    log.event("started", pid=os.getpid(), env_id=identity.env_id(described))
+    portable = identity.is_portable(spec["numerics"])
+    if portable:
+        selftest.check(device)
+    log.event("started", pid=os.getpid(), env_id=identity.env_id(described, spec["numerics"]))
     experiment = baselines.get(spec["experiment"]["name"])
     dataset = spec["dataset"]["name"]
     images, labels = training_data(spec["dataset"], experiment)
@@ -146,8 +150,8 @@ def _train(directory: Path, spec: dict[str, Any], cadence: dict[str, Any], log: 
     if [protocol.as_dict() for protocol in chosen] != spec["protocols"]:
         raise UserError("the protocols or their weights changed after this run was planned")
     framed = experiment.image_shape[1] if images.shape[2] != data.info(dataset).shape[1] else None
-    evaluator = Evaluator(chosen, dataset, device, framed) if chosen else None
-    env_id = identity.env_id(described)
+    evaluator = Evaluator(chosen, dataset, device, framed, portable=portable) if chosen else None
+    env_id = identity.env_id(described, spec["numerics"])
     real_data = evaluator.real_data_floor() if evaluator else {}
     trainer = Trainer(
         experiment,
@@ -159,6 +163,7 @@ def _train(directory: Path, spec: dict[str, Any], cadence: dict[str, Any], log: 
         device=torch.device(device),
         pretrained=_first_stage(directory, spec, env_id),
         evaluator=evaluator,
+        portable=portable,
         directory=directory,
         watcher=log,
         cadence=Cadence(**cadence),
@@ -263,7 +268,7 @@ class _Stop:
 
 def _check_code(spec: dict[str, Any]) -> None:
     """The spec was written for these very sources; else its run_id would lie."""
-    if identity.sources(spec["experiment"]) != spec["sources"]:
+    if identity.sources(spec["experiment"], spec["numerics"]) != spec["sources"]:
         raise UserError("the code changed after this run was planned", do="Start the command again")
 
 

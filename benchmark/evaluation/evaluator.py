@@ -11,7 +11,7 @@ from torch import Tensor
 from benchmark import data
 from benchmark.data.framing import frame
 from benchmark.errors import UserError
-from benchmark.evaluation import cache, extractors, fidelity, fit, frechet, reference
+from benchmark.evaluation import cache, extractors, fidelity, fit, frechet, portable_scores, reference
 from benchmark.evaluation.protocol import CRITIC, WINDOW
 from benchmark.evaluation.windows import Samples, Windows
 from benchmark.training.quantise import Generated
@@ -37,6 +37,7 @@ class Evaluator:
         device: where the feature extractor runs. The scores are always computed on the CPU.
         image_size: height and width of the images to score, where the networks see the real ones in a frame;
             the data set's own unless given.
+        portable: whether features and scores are computed in the profile of `benchmark.training.portable`.
 
     Raises:
         UserError: a protocol and the data set do not fit (channels, size, number of images), a protocol has
@@ -50,6 +51,8 @@ class Evaluator:
         dataset_name: str,
         device: torch.device | str = "cpu",
         image_size: int | None = None,
+        *,
+        portable: bool = False,
     ) -> None:
         self.protocols = tuple(protocols)
         self.dataset = data.info(dataset_name)
@@ -64,9 +67,12 @@ class Evaluator:
         by_window = [protocol for protocol in self.protocols if protocol.extractor == WINDOW]
         self._windows = Windows(by_window, self.dataset, (self.dataset.shape[0], *self._height_and_width()))
         named = {_key(protocol)[:2] for protocol in self._by_features}
-        self._nets = {key: extractors.load(*key).to(self.device) for key in sorted(named)}
+        nets = {key: extractors.load(*key).to(self.device) for key in sorted(named)}
+        self._nets = {key: portable_scores.Net(net) if portable else net for key, net in nets.items()}
+        self._portable = portable
         self._depends_on = reference.circumstances(self.dataset, image_size, self.device)
-        self._references = reference.references(self._by_features, self._real_features, self._depends_on)
+        find = portable_scores.references if portable else reference.references
+        self._references = find(self._by_features, self._real_features, self._depends_on)
 
     @property
     def n_generated(self) -> int:
@@ -140,6 +146,9 @@ class Evaluator:
     def _score(self, protocol: Protocol, features: Tensor, logits: Tensor) -> dict[str, float]:
         features, logits = features[: protocol.n_generated], logits[: protocol.n_generated]
         values: dict[str, float] = {}
+        if self._portable:
+            real = self._references[protocol.name].features
+            return portable_scores.scores(protocol.metrics, features, logits, real)
         if "is" in protocol.metrics:
             values |= _inception_score(protocol, logits)
         if "fid" in protocol.metrics:

@@ -122,6 +122,12 @@ class Protocol:
         note = "Not comparable with any paper: the weights are not the published ones. " + self.note
         return replace(self, weights_digest=digest, comparable_with_papers=False, note=note)
 
+    @property
+    def has_portable_scores(self) -> bool:
+        """Whether `portable_scores` computes all of them."""
+        exact = self.extractor == "digits-lenet" and set(self.metrics) <= {"is", "fid"}
+        return exact and self.isc_splits in (None, 1) and self.is_sets is None
+
     def fold_names(self) -> tuple[str, ...]:
         """The data sets that are the folds."""
         return tuple(registry.fold_name(self.dataset or "", k) for k in range(self.folds or 0))

@@ -18,6 +18,7 @@ from benchmark.records.loaded import LoadedRecord
 from benchmark.records.quantities import integers, plural
 from benchmark.records.record import comparable_part
 from benchmark.suites import experiments
+from benchmark.training.numerics import POLICIES
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -62,7 +63,8 @@ class Selection:
 
 def select(suite: Suite, folders: Iterable[Path], seeds: Collection[int]) -> Selection:
     """The suite's runs below the folders, of these seeds."""
-    code = {name: identity.sources(experiments.describe(name)) for name in suite.experiments}
+    numerics = POLICIES[suite.numerics]
+    code = {name: identity.sources(experiments.describe(name), numerics) for name in suite.experiments}
     found: list[LoadedRecord] = []
     broken: list[Broken] = []
     stale = 0
@@ -185,6 +187,7 @@ def _belongs(suite: Suite, spec: Mapping[str, Any], seeds: Collection[int]) -> b
             and spec["gen_iters"] == suite.budget(name)
             and spec["evaluate_at"] == suite.evaluate_at(name)
             and [protocol["name"] for protocol in spec["protocols"]] == list(suite.protocols)
+            and spec["numerics"].get("profile", "faithful") == suite.numerics
             and isinstance(spec["sources"], dict)
         )
     except (KeyError, TypeError, AttributeError):

@@ -2,8 +2,9 @@
 
 What lies on disk is compared with itself (digests, ids, checkpoint, sample grids) and with the code here.
 Then a worker goes from the checkpoint before the last, or from the beginning, to the end again, in a folder
-of its own: in the run's environment every bit has to be the same. In another environment bits differ, so
-the first G-iterations from the seed are computed there and compared within `TOLERANCE`.
+of its own: in the run's environment, and anywhere if the run is portable, every bit has to be the same. In
+another environment bits of other runs differ, so the first G-iterations from the seed are computed there and
+compared within `TOLERANCE`.
 """
 
 from __future__ import annotations
@@ -84,7 +85,7 @@ def checks(directory: Path, *, rerun: bool = True) -> Iterator[Check]:
     except UserError:
         here = environment.describe("cpu")
     then = content["provenance"]["environment"]
-    if here == then:
+    if here == then or identity.is_portable(content["spec"]["numerics"]):
         yield _again_to_the_end(directory, content)
     else:
         changed = "; ".join(f"{k}: {then.get(k)} then, {v} now" for k, v in here.items() if v != then.get(k))
@@ -117,7 +118,7 @@ def _record_checks(directory: Path, content: dict[str, Any]) -> Iterator[Check]:
     ids = {
         "run_id": identity.run_id(spec),
         "cell_id": identity.cell_id(spec),
-        "env_id": identity.env_id(content["provenance"]["environment"]),
+        "env_id": identity.env_id(content["provenance"]["environment"], spec["numerics"]),
     }
     wrong = [name for name, value in ids.items() if content[name] != value]
     if directory.name != f"{content['run_id'][:12]}-{content['env_id'][:8]}":
@@ -196,7 +197,7 @@ def _checkpoint_check(directory: Path, content: dict[str, Any]) -> Check:
 
 def _code_check(spec: dict[str, Any]) -> Check:
     try:
-        here = identity.sources(spec["experiment"])
+        here = identity.sources(spec["experiment"], spec["numerics"])
     except (ModuleNotFoundError, FileNotFoundError) as error:
         return Check("code", False, f"the experiment's code is not here ({error})")
     changed = sorted(n for n in {**here, **spec["sources"]} if here.get(n) != spec["sources"].get(n))

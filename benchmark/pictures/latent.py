@@ -91,7 +91,7 @@ def trained(directory: Path) -> Trained:
         raise UserError(f"checkpoint {error}", where=where, do="Train the run again") from error
     except RuntimeError as error:
         raise UserError("its generator is another one than in this code", where=where) from error
-    stale = identity.sources(spec["experiment"]) != spec["sources"]
+    stale = identity.sources(spec["experiment"], spec["numerics"]) != spec["sources"]
     return Trained(experiment, generator, spec["seed"], state["gen_iters"], spec["dataset"], stale)
 
 

@@ -1,8 +1,8 @@
 """Who a run is: canonical JSON hashed to `cell_id`, `run_id` and `env_id`.
 
 cell = experiment × data × budget × evaluation schedule × protocols × numerics policy; run = cell × seed ×
-code; env = what else the bits depend on. Not hashed: time, host, paths, engine, git commit, and every text
-that only explains (sources, titles, deviations).
+code; env = what else the bits depend on: of the profile `portable`, nothing. Not hashed: time, host, paths,
+engine, git commit, and every text that only explains (sources, titles, deviations).
 """
 
 from __future__ import annotations
@@ -11,10 +11,13 @@ import hashlib
 import json
 from functools import cache
 from importlib.resources import files
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import baselines
 from baselines.source_code import code_digest
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 _NUMERIC_SOURCES = (
     "training/draws.py",
@@ -40,6 +43,24 @@ _NUMERIC_SOURCES = (
     "evaluation/windows.py",
 )
 """Files of `benchmark` that decide a number in a record."""
+_PORTABLE_SOURCES = (
+    "evaluation/portable_scores.py",
+    *(
+        f"training/portable/{name}.py"
+        for name in (
+            "__init__",
+            "convolution",
+            "elementwise",
+            "functions",
+            "mode",
+            "norms",
+            "optimisers",
+            "slicing",
+            "tables",
+        )
+    ),
+)
+"""Those that do so in the profile `portable` only."""
 
 
 def canonical(value: Any) -> str:
@@ -90,24 +111,29 @@ def run_id(spec: dict[str, Any]) -> str:
     return digest({"cell": cell_id(spec), "seed": spec["seed"], "sources": spec["sources"], **before})
 
 
-def env_id(environment: dict[str, Any]) -> str:
-    """What `benchmark.records.environment.describe` returns, hashed."""
-    return digest(environment)
+def is_portable(numerics: Mapping[str, Any]) -> bool:
+    """Whether runs of this policy (`training.numerics`) have the same bits on every machine."""
+    return numerics.get("profile") == "portable"
 
 
-def sources(experiment: dict[str, Any]) -> dict[str, str]:
+def env_id(environment: dict[str, Any], numerics: Mapping[str, Any]) -> str:
+    """What `benchmark.records.environment.describe` returns, hashed; one for all machines if portable."""
+    return digest({"profile": "portable"} if is_portable(numerics) else environment)
+
+
+def sources(experiment: dict[str, Any], numerics: Mapping[str, Any]) -> dict[str, str]:
     """Digest of the code of every source file that decides a number of this experiment, by name.
 
     SHA-256 of what `baselines.source_code` makes of a file: comments, docstrings and layout do not count.
     """
-    return {**_own_sources(), **baselines.sources(experiment["module"])}
+    return {**_own_sources(is_portable(numerics)), **baselines.sources(experiment["module"])}
 
 
 @cache
-def _own_sources() -> dict[str, str]:
+def _own_sources(portable: bool) -> dict[str, str]:
     return {
         f"benchmark/{name}": code_digest(files("benchmark").joinpath(name).read_bytes())
-        for name in _NUMERIC_SOURCES
+        for name in (*_NUMERIC_SOURCES, *(_PORTABLE_SOURCES if portable else ()))
     }
 
 

@@ -10,6 +10,7 @@ A suite file holds::
     protocols = ["digits-2k"]                  # may be empty: trained and drawn, but not scored
     note = "..."                               # optional: what a reader of the numbers must know
     dataset = "folder:~/pictures@32"           # optional: train on this instead of the experiments' own data
+    numerics = "portable"                      # optional: the same bits on every machine, docs/portable.md
 
     [budgets]                                  # optional: other budgets than gen_iters, each with its reason
     "gan/mnist" = { gen_iters = 125_000, reason = "the paper prints none" }
@@ -38,13 +39,14 @@ from benchmark.evaluation import protocols
 from benchmark.suites import experiments
 from benchmark.suites.gate_table import GateTable, read_gate, read_waiver_table
 from benchmark.suites.seeds import MAX_SEED, parse_seeds
+from benchmark.training.numerics import POLICIES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 _FOLDER = Path(__file__).parent
 _NO_KEYS = ("name", "comes_with_ganbench")
-_OPTIONAL = ("note", "dataset", "budgets", "gate", "waiver")
+_OPTIONAL = ("note", "dataset", "numerics", "budgets", "gate", "waiver")
 
 
 @dataclass(frozen=True)
@@ -68,6 +70,7 @@ class Suite:
     protocols: tuple[str, ...]
     note: str = ""
     dataset: str = ""
+    numerics: str = "faithful"
     budgets: Mapping[str, OwnBudget] = field(default_factory=dict)
     gate: GateTable = field(default_factory=GateTable)
     waiver: tuple[Mapping[str, Any], ...] = ()
@@ -107,8 +110,9 @@ class Suite:
         seeds: str | None = None,
         budget: int | None = None,
         dataset: str | None = None,
+        numerics: str | None = None,
     ) -> Suite:
-        """The suite with what the command line overrides: fewer experiments, other seeds, budget or data."""
+        """The suite with what the command line overrides: experiments, seeds, budget, data, numerics."""
         changes: dict[str, Any] = {}
         if patterns:
             changes["experiments"] = experiments.matching(patterns, self.experiments, "--experiment")
@@ -118,6 +122,8 @@ class Suite:
             changes |= {"gen_iters": budget, "budgets": {}}
         if dataset is not None:
             changes["dataset"] = dataset
+        if numerics is not None:
+            changes["numerics"] = numerics
         return dataclasses.replace(self, **changes)
 
 
@@ -184,6 +190,7 @@ def _checked(content: dict[str, Any], path: Path) -> Suite:
         protocols=_strings(content, "protocols", where, at_least=0),
         note=_string(content.get("note", ""), "note", where),
         dataset=_string(content.get("dataset", ""), "dataset", where),
+        numerics=_profile(content.get("numerics", "faithful"), f"{where}: numerics"),
         budgets=_budgets(content.get("budgets", {}), chosen, where),
         gate=read_gate(content.get("gate", {}), f"{where}: gate"),
         waiver=read_waiver_table(content.get("waiver", []), where),
@@ -206,6 +213,12 @@ def _budgets(table: Any, chosen: tuple[str, ...], where: str) -> dict[str, OwnBu
         reason = _string(entry["reason"], "reason", f"{where}: {name}")
         found[name] = OwnBudget(_whole(entry["gen_iters"], name, where, at_least=0), reason)
     return found
+
+
+def _profile(value: Any, where: str) -> str:
+    if value not in POLICIES:
+        raise UserError(f"must be one of {', '.join(POLICIES)}, not {value!r}", where=where)
+    return str(value)
 
 
 def _string(value: Any, key: str, where: str) -> str:

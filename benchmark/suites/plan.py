@@ -10,7 +10,7 @@ from benchmark.errors import UserError
 from benchmark.evaluation import protocols
 from benchmark.records import environment, identity, store
 from benchmark.suites import experiments
-from benchmark.training.numerics import FAITHFUL
+from benchmark.training.numerics import POLICIES
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -61,7 +61,7 @@ def plan(suite: Suite, out: Path, device: str) -> list[PlannedRun]:
             device that is not there, or an experiment without the one it starts from.
 
     """
-    env_id = identity.env_id(environment.describe(device))
+    env_id = identity.env_id(environment.describe(device), POLICIES[suite.numerics])
     parts: dict[str, dict[str, Any]] = {}
     runs = []
     for seed in suite.seeds:
@@ -105,6 +105,9 @@ def spec_without_seed(suite: Suite, name: str, device: str) -> dict[str, Any]:
     chosen = [protocols.get(protocol) for protocol in suite.protocols]
     for protocol in chosen:
         protocol.check_data(dataset, tuple(experiment["image_shape"]))
+    numerics = POLICIES[suite.numerics]
+    if identity.is_portable(numerics):
+        _check_portable(chosen, device)
     return {
         "spec_version": SPEC_VERSION,
         "suite": suite.name,
@@ -118,10 +121,21 @@ def spec_without_seed(suite: Suite, name: str, device: str) -> dict[str, Any]:
         "gen_iters": suite.budget(name),
         "evaluate_at": suite.evaluate_at(name),
         "protocols": [protocol.resolved().as_dict() for protocol in chosen],
-        "numerics": FAITHFUL,
+        "numerics": numerics,
         "device": device,
-        "sources": identity.sources(experiment),
+        "sources": identity.sources(experiment, numerics),
     }
+
+
+def _check_portable(chosen: list[protocols.Protocol], device: str) -> None:
+    """Refuse what would not have the same bits on every machine, or was never shown to have."""
+    if device != "cpu":
+        do = "Use --device cpu, or --numerics faithful"
+        raise UserError("the profile portable was shown on CPUs only", where="--device", do=do)
+    for protocol in chosen:
+        if not protocol.has_portable_scores:
+            do = "Train without it (protocols = []) and use `ganbench evaluate`, or --numerics faithful"
+            raise UserError("its scores are not portable", where=f"protocol '{protocol.name}'", do=do)
 
 
 def _dataset(name: str, experiment: dict[str, Any]) -> data.DatasetInfo:

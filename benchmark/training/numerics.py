@@ -15,7 +15,16 @@ FAITHFUL: dict[str, Any] = {
     "memory_format": "channels_last on CPU, contiguous on CUDA",
     "residual_blocks": "convolution and change of size in one on CPU, apart on CUDA",
 }
-"""The only numerics policy so far; every part of it identifies a cell."""
+"""Torch as it is, with the switches that make it repeat itself on one machine."""
+PORTABLE: dict[str, Any] = {
+    "profile": "portable",
+    "precision": "float32, of sums that are exact in float64",
+    "products": "one operand in a slice of up to 26 bits, the other in two",
+    "rules": 1,
+}
+"""`benchmark.training.portable`: bits that depend on IEEE 754 alone. `rules` counts its revisions."""
+POLICIES = {"faithful": FAITHFUL, "portable": PORTABLE}
+"""By profile; every part of a policy identifies a cell."""
 
 
 def child_environment(visible_devices: str | None = None) -> dict[str, str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import hashlib
 import io
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,7 +18,8 @@ from benchmark.training.draws import latents, random_classes, stream
 from benchmark.training.quantise import Generated
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
+    from contextlib import AbstractContextManager
     from pathlib import Path
 
     from torch import nn
@@ -55,8 +57,14 @@ def image_batches(experiment: Experiment[Any], generator: nn.Module, seed: int, 
     return (batch.images for batch in batches(experiment, generator, seed, n))
 
 
-def batches(experiment: Experiment[Any], generator: nn.Module, seed: int, n: int) -> Iterator[Generated]:
-    """The same with what the images were before they were quantised.
+def batches(
+    experiment: Experiment[Any],
+    generator: nn.Module,
+    seed: int,
+    n: int,
+    arithmetic: Callable[[], AbstractContextManager[Any]] = nullcontext,
+) -> Iterator[Generated]:
+    """The same with what the images were before they were quantised; made within an `arithmetic()`.
 
     Raises:
         NonFiniteImages: the generator's output holds NaN or Inf.
@@ -73,7 +81,7 @@ def batches(experiment: Experiment[Any], generator: nn.Module, seed: int, n: int
         drawn.append(random_classes(stream(seed, "evaluate", 1), n_drawn, experiment.classes))
     n_missing = n
     for parts in zip(*(torch.split(tensor, size) for tensor in drawn), strict=True):
-        with torch.no_grad():  # not around the yield, where it would reach into the caller
+        with arithmetic(), torch.no_grad():  # not around the yield, where it would reach into the caller
             outputs = sampler(*(part.to(device) for part in parts))
         batch = Generated.of(outputs, experiment.image_range, n_missing)
         n_missing -= len(batch.images)

@@ -8,6 +8,7 @@ iteration: losses stay on it and are read once per chunk.
 from __future__ import annotations
 
 import time
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
@@ -17,13 +18,15 @@ from torch import Tensor
 from benchmark.training import checkpoint, initial, sampling
 from benchmark.training.draws import SeededDraws
 from benchmark.training.loss_history import LossHistory, Row
+from benchmark.training.portable import Portable, adopt_players, with_one_nan
 from benchmark.training.quantise import NonFiniteImages
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
+    from contextlib import AbstractContextManager
     from pathlib import Path
 
-    from baselines.spec import Experiment, Players
+    from baselines.spec import Experiment, Losses, Players
     from benchmark.training.quantise import Generated
 
 CHUNK = 100
@@ -75,6 +78,7 @@ class Evaluator(Protocol):
 class State:
     """What a run has produced so far; with the tensors, all that a checkpoint holds."""
 
+    numerics: str = "faithful"
     gen_iters: int = 0
     images_seen: int = 0
     diverged_at: int | None = None
@@ -109,6 +113,7 @@ class Trainer:
         device: the training device; that of the images unless given.
         pretrained: state dict for the generator's submodule of that name, for experiments with `starts_from`.
         evaluator: scores the images; None trains without scores.
+        portable: whether to compute in the profile of `benchmark.training.portable`.
         directory: where checkpoints and samples go.
         watcher: told of progress and events.
         cadence: when to write checkpoints.
@@ -128,6 +133,7 @@ class Trainer:
         device: torch.device | None = None,
         pretrained: dict[str, Tensor] | None = None,
         evaluator: Evaluator | None,
+        portable: bool = False,
         directory: Path,
         watcher: Watcher,
         cadence: Cadence = Cadence(),
@@ -138,6 +144,7 @@ class Trainer:
         self.directory, self.watcher, self.cadence = directory, watcher, cadence
         self.draws = SeededDraws(experiment, seed, images, labels, device)
         self._pretrained, self._device = pretrained, device
+        self._numerics = "portable" if portable else "faithful"
         self.state, self.players, self.losses = self._resume(images)
         self._wall_before = self.state.seconds["wall_s"] - started
         self._cpu_before = self.state.seconds["cpu_s"]
@@ -176,32 +183,48 @@ class Trainer:
         """Start from the newest intact checkpoint, or from the beginning."""
         folder = self.directory / "checkpoints"
         for path in checkpoint.available(folder):
-            players = build(self.experiment, self.seed, images, self._device)
+            players = self._build(images)
             try:
                 content, columns = checkpoint.restore(path, players)
                 state, losses = State(**content), LossHistory(self.budget, columns)
+                if state.numerics != self._numerics:
+                    raise checkpoint.DamagedCheckpoint(f"{path.name} is of the profile {state.numerics}")
             except (checkpoint.DamagedCheckpoint, TypeError) as error:
                 self.watcher.event("checkpoint_unusable", file=path.name, reason=str(error))
                 continue
             self.draws.images_seen = state.images_seen
             self.watcher.event("resumed", gen_iters=state.gen_iters)
             return state, players, losses
-        players = build(self.experiment, self.seed, images, self._device)
+        players = self._build(images)
         if self.experiment.starts_from:
             if self._pretrained is None:
                 raise ValueError(
                     f"{self.experiment.name} needs the generator of {self.experiment.starts_from}"
                 )
             players.generator.get_submodule("pretrained").load_state_dict(self._pretrained)
-        return State(), players, LossHistory(self.budget, {})
+        return State(numerics=self._numerics), players, LossHistory(self.budget, {})
+
+    def _build(self, images: Tensor) -> Players:
+        players = build(self.experiment, self.seed, images, self._device)
+        if self._numerics == "portable":
+            adopt_players(players, self.experiment.name)
+        return players
+
+    def _arithmetic(self) -> AbstractContextManager[Any]:
+        """Where networks compute: the profile's mode, or torch as it is."""
+        return Portable(self.experiment.name) if self._numerics == "portable" else nullcontext()
+
+    def _iterate(self, k: int) -> Losses:
+        """G-iteration k."""
+        with self._arithmetic():
+            losses = self.experiment.iterate(self.experiment.settings, self.players, k, self.draws.at(k))
+        return with_one_nan(losses) if self._numerics == "portable" else losses
 
     def _train(self, until: int, stop: Callable[[], bool]) -> None:
         """G-iterations up to `until`, a stop or a checkpoint; sets `diverged_at` if a loss is not finite."""
         state, begin = self.state, time.perf_counter()
         for k in range(state.gen_iters, until):
-            self.losses.append(
-                self.experiment.iterate(self.experiment.settings, self.players, k, self.draws.at(k))
-            )
+            self.losses.append(self._iterate(k))
             state.gen_iters = k + 1
             self.watcher.progress("train", state.gen_iters)
             if stop() or self._checkpoint_is_due():
@@ -223,7 +246,8 @@ class Trainer:
         shown: list[Generated] = []
 
         def generated() -> Iterator[Generated]:
-            for batch in sampling.batches(self.experiment, self.players.generator, self.seed, n):
+            generator, arithmetic = self.players.generator, self._arithmetic
+            for batch in sampling.batches(self.experiment, generator, self.seed, n, arithmetic):
                 if sum(len(one.images) for one in shown) < n_shown:
                     shown.append(batch)
                 yield batch

@@ -10,13 +10,14 @@ from pathlib import Path
 import pytest
 
 from benchmark.records import identity
+from benchmark.training.numerics import PORTABLE
 
 COMMAND = 'NUMBERS="what changes, or that nothing does" pytest tests/benchmark/test_numeric_sources.py'
 PATH = Path(__file__).with_name("numeric_sources.json")
 
 
 def test_numeric_sources_changed_only_with_a_word_about_it():
-    sources = identity.sources({"module": "baselines.gan"})
+    sources = identity.sources({"module": "baselines.gan"}, PORTABLE)
     found = {name: digest for name, digest in sources.items() if name.startswith("benchmark/")}
     if said := os.environ.get("NUMBERS"):
         PATH.write_text(json.dumps({"said": said, "sources": found}, indent=1) + "\n", encoding="utf-8")

@@ -8,6 +8,29 @@ are made exact instead, with torch's own operations.
 
 from __future__ import annotations
 
-from benchmark.training.portable.mode import Portable
+from typing import TYPE_CHECKING
 
-__all__ = ["Portable"]
+import torch
+
+from benchmark.training.portable.mode import Portable
+from benchmark.training.portable.optimisers import adopt
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from torch import Tensor
+
+    from baselines.spec import Players
+
+__all__ = ["Portable", "adopt_players", "with_one_nan"]
+
+
+def adopt_players(players: Players, experiment: str) -> None:
+    """Give both optimisers the rules of this profile; raises as `optimisers.adopt` does."""
+    adopt(players.generator_optimiser, experiment)
+    adopt(players.critic_optimiser, experiment)
+
+
+def with_one_nan(losses: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The losses of an iteration with NaN of one bit pattern: processors make and pass on different ones."""
+    return {name: torch.where(loss.isnan(), torch.nan, loss) for name, loss in losses.items()}

@@ -33,7 +33,7 @@ def make_spec(experiment, seed, **changes):
         "protocols": [protocols.get("digits-2k").as_dict()],
         "numerics": {"precision": "fp32"},
         "device": "cpu",
-        "sources": identity.sources(described),
+        "sources": identity.sources(described, {}),
         "seed": seed,
         **changes,
     }

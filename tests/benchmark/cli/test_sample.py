@@ -297,7 +297,7 @@ def test_weights_of_another_network(ganbench, run):
 
 def test_a_code_that_does_not_change_is_not_told(ganbench, run):
     spec = store.read_spec(run)
-    assert identity.sources(spec["experiment"]) == spec["sources"]
+    assert identity.sources(spec["experiment"], spec["numerics"]) == spec["sources"]
     assert "code" not in ganbench("sample", run)[2]
 
 

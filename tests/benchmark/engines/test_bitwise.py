@@ -135,7 +135,9 @@ def test_a_record_says_what_was_computed(uninterrupted, records):
         assert set(content["final"]["scores"]["digits-2k"]) == {"is", "fid"}
         assert content["real_data"]["digits-2k"]["fid"] < content["final"]["scores"]["digits-2k"]["fid"]
         assert content["run_id"] == identity.run_id(content["spec"])
-        assert content["env_id"] == identity.env_id(content["provenance"]["environment"])
+        assert content["env_id"] == identity.env_id(
+            content["provenance"]["environment"], content["spec"]["numerics"]
+        )
         assert content["provenance"]["determinism"]["deterministic_algorithms"] is True
         assert content["provenance"]["determinism"]["num_threads"] == 1
         timing = content["timing"]

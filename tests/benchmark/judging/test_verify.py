@@ -222,7 +222,7 @@ def test_a_png_that_was_only_written_anew_has_the_same_pixels(run, verified):
 
 def test_changed_code_is_named_and_nothing_is_computed(run, verified, monkeypatch):
     sources = identity.sources
-    monkeypatch.setattr(identity, "sources", lambda e: {**sources(e), "benchmark/training/draws.py": "0"})
+    monkeypatch.setattr(identity, "sources", lambda *of: {**sources(*of), "benchmark/training/draws.py": "0"})
     code, found = verified(run)
     ((subject, said),) = failures(found)
     assert (code, subject) == (1, "code")
@@ -236,7 +236,7 @@ def elsewhere(run):
 
     def move(content):
         content["provenance"]["environment"]["torch"] = "2.12.0"
-        content["env_id"] = identity.env_id(content["provenance"]["environment"])
+        content["env_id"] = identity.env_id(content["provenance"]["environment"], content["spec"]["numerics"])
 
     content = rewrite(run, move)
     return run.rename(run.with_name(f"{content['run_id'][:12]}-{content['env_id'][:8]}"))

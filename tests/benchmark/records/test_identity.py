@@ -15,6 +15,7 @@ from baselines import catalogue
 from baselines.source_code import code_digest
 from benchmark.records import identity
 from benchmark.suites import Suite, experiments, plan
+from benchmark.training.numerics import FAITHFUL, PORTABLE
 
 PACKAGE = Path(benchmark.__file__).parent
 CELL = "097259e211726dfa22e8cccc3d24bf8ef712352c2238e1dbc590acefd4b6c8b1"
@@ -128,7 +129,7 @@ def test_ids_of_a_fixed_spec_never_change():
     spec = small_spec()
     assert identity.cell_id(spec) == CELL
     assert identity.run_id(spec) == RUN
-    assert identity.env_id({"python": "3.11", "torch": "2.13.0", "threads": 1, "cuda": None}) == ENV
+    assert identity.env_id({"python": "3.11", "torch": "2.13.0", "threads": 1, "cuda": None}, FAITHFUL) == ENV
 
 
 def changed(path, value):
@@ -271,7 +272,7 @@ def test_every_file_behind_a_number_is_among_the_sources():
     names = {path.relative_to(PACKAGE).as_posix() for path in reached}
     hashed = {
         name.removeprefix("benchmark/")
-        for name in identity.sources(experiments.describe("gan/digits"))
+        for name in identity.sources(experiments.describe("gan/digits"), PORTABLE)
         if name.startswith("benchmark/")
     }
     assert names - hashed <= NO_NUMBERS.keys()
@@ -281,7 +282,7 @@ def test_every_file_behind_a_number_is_among_the_sources():
 @pytest.mark.parametrize("name", ["gan/digits", "dcgan/digits", "wgan_gp/digits", "sngan/digits"])
 def test_sources_include_the_baseline_and_all_it_imports(name):
     experiment = experiments.describe(name)
-    sources = identity.sources(experiment)
+    sources = identity.sources(experiment, FAITHFUL)
     root = Path(catalogue.__file__).parent
     expected, waiting = set(), [experiment["module"]]
     while waiting:
@@ -302,12 +303,40 @@ def test_sources_include_the_baseline_and_all_it_imports(name):
 
 def test_words_about_code_make_no_other_run_and_code_does(tmp_path, monkeypatch):
     experiment = experiments.describe("gan/digits")
-    sources = identity.sources(experiment)
+    sources = identity.sources(experiment, FAITHFUL)
     real = catalogue._file
     edited = tmp_path / "gan.py"
     monkeypatch.setattr(catalogue, "_file", lambda name: edited if name == "baselines.gan" else real(name))
     text = real("baselines.gan").read_text(encoding="utf-8")
     edited.write_text(f'"""Another docstring."""\n# A comment.\n{text}', encoding="utf-8")
-    assert identity.sources(experiment) == sources
+    assert identity.sources(experiment, FAITHFUL) == sources
     edited.write_text(text + "EXPERIMENTS = EXPERIMENTS[1:]\n", encoding="utf-8")
-    assert {k for k, v in identity.sources(experiment).items() if v != sources[k]} == {"baselines.gan"}
+    assert {k for k, v in identity.sources(experiment, FAITHFUL).items() if v != sources[k]} == {
+        "baselines.gan"
+    }
+
+
+# --- Portable runs --------------------------------------------------------------------------------------
+
+
+def test_a_portable_run_is_the_same_on_every_machine_and_another_than_the_faithful_one():
+    suite = Suite("s", "", ("gan/digits",), (0,), 10, 5, ("digits-2k",))
+    faithful, portable = (
+        {**plan.spec_without_seed(suite.revised(numerics=profile), "gan/digits", "cpu"), "seed": 0}
+        for profile in ("faithful", "portable")
+    )
+    machines = [{"torch": version, "device": device} for version, device in (("2.13", "a"), ("2.6", "b"))]
+    assert len({identity.env_id(machine, portable["numerics"]) for machine in machines}) == 1
+    assert len({identity.env_id(machine, faithful["numerics"]) for machine in machines}) == 2
+    assert identity.cell_id(faithful) != identity.cell_id(portable)
+    own = set(portable["sources"]) - set(faithful["sources"])
+    assert "benchmark/training/portable/slicing.py" in own
+    assert {name: faithful["sources"][name] for name in faithful["sources"]}.items() <= portable[
+        "sources"
+    ].items()
+
+
+def test_another_revision_of_the_rules_is_another_cell():
+    suite = Suite("s", "", ("gan/digits",), (0,), 10, 5, (), numerics="portable")
+    spec = plan.spec_without_seed(suite, "gan/digits", "cpu")
+    assert identity.cell_id({**spec, "numerics": {**PORTABLE, "rules": 2}}) != identity.cell_id(spec)
