@@ -10,7 +10,7 @@ from benchmark.cli.options import commands
 
 
 def test_commands_repeat_what_was_typed():
-    text = commands("my suite.toml", ("wgan*", "gan/digits"), "0-1", 20, None, Path("/a b"))
+    text = commands("my suite.toml", ("wgan*", "gan/digits"), "0-1", 20, None, "portable", Path("/a b"))
     run, report = [shlex.split(line) for line in text.splitlines() if not line.startswith("#")]
     assert run[:2] == ["ganbench", "run"]
     assert report[:2] == ["ganbench", "report"]
@@ -19,12 +19,13 @@ def test_commands_repeat_what_was_typed():
         context = cli.commands[verb].make_context(verb, arguments)
         assert context.params["patterns"] == ("wgan*", "gan/digits")
         assert (context.params["seeds"], context.params["budget"]) == ("0-1", 20)
+        assert context.params["numerics"] == "portable"
         assert context.params["out"] == Path("/a b")
         assert "my suite.toml" in (context.params.get("suite"), *context.params.get("what", ()))
 
 
 def test_commands_leave_out_what_is_the_default():
-    assert commands("quick", (), None, None, None, Path("results")).splitlines()[1::2] == [
+    assert commands("quick", (), None, None, None, None, Path("results")).splitlines()[1::2] == [
         "ganbench run quick",
         "ganbench report quick",
     ]
