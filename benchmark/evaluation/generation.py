@@ -6,7 +6,7 @@ executing anything.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -123,6 +123,27 @@ def of_torchscript(
         reason = str(error).partition("\n")[0]
         raise UserError(f"not a TorchScript file ({reason})", where=str(file)) from error
     generator.eval()
+    source = of_callable(generator, prior, latent, value_range, seed, device, str(file))
+    return replace(source, described={"torchscript": file.name, **source.described})
+
+
+def of_callable(
+    generator: Callable[[Tensor], Any],
+    prior: str,
+    latent: int,
+    value_range: tuple[float, float],
+    seed: int,
+    device: torch.device,
+    where: str,
+) -> Source:
+    """Images of anything that maps latents [N, latent], float32 on `device`, to floating-point [N,C,H,W].
+
+    It is called without gradients on 500 latents at a time; `where` is what messages call it.
+
+    Raises:
+        UserError: when the images are read: it fails, or its outputs are not images.
+
+    """
 
     def batches(n: int) -> Iterator[Generated]:
         for z in torch.split(latents(prior, stream(seed, "evaluate", 0), n, latent), _BATCH):
@@ -131,14 +152,39 @@ def of_torchscript(
                     outputs = generator(z.to(device))
             except RuntimeError as error:
                 reason = str(error).strip().splitlines()[-1]
-                raise UserError(
-                    f"cannot generate from {latent} values ({reason})", where=str(file)
-                ) from error
+                raise UserError(f"cannot generate from {latent} values ({reason})", where=where) from error
             if not isinstance(outputs, Tensor) or outputs.dim() != 4 or not outputs.is_floating_point():
-                raise UserError("its output is no floating-point tensor [N,C,H,W]", where=str(file))
+                raise UserError("its output is no floating-point tensor [N,C,H,W]", where=where)
+            if len(outputs) != len(z):
+                raise UserError(f"gives {len(outputs)} images for {len(z)} latents", where=where)
             yield Generated.of(outputs, value_range, len(outputs))
 
-    return Source(batches, None, {"torchscript": file.name, "prior": prior, "latent": latent, "seed": seed})
+    return Source(batches, None, {"prior": prior, "latent": latent, "seed": seed})
+
+
+def of_array(images: Any, value_range: tuple[float, float]) -> Source:
+    """Images [N,C,H,W] that are there: uint8 as they are, floating-point from `value_range` (black, white).
+
+    Raises:
+        UserError: another shape or type; or, when they are read, too few.
+
+    """
+    tensor = torch.as_tensor(images)
+    if tensor.dim() != 4 or tensor.shape[1] not in (1, 3):
+        shape = "x".join(map(str, tensor.shape))
+        raise UserError(f"is {shape}, not [N,C,H,W] with one channel or three", where="the array")
+    if tensor.dtype != torch.uint8 and not tensor.is_floating_point():
+        raise UserError(f"holds {tensor.dtype}", where="the array", do="Give uint8 or floating-point values")
+
+    def batches(n: int) -> Iterator[Generated]:
+        if len(tensor) < n:
+            raise UserError(f"holds {len(tensor)} images, but {n} are needed", where="the array")
+        for part in torch.split(tensor[:n], _BATCH):
+            uint8 = part.dtype == torch.uint8
+            yield Generated(part.cpu()) if uint8 else Generated.of(part, value_range, len(part))
+
+    height, width = tensor.shape[2:]
+    return Source(batches, height if height == width else None, {"array_images": len(tensor)})
 
 
 def of_folder(folder: Path) -> Source:

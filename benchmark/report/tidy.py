@@ -33,8 +33,11 @@ COLUMNS = (
 )
 
 
-def frame(runs: Sequence[LoadedRecord], suite: str) -> pd.DataFrame:
-    """One row per experiment × seed × gen_iters × protocol × metric, sorted so; diverged runs included."""
+def frame(runs: Sequence[LoadedRecord], suite: str | None = None) -> pd.DataFrame:
+    """One row per experiment × seed × gen_iters × protocol × metric, sorted so; diverged runs included.
+
+    `suite` is what the rows are said to be of; the suite that each record was made for unless given.
+    """
     rows = [row for run in runs for row in _rows(run.record, suite)]
     order = ["experiment", "cell_id", "run_id", "env_id", "seed", "gen_iters", "protocol", "metric"]
     df = pd.DataFrame(rows, columns=list(COLUMNS)).astype({"diverged_at": "Int64"})
@@ -46,7 +49,7 @@ def to_csv(runs: Sequence[LoadedRecord], suite: str) -> str:
     return frame(runs, suite).to_csv(index=False, lineterminator="\n")
 
 
-def _rows(record: dict[str, Any], suite: str) -> list[dict[str, Any]]:
+def _rows(record: dict[str, Any], suite: str | None) -> list[dict[str, Any]]:
     extractors = {p["name"]: p["extractor"] for p in record["spec"]["protocols"]}
     shared = {
         key: record[key]
@@ -55,7 +58,7 @@ def _rows(record: dict[str, Any], suite: str) -> list[dict[str, Any]]:
     return [
         {
             **shared,
-            "suite": suite,
+            "suite": record["suite"] if suite is None else suite,
             "dataset": record["spec"]["dataset"]["name"],
             "budget_gen_iters": record["gen_iters"],
             **{key: point[key] for key in ("gen_iters", "critic_updates", "images_seen", "wall_s")},

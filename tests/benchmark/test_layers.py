@@ -20,7 +20,7 @@ def lint(root):
 
 @pytest.fixture
 def copy(tmp_path):
-    for package in ("benchmark", "baselines"):
+    for package in ("benchmark", "baselines", "ganbench"):
         shutil.copytree(ROOT / package, tmp_path / package, ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copy(ROOT / "pyproject.toml", tmp_path)
     return tmp_path
@@ -34,6 +34,7 @@ def copy(tmp_path):
         ("benchmark/suites/plan.py", "from benchmark.engines import local"),
         ("benchmark/judging/gate.py", "import torch"),
         ("baselines/layers.py", "from benchmark import errors"),
+        ("benchmark/report/tidy.py", "import ganbench"),
     ],
 )
 def test_a_forbidden_import_is_told(copy, module, statement):

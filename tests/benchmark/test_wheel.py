@@ -29,8 +29,8 @@ def test_the_wheel_has_every_file_that_is_read(wheel):
     found = set(zipfile.ZipFile(wheel).namelist())
     expected = {
         path.relative_to(ROOT).as_posix()
-        for package in ("benchmark", "baselines")
-        for pattern in ("*.py", *DATA)
+        for package in ("benchmark", "baselines", "ganbench")
+        for pattern in ("*.py", "py.typed", *DATA)
         for path in (ROOT / package).rglob(pattern)
     }
     assert {
@@ -43,6 +43,8 @@ def test_the_wheel_has_every_file_that_is_read(wheel):
         "baselines/proofs.toml",
         "baselines/references.bib",
         "baselines/catalogue.json",
+        "baselines/details.json",
+        *(f"{package}/py.typed" for package in ("benchmark", "baselines", "ganbench")),
     } <= expected
     assert expected <= found
     references = {path.name for path in (ROOT / "results" / "reference").glob("*.json")}
