@@ -7,25 +7,20 @@ of the file shows what was accepted in place of what.
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import benchmark
 from benchmark.errors import UserError
-from benchmark.records import atomic, record
+from benchmark.records import atomic, record, shipped
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
+    from pathlib import Path
 
     from benchmark.suites import Suite
 
     Record = Mapping[str, Any]
 
 SCHEMA_VERSION = 1
-
-
-SHIPPED = Path(benchmark.__file__).with_name("reference")
-"""In an installed package; a checkout has them in `results/reference`."""
 
 
 def path_of(suite: Suite, out: Path) -> Path:
@@ -47,9 +42,8 @@ def find(suite: Suite, out: Path, given: Path | None = None) -> Path:
             raise UserError("there is no such file", where=f"--reference {given}")
         return given
     own = path_of(suite, out)
-    folder = SHIPPED if SHIPPED.is_dir() else SHIPPED.parents[1] / "results" / "reference"
-    shipped = folder / own.name
-    return shipped if not own.is_file() and shipped.is_file() and suite.comes_with_ganbench else own
+    ours = shipped.folder() / own.name
+    return ours if not own.is_file() and ours.is_file() and suite.comes_with_ganbench else own
 
 
 def read(path: Path) -> list[dict[str, Any]] | None:

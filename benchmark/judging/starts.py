@@ -158,9 +158,13 @@ def _scores(
     for protocol in then.keys() & now.keys():
         for metric in then[protocol].keys() & now[protocol].keys():
             was, is_ = then[protocol][metric], now[protocol][metric]
-            scale = max(abs(was or 0.0), abs(is_ or 0.0), _SCALES.get(metric, 0.0))
-            off = _off(was, is_, share * scale)
+            off = _off(was, is_, share * scale(metric, was, is_))
             yield f"{metric} ({protocol}) {whose} is {_times(off)} off ({is_:.7g} was {was:.7g})", off
+
+
+def scale(metric: str, *values: float | None) -> float:
+    """What a difference of two scores is a share of."""
+    return max(_SCALES.get(metric, 0.0), *(abs(x or 0.0) for x in values))
 
 
 def _untrained(record: Record) -> Mapping[str, Any]:

@@ -1,0 +1,178 @@
+"""What a probe of an experiment computes, as JSON data: so small that all experiments take minutes.
+
+`full` is the experiment at full width with a small batch. `late` is the same code with narrow networks,
+started at G-iterations where something changes: those around every change of the critic's schedule, some
+hundred epochs in, the middle and the end of the budget, and far beyond it.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils.flop_counter import flop_registry
+
+from benchmark.training.draws import SeededDraws
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from baselines.spec import Experiment
+
+VERSION = 1
+"""Of what a plan means; with another one, earlier results say nothing."""
+GEN_ITERS = {"float32": 10, "float64": 3, "portable": 2}
+"""G-iterations of `full` by numerics, where they are cheap. Losses are compared within a tolerance that is
+known for ten; equal bits need fewer."""
+AT_LEAST = {"float32": 4, "float64": 1, "portable": 1}
+WORK = 120e9
+"""Floating-point operations that float32 gets: about three seconds of one core."""
+BATCH, SMALL_BATCH = 4, 2
+_PER_WEIGHT = 250
+"""Operations in whose time an optimiser updates one weight, which memory limits."""
+NARROW = {"width": 16, "critic_width": 16, "units": 128}
+"""Most of these settings in `late`; the last of every setting whose name ends so."""
+SCHEDULE_UNTIL = 1000
+"""G-iterations among which changes of the number of critic updates are looked for."""
+SOME_EPOCHS = 499
+"""With 10 images in batches of 4 it is in epoch 166 or later, where a GAN's momentum still rises and a
+conditional DCGAN's learning rate falls; and it is the one before a long critic phase of WGAN."""
+BEYOND = 10_000_000
+"""Where every schedule has ended."""
+GENERATED = 8
+"""Images of the evaluation."""
+
+
+def plan(experiment: Experiment[Any]) -> dict[str, Any]:
+    """What to compute of an experiment; the same for the same settings and number of operations."""
+    work = {batch: _operations(experiment, batch) for batch in (BATCH, SMALL_BATCH)}
+    batch = BATCH if work[BATCH] * AT_LEAST["float32"] <= WORK else SMALL_BATCH
+    per_numerics = {
+        name: max(AT_LEAST[name], min(most, int(WORK / work[batch]) * most // GEN_ITERS["float32"]))
+        for name, most in GEN_ITERS.items()
+    }
+    late = {**_of_batch(experiment, BATCH), **_narrow(experiment)}
+    return {
+        "version": VERSION,
+        "seed": 0,
+        "images": {"full": _images(experiment, batch), "late": _images(experiment, BATCH)},
+        "full": {
+            "settings": _of_batch(experiment, batch),
+            "start": _usual(experiment),
+            "gen_iters": per_numerics,
+            "generated": GENERATED,
+        },
+        "late": {"settings": late, "starts": {str(k): n for k, n in sorted(_starts(experiment).items())}},
+    }
+
+
+def _images(experiment: Experiment[Any], batch: int) -> int:
+    """Two batches and a half, so that an epoch's end is met however it is dealt with."""
+    return 0 if experiment.points else 2 * batch + batch // 2
+
+
+def _of_batch(experiment: Experiment[Any], batch: int) -> dict[str, Any]:
+    """Batch sizes in proportion to `batch` real images."""
+    values = experiment.settings.values()
+    own = values["batch"]
+    batch = min(own, batch)
+    others = {n: v for n, v in values.items() if n.endswith("_batch") and _is_count(v)}
+    return {"batch": batch, **{name: max(1, value * batch // own) for name, value in others.items()}}
+
+
+def _narrow(experiment: Experiment[Any]) -> dict[str, int]:
+    """Settings that make networks narrow, where they have settings of these names."""
+    found = {}
+    for name, value in experiment.settings.values().items():
+        most = NARROW.get("units" if name.endswith("units") else name)
+        if most and _is_count(value) and value > most:
+            found[name] = most
+    return found
+
+
+def _is_count(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value > 0
+
+
+def _critic_updates(experiment: Experiment[Any], k: int) -> int:
+    count: Callable[[Any, int], int] = experiment.critic_updates
+    return count(experiment.settings, k + 1) - count(experiment.settings, k)
+
+
+def _usual(experiment: Experiment[Any]) -> int:
+    """The first G-iteration with as many critic updates as most have."""
+    updates = [_critic_updates(experiment, k) for k in range(SCHEDULE_UNTIL)]
+    return updates.index(max(set(updates), key=updates.count))
+
+
+def _starts(experiment: Experiment[Any]) -> dict[int, int]:
+    """G-iteration → how many from there."""
+    updates = [_critic_updates(experiment, k) for k in range(SCHEDULE_UNTIL)]
+    starts = {SOME_EPOCHS: 3, BEYOND: 1}
+    if _usual(experiment):
+        starts[0] = 1
+    for k in range(1, SCHEDULE_UNTIL):
+        if updates[k] != updates[k - 1] and not any(s <= k - 1 and k < s + n for s, n in starts.items()):
+            starts[k - 1] = 2
+    ends = [experiment.budget.gen_iters or 0]
+    ends += [v for n, v in experiment.settings.values().items() if n.endswith("_iters") and _is_count(v)]
+    for end in ends:
+        if end > SCHEDULE_UNTIL:
+            starts |= {end // 2: 1, end - 1: 1}
+    return starts
+
+
+def _operations(experiment: Experiment[Any], batch: int) -> float:
+    """Of one G-iteration, counted on tensors without content; 0 where that cannot be done."""
+    from benchmark.engines.probing.compute import reduced
+
+    small = reduced(experiment, _of_batch(experiment, batch))
+    shape = (_images(experiment, batch), *experiment.image_shape)
+    images = torch.zeros(shape, dtype=torch.uint8)
+    labels = torch.zeros(len(images), dtype=torch.int64) if experiment.classes else None
+    k = _usual(experiment)
+    draws: Any = _WithoutContent(SeededDraws(small, 0, images, labels).at(k))
+    counter = _Counter()
+    try:
+        with torch.device("meta"):
+            players = small.build(small.settings, small.image_shape, torch.zeros(small.image_shape))
+        with counter:
+            small.iterate(small.settings, players, k, draws)
+    except (RuntimeError, NotImplementedError, TypeError):  # what needs a tensor's content
+        return 1.0
+    weights = [sum(p.numel() for p in net.parameters()) for net in (players.critic, players.generator)]
+    updates = (_critic_updates(experiment, k), 1)
+    return float(counter.total + sum(_PER_WEIGHT * n * w for n, w in zip(updates, weights, strict=True)))
+
+
+class _Counter(TorchDispatchMode):  # type: ignore[no-untyped-call]
+    """Counts what products and convolutions take. Torch's own counter cannot differentiate twice."""
+
+    total = 0
+
+    def __torch_dispatch__(
+        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        """Count one operation."""
+        out = func(*args, **(kwargs or {}))
+        if count := flop_registry.get(func._overloadpacket):
+            self.total += count(*args, **(kwargs or {}), out_val=out)
+        return out
+
+
+class _WithoutContent:
+    """Draws whose tensors have shapes only."""
+
+    def __init__(self, draws: SeededDraws) -> None:
+        self._draws = draws
+
+    def __getattr__(self, name: str) -> Any:
+        found = getattr(self._draws, name)
+        return (lambda *given: _shape_only(found(*given))) if callable(found) else found
+
+
+def _shape_only(drawn: Any) -> Any:
+    if isinstance(drawn, tuple):
+        return tuple(map(_shape_only, drawn))
+    return drawn.to("meta") if isinstance(drawn, torch.Tensor) else drawn

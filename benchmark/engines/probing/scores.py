@@ -1,0 +1,51 @@
+"""The probe of what scores images, without any experiment: every metric, on noisy embedded digits."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import Any
+
+from benchmark import data
+from benchmark.engines.probing.compute import pictures
+from benchmark.evaluation import parzen, protocols
+from benchmark.evaluation.evaluator import Evaluator
+
+NAME = "scores"
+N_IMAGES, N_REFERENCE = 250, 500
+_WINDOW_IMAGES = 50
+_SIGMAS = (0.1, 0.2, 0.4)
+_NOISE_SHIFT = 3
+"""Noise is of 256 / 2³ grey levels."""
+
+
+def compute() -> dict[str, Any]:
+    """Scores by protocol and metric, and a digest of their bits."""
+    digits = data.load("digits", "held-out")
+    noise = pictures(N_IMAGES, (1, 28, 28)) >> _NOISE_SHIFT
+    images = digits[-N_IMAGES:] // 2 + noise
+    found = {"digits": Evaluator([_protocol()], "digits").scores(images)["digits-2k"]}
+    window = parzen.cell(
+        images[:_WINDOW_IMAGES], digits[:_WINDOW_IMAGES], digits[_WINDOW_IMAGES : 2 * _WINDOW_IMAGES], _SIGMAS
+    )
+    found["window"] = {"parzen_ll": window.mean, "parzen_se_over_test_examples": window.standard_error}
+    text = json.dumps(found, sort_keys=True)
+    return {
+        "experiment": NAME,
+        "scores": found,
+        "bits": {"float32": hashlib.sha256(text.encode()).hexdigest()},
+    }
+
+
+def _protocol() -> protocols.Protocol:
+    """All metrics at once, of few images."""
+    return protocols.replace(
+        protocols.get("digits-2k"),
+        metrics=("is", "fid", "kid", "precision", "recall"),
+        n_generated=N_IMAGES,
+        n_reference=N_REFERENCE,
+        isc_splits=5,
+        kid_subsets=4,
+        kid_subset_size=100,
+        prc_neighbours=3,
+    )

@@ -1,0 +1,162 @@
+"""What a probe says against the accepted one: nothing changed, our code did, or what it runs on.
+
+The half in `portable` numerics is exact on every machine: any difference is in our code. The faithful half is
+computed by the library on this machine and agrees up to rounding: float32 losses by the rule of `starts`,
+float64 within `OF_FLOAT64`. Where only this half differs, the library or the machine computes something else.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+from benchmark.judging import starts
+from benchmark.judging.probe_file import block
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+    Block = Mapping[str, Any]
+
+OF_FLOAT64 = 1e-9
+"""Relative difference of float64 values; rounding makes 10⁻¹³."""
+OF_FLOAT32 = 1e-3
+"""Of float32 values that are no losses of `full`: weights' norms, pixels, and losses from drawn states."""
+_FLOOR = 1e-3
+"""Losses below it are compared with this instead of themselves: some cross 0."""
+
+Outcome = Literal["unchanged", "ours", "theirs", "changed", "failed", "missing", "new"]
+
+WORDS: Mapping[Outcome, str] = {
+    "unchanged": "as accepted",
+    "ours": "our code changed",
+    "theirs": "the library or the machine computes something else",
+    "changed": "our code, the library or the machine changed",
+    "failed": "the probe failed",
+    "missing": "accepted, but there is no such experiment",
+    "new": "no accepted probe",
+}
+FAILING: tuple[Outcome, ...] = ("ours", "theirs", "changed", "failed", "missing")
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What became of one experiment's probe: outcome, and in what it shows."""
+
+    experiment: str
+    outcome: Outcome
+    reason: str
+
+    def as_dict(self) -> dict[str, str]:
+        """JSON types."""
+        return {**vars(self), "words": WORDS[self.outcome]}
+
+
+def judge(
+    experiment: str, accepted: Block | None, result: Mapping[str, Any] | None, environment: Mapping[str, Any]
+) -> Finding:
+    """One experiment: its accepted block, and what was computed now in `environment`."""
+    if result is None:
+        return Finding(experiment, "missing", "")
+    if "error" in result:
+        return Finding(experiment, "failed", result["error"])
+    if result.get("resumes") is False:
+        reason = "a run that is continued from a checkpoint ends otherwise than one that is not"
+        return Finding(experiment, "ours", reason)
+    if accepted is None:
+        return Finding(experiment, "new", "")
+    now = block(result, environment)
+    if accepted.get("plan") != now.get("plan"):
+        return Finding(experiment, "new", "the accepted probe computes something else: accept this one")
+    ours = [*_settings(accepted, now), *_portable(accepted, now)]
+    theirs = list(_faithful(accepted, now))
+    if ours:
+        return Finding(experiment, "ours", ours[0])
+    if not theirs:
+        return Finding(experiment, "unchanged", "")
+    exact = "losses" in accepted.get("portable", {}).get("full", {}) and "portable" in now
+    return Finding(experiment, "theirs" if exact else "changed", theirs[0])
+
+
+def _settings(then: Block, now: Block) -> Iterator[str]:
+    if then.get("settings") != now.get("settings"):
+        yield "its settings changed"
+    if then.get("initial_weights") != now.get("initial_weights"):
+        yield "its initial weights are others"
+
+
+def _portable(then: Block, now: Block) -> Iterator[str]:
+    """Every digest of the portable half that differs, in words."""
+    old, new = then.get("portable"), now.get("portable")
+    if old is None or new is None or "refused" in old or "refused" in new:
+        return
+    for where, was, is_ in _runs(old, new):
+        for what in sorted(was.keys() | is_.keys()):
+            if was.get(what) != is_.get(what):
+                yield f"portable {what} {where} differ"
+
+
+def _faithful(then: Block, now: Block) -> Iterator[str]:
+    """Every value of the faithful half that is off by more than its tolerance, in words."""
+    for precision in ("float64", "float32"):
+        if precision not in then:
+            continue
+        for where, was, is_ in _runs(then[precision], now[precision]):
+            for name, old, new, tolerance in _values(was, is_, precision, full=where == _FULL):
+                if _off(old, new, tolerance):
+                    yield f"{precision}: {name} {where} is {_shown(new)}, was {_shown(old)}"
+    for protocol, scores in then.get("scores", {}).items():
+        for metric, old in scores.items():
+            new = now["scores"][protocol][metric]
+            if _off(old, new, starts.AT_START * starts.scale(metric, old, new)):
+                yield f"{metric} is {_shown(new)}, was {_shown(old)}"
+
+
+_FULL = "from the beginning"
+
+
+def _runs(then: Block, now: Block) -> Iterator[tuple[str, Block, Block]]:
+    yield _FULL, then["full"], now["full"]
+    for start in sorted(then["late"], key=int):
+        yield f"from G-iteration {start}", then["late"][start], now["late"][start]
+
+
+def _values(
+    was: Block, is_: Block, precision: str, *, full: bool
+) -> Iterator[tuple[str, float | None, float | None, float]]:
+    """Name, both values and tolerance of everything in the probe of one starting point."""
+    losses: Mapping[str, list[float | None]] = was["losses"]
+    rows = [dict(zip(losses, row, strict=True)) for row in zip(*losses.values(), strict=True)]
+    share = OF_FLOAT64 if precision == "float64" else OF_FLOAT32
+    for name, old in losses.items():
+        new = is_["losses"].get(name, [])
+        for k, x in enumerate(old):
+            y = new[k] if k < len(new) else None
+            by_rule = full and precision == "float32"
+            tolerance = starts.tolerance(rows, name, k + 1) if by_rule else share * max(abs(x or 0.0), _FLOOR)
+            yield f"loss '{name}' of the {_ordinal(k + 1)} G-iteration", x, y, tolerance
+    for kind, what in (("weights", "norm of the weights of the"), ("images", "images'")):
+        for name, x in was.get(kind, {}).items():
+            yield f"{what} {name.replace('_', ' ')}", x, is_[kind].get(name), share * max(abs(x), _FLOOR)
+
+
+def _off(was: float | None, is_: float | None, tolerance: float) -> bool:
+    if was is None or is_ is None:
+        return was is not is_
+    return abs(is_ - was) > tolerance
+
+
+def _shown(x: float | None) -> str:
+    return "not finite" if x is None else f"{x:.12g}"
+
+
+def _ordinal(n: int) -> str:
+    return f"{n}{ {1: 'st', 2: 'nd', 3: 'rd'}.get(n, 'th')}"
+
+
+def exit_code(findings: Iterable[Finding]) -> int:
+    """1 if something changed, 4 if nothing could be compared, else 0."""
+    outcomes = {finding.outcome for finding in findings}
+    if outcomes & set(FAILING):
+        return 1
+    return 0 if "unchanged" in outcomes else 4
