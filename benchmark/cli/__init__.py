@@ -19,6 +19,7 @@ _VERBS = (
     "check",
     "accept",
     "compare",
+    "probe",
     "list",
     "show",
     "budgets",

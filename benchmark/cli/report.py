@@ -76,6 +76,7 @@ def report(
         suite = selected(name, patterns, seeds, budget, dataset, numerics)
         runs = plan(suite, out, resolved_device(suite, device))
         records = results.records_of(runs)
+        results.note_equivalent(runs)
         if not records:
             raise NothingToJudge(
                 f"no finished run of the suite '{suite.name}'",

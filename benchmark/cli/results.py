@@ -29,6 +29,14 @@ def records_of(runs: Sequence[PlannedRun]) -> list[LoadedRecord]:
     return load(run.directory for run in runs if run.state.finished)
 
 
+def note_equivalent(runs: Sequence[PlannedRun]) -> None:
+    """Say which runs other, equivalent sources made."""
+    from benchmark.cli.text import note
+
+    for text in dict.fromkeys(f"{run.experiment}: runs {run.equivalent}" for run in runs if run.equivalent):
+        note(text)
+
+
 def missing_runs(runs: Sequence[PlannedRun]) -> list[MissingRun]:
     """The planned runs without a record, and why."""
     return [MissingRun(r.experiment, r.seed, r.state.text()) for r in runs if not r.state.finished]

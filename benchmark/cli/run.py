@@ -82,6 +82,7 @@ def run(
     ganbench run quick --experiment 'wgan*' --seeds 0   one seed of two baselines
     """
     from benchmark.cli.progress import display
+    from benchmark.cli.results import note_equivalent
     from benchmark.cli.text import note
     from benchmark.engines import base, local
     from benchmark.records import provenance, store
@@ -103,12 +104,16 @@ def run(
             raise UserError(
                 f"{busy.label} is running", where=str(busy.directory), do="Wait for it or stop it"
             )
-        for directory in {r.directory for r in runs if r.directory.exists()}:
-            store.set_aside(directory)
-        runs = plan(chosen, out, device)
+        while there := {
+            r.directory for r in runs if r.directory.exists()
+        }:  # also those of equivalent sources
+            for directory in there:
+                store.set_aside(directory)
+            runs = plan(chosen, out, device)
     to_do = [] if reuse == "only" else [r for r in runs if not r.state.finished]
     jobs = jobs or base.default_jobs(device)
     note(_announcement(chosen, runs, to_do, jobs, device, out))
+    note_equivalent(runs)
     try:
         if to_do:
             with display(to_do, jobs) as shown:

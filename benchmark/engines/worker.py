@@ -26,7 +26,17 @@ from typing import Any
 from filelock import Timeout
 
 from benchmark.errors import UserError
-from benchmark.records import atomic, environment, identity, locks, loss_file, provenance, record, store
+from benchmark.records import (
+    atomic,
+    environment,
+    equivalence,
+    identity,
+    locks,
+    loss_file,
+    provenance,
+    record,
+    store,
+)
 
 STARTED = time.perf_counter()
 PARENT = os.getppid()
@@ -267,8 +277,9 @@ class _Stop:
 
 
 def _check_code(spec: dict[str, Any]) -> None:
-    """The spec was written for these very sources; else its run_id would lie."""
-    if identity.sources(spec["experiment"], spec["numerics"]) != spec["sources"]:
+    """The spec was written for these very sources, or for equivalent ones; else its run_id would lie."""
+    here = identity.sources(spec["experiment"], spec["numerics"])
+    if not equivalence.same(here, spec["sources"], spec["experiment"]["name"]):
         raise UserError("the code changed after this run was planned", do="Start the command again")
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from benchmark.judging import statistics
 from benchmark.judging.decision import Decision
+from benchmark.records import equivalence
 from benchmark.records.cells import score
 from benchmark.records.quantities import integers, plural
 from benchmark.records.record import comparable_part
@@ -189,7 +190,7 @@ def _compared(
     """
     accepted = {r["seed"]: r for r in pair.reference}
     both = [(accepted[r["seed"]], r) for r in fresh(pair) if r["seed"] in accepted]
-    alike = all(_draws(then) == _draws(now) != {} for then, now in both)
+    alike = all(_draw_alike(then, now) for then, now in both)
     values = [
         [run_value(r, base.protocol, base.metric, rules.points) for r in side]
         for side in zip(*both, strict=True)
@@ -198,6 +199,12 @@ def _compared(
     if not alike or len(finite) < PAIRS:
         return statistics.pooled(then, now), ""
     return statistics.paired(*zip(*finite, strict=True)), f"{len(finite)} seeds in pairs"
+
+
+def _draw_alike(a: Record, b: Record) -> bool:
+    """By the sources that decide draws, or by a proof that all of them compute the same."""
+    proven = equivalence.chain(a["spec"]["sources"], b["spec"]["sources"], a["experiment"])
+    return _draws(a) == _draws(b) != {} or bool(proven)
 
 
 def _draws(record: Record) -> dict[str, str]:

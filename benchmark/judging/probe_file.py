@@ -1,7 +1,7 @@
 """`probes.json`: the accepted probes of all experiments, one block each, so that a diff shows what changed.
 
-Keys: `results/README.md`. Numbers have as many digits as their precision holds, 9 or 17; every block has its own
-SHA-256, so that an edit is noticed.
+Keys: `results/README.md`. Numbers have as many digits as their precision holds, 9 or 17; every block has its
+own SHA-256, so that an edit is noticed.
 """
 
 from __future__ import annotations

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from benchmark.evaluation import protocols
-from benchmark.records import identity, store
+from benchmark.records import equivalence, identity, store
 from benchmark.records.cells import canonical
 from benchmark.records.loaded import LoadedRecord
 from benchmark.records.quantities import integers, plural
@@ -67,15 +67,21 @@ def select(suite: Suite, folders: Iterable[Path], seeds: Collection[int]) -> Sel
     code = {name: identity.sources(experiments.describe(name), numerics) for name in suite.experiments}
     found: list[LoadedRecord] = []
     broken: list[Broken] = []
+    equivalent: dict[str, list[str]] = defaultdict(list)
     stale = 0
     for directory in _run_directories(folders):
         record = store.read_record(directory)
         spec = record["spec"] if record else store.read_spec(directory)
         if spec is None or not _belongs(suite, spec, seeds):
             continue
-        if spec["sources"] != code[spec["experiment"]["name"]] or not _of_protocols_now(spec):
+        name = spec["experiment"]["name"]
+        proofs = equivalence.chain(spec["sources"], code[name], name)
+        if proofs is None or not _of_protocols_now(spec):
             stale += 1
-        elif record and record["run_id"] == identity.run_id(spec):
+            continue
+        if proofs:
+            equivalent[name].append(equivalence.said(proofs))
+        if record and record["run_id"] == identity.run_id(spec):
             found.append(LoadedRecord(record, directory))
         else:
             not_its_own = "its run_id is not that of its spec" if record else ""
@@ -84,6 +90,10 @@ def select(suite: Suite, folders: Iterable[Path], seeds: Collection[int]) -> Sel
     contradictions += _repeated(kept)
     there = {(run.record["cell_id"], run.record["seed"]) for run in kept}
     left = [b for b in broken if (b.cell, b.seed) not in there]
+    notes += [
+        f"{name}: {plural(len(texts), 'run')} {' or '.join(sorted(set(texts)))}"
+        for name, texts in sorted(equivalent.items())
+    ]
     if stale:
         notes = [f"{plural(stale, 'run')} of other code or protocols not counted", *notes]
     return Selection(tuple(kept), (*left, *contradictions), stale, tuple(notes))
@@ -131,7 +141,7 @@ def one_per_seed(runs: Sequence[LoadedRecord]) -> tuple[list[LoadedRecord], list
 
 def _of_one_cell(runs: Sequence[LoadedRecord]) -> tuple[list[LoadedRecord], list[str]]:
     notes = []
-    by_code = _by(runs, lambda run: canonical(run.record["spec"]["sources"]))
+    by_code = _by(runs, lambda run: equivalence.code(run.record["spec"]["sources"], run.record["experiment"]))
     code = max(by_code, key=_finished)
     if len(by_code) > 1:
         notes.append(f"of {len(by_code)} codes the one that ran last counts")

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from benchmark.errors import NothingToJudge, UserError
-from benchmark.records import atomic, environment, identity, loss_file, record, store
+from benchmark.records import atomic, environment, equivalence, identity, loss_file, record, store
 from benchmark.training import numerics
 
 if TYPE_CHECKING:
@@ -201,6 +201,9 @@ def _code_check(spec: dict[str, Any]) -> Check:
     except (ModuleNotFoundError, FileNotFoundError) as error:
         return Check("code", False, f"the experiment's code is not here ({error})")
     changed = sorted(n for n in {**here, **spec["sources"]} if here.get(n) != spec["sources"].get(n))
+    proofs = equivalence.chain(spec["sources"], here, spec["experiment"]["name"])
+    if proofs:
+        return Check("code", True, f"{equivalence.said(proofs)}; changed: {', '.join(changed)}")
     if changed:
         what = f"changed since the run: {', '.join(changed)}"
         return Check("code", False, f"{what}. Check out the revision in its provenance to compute it again")

@@ -22,7 +22,7 @@ from benchmark import data
 from benchmark.data.framing import frame
 from benchmark.errors import NothingToJudge, UserError, did_you_mean
 from benchmark.evaluation.neighbours import Neighbours, nearest
-from benchmark.records import identity, store
+from benchmark.records import equivalence, identity, store
 from benchmark.training import checkpoint, sampling, trainer
 from benchmark.training.draws import latents, stream, uniform
 from benchmark.training.quantise import NonFiniteImages
@@ -91,7 +91,8 @@ def trained(directory: Path) -> Trained:
         raise UserError(f"checkpoint {error}", where=where, do="Train the run again") from error
     except RuntimeError as error:
         raise UserError("its generator is another one than in this code", where=where) from error
-    stale = identity.sources(spec["experiment"], spec["numerics"]) != spec["sources"]
+    here = identity.sources(spec["experiment"], spec["numerics"])
+    stale = not equivalence.same(here, spec["sources"], spec["experiment"]["name"])
     return Trained(experiment, generator, spec["seed"], state["gen_iters"], spec["dataset"], stale)
 
 

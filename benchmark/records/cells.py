@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
+from benchmark.records import equivalence
 from benchmark.records.loaded import LoadedRecord, MissingRun
 from benchmark.records.quantities import finite
 
@@ -86,6 +87,9 @@ def group(runs: Sequence[LoadedRecord], missing: Sequence[MissingRun] = ()) -> G
     for experiment in sorted(by_experiment, key=lambda e: (_year(by_experiment[e][0][0].record), e)):
         parts_of = by_experiment[experiment]
         own = tuple(m for m in missing if m.experiment == experiment)
+        for parts in parts_of:
+            if proofs := _proofs(parts):
+                notes.append(f"{experiment}: some runs were {proofs}.")
         if len(parts_of) == 1:
             cells.append(Cell(experiment, tuple(parts_of[0]), own))
             continue
@@ -146,7 +150,14 @@ def _averageable(runs: Iterable[LoadedRecord]) -> Iterator[list[LoadedRecord]]:
 
 
 def _code(run: LoadedRecord) -> str:
-    return canonical(run.record["spec"].get("sources", {}))
+    return equivalence.code(run.record["spec"].get("sources", {}), run.record["experiment"])
+
+
+def _proofs(runs: Sequence[LoadedRecord]) -> str:
+    """How it is known that runs of several sources may be averaged; empty where they are of one."""
+    first, *others = ({**run.record["spec"].get("sources", {})} for run in runs)
+    chains = (equivalence.chain(first, other, runs[0].record["experiment"]) for other in others)
+    return equivalence.said(dict.fromkeys(proof for chain in chains for proof in chain or ()))
 
 
 def _tag(parts: list[LoadedRecord], siblings: list[list[LoadedRecord]]) -> str:

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from benchmark import data
 from benchmark.errors import UserError
 from benchmark.evaluation import protocols
-from benchmark.records import environment, identity, store
+from benchmark.records import environment, equivalence, identity, store
 from benchmark.suites import experiments
 from benchmark.training.numerics import POLICIES
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from benchmark.suites import Suite
@@ -31,6 +32,8 @@ class PlannedRun:
     state: store.RunState
     after: Path | None = None
     """Directory of the run whose generator this one starts from."""
+    equivalent: str = ""
+    """How it is known that its sources, which are not those of now, compute the same; else empty."""
 
     @property
     def experiment(self) -> str:
@@ -61,41 +64,83 @@ def plan(suite: Suite, out: Path, device: str) -> list[PlannedRun]:
             device that is not there, or an experiment without the one it starts from.
 
     """
-    env_id = identity.env_id(environment.describe(device), POLICIES[suite.numerics])
-    parts: dict[str, dict[str, Any]] = {}
-    runs = []
-    for seed in suite.seeds:
-        for name in suite.experiments:
-            spec = _spec(suite, name, seed, device, parts)
-            run_id = identity.run_id(spec)
-            directory = store.run_directory(out, name, run_id, env_id)
-            state = store.state(directory)
-            if state.name == "not run" and (old := _older_run(out, spec, directory)):
-                state = store.RunState("stale", reason=old)
-            after = None
-            if before := spec.get("starts_from"):
-                after = store.run_directory(out, before["experiment"], before["run_id"], env_id)
-                if before["experiment"] not in suite.experiments and store.state(after).name != "done":
-                    raise UserError(
-                        f"starts from '{before['experiment']}', which the suite does not have",
-                        where=f"experiment '{name}'",
-                        do="Choose both",
-                    )
-            runs.append(PlannedRun(spec, run_id, env_id, directory, state, after))
+    planner = _Planner(suite, out, device)
+    runs = [planner.run(name, seed) for seed in suite.seeds for name in suite.experiments]
+    for run in runs:
+        before = run.spec["experiment"]["starts_from"]
+        if run.after and before not in suite.experiments and store.state(run.after).name != "done":
+            raise UserError(
+                f"starts from '{before}', which the suite does not have",
+                where=f"experiment '{run.experiment}'",
+                do="Choose both",
+            )
     return runs
 
 
-def _spec(
-    suite: Suite, name: str, seed: int, device: str, parts: dict[str, dict[str, Any]]
-) -> dict[str, Any]:
-    """A run's spec; `parts` keeps what does not depend on the seed. With the run it starts from, if any."""
-    if name not in parts:
-        parts[name] = spec_without_seed(suite, name, device)
-    spec = {**parts[name], "seed": seed}
-    if before := spec["experiment"]["starts_from"]:
-        run_id = identity.run_id(_spec(suite, before, seed, device, parts))
-        spec["starts_from"] = {"experiment": before, "run_id": run_id}
-    return spec
+class _Planner:
+    """Plans the runs of a suite; what does not depend on the seed is found once."""
+
+    def __init__(self, suite: Suite, out: Path, device: str) -> None:
+        self._suite, self._out, self._device = suite, out, device
+        self._env_id = identity.env_id(environment.describe(device), POLICIES[suite.numerics])
+        self._specs: dict[str, dict[str, Any]] = {}
+        self._runs: dict[tuple[str, int], PlannedRun] = {}
+
+    def run(self, name: str, seed: int) -> PlannedRun:
+        """The run, after the one it starts from, if any."""
+        if (name, seed) not in self._runs:
+            self._runs[name, seed] = self._planned(name, seed)
+        return self._runs[name, seed]
+
+    def _planned(self, name: str, seed: int) -> PlannedRun:
+        if name not in self._specs:
+            self._specs[name] = spec_without_seed(self._suite, name, self._device)
+        spec, after = {**self._specs[name], "seed": seed}, None
+        if before := spec["experiment"]["starts_from"]:
+            first = self.run(before, seed)
+            spec["starts_from"] = {"experiment": before, "run_id": first.run_id}
+            after = first.directory
+        run_id = identity.run_id(spec)
+        directory = store.run_directory(self._out, name, run_id, self._env_id)
+        state = store.state(directory)
+        if state.name == "not run":
+            if twin := self._equivalent(spec):
+                return replace(twin, after=after)
+            if old := _older_run(self._out, spec, directory):
+                state = store.RunState("stale", reason=old)
+        return PlannedRun(spec, run_id, self._env_id, directory, state, after)
+
+    def _equivalent(self, spec: dict[str, Any]) -> PlannedRun | None:
+        """A run of this cell and seed in this environment whose sources are known to compute the same.
+
+        Finished, or begun, and then continued by the sources of now. Its state says that it is one.
+        """
+        found: list[PlannedRun] = []
+        name = spec["experiment"]["name"]
+        for directory, other in _specs_below(self._out, spec):
+            run_id = identity.run_id(other)
+            proofs = equivalence.chain(other["sources"], spec["sources"], name)
+            in_its_place = directory == store.run_directory(self._out, name, run_id, self._env_id)
+            if not proofs or not in_its_place or other.get("starts_from") != spec.get("starts_from"):
+                continue
+            state, said = store.state(directory), equivalence.said(proofs)
+            if state.finished:
+                state = replace(state, reason=said)
+            if state.finished or state.gen_iters:
+                found.append(PlannedRun(other, run_id, self._env_id, directory, state, equivalent=said))
+        return max(found, key=lambda run: (run.state.finished, run.state.gen_iters), default=None)
+
+
+def _specs_below(out: Path, spec: dict[str, Any]) -> Iterator[tuple[Path, dict[str, Any]]]:
+    """Directories and specs of the runs of this cell and seed, whatever sources they have."""
+    cell = identity.cell_id(spec)
+    for directory in sorted((out / "runs" / spec["experiment"]["name"]).glob("*")):
+        other = store.read_spec(directory)
+        try:
+            if other and other["seed"] == spec["seed"] and identity.cell_id(other) == cell:
+                yield directory, other
+        except (KeyError, TypeError, AttributeError):  # damaged
+            continue
 
 
 def spec_without_seed(suite: Suite, name: str, device: str) -> dict[str, Any]:

@@ -13,6 +13,7 @@ import tempfile
 import time
 from contextlib import contextmanager
 from dataclasses import asdict, replace
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -58,13 +59,20 @@ def compute(name: str, given: Mapping[str, Any] | None, numerics: Iterable[str])
         "bits": {},
     }
     for one in numerics:
+        if one == "portable" and (refused := _no_portable()):
+            found[one] = {"refused": refused}
+            continue
         result = _Probe(experiment, plan, one).result()
-        found["initial_weights"] = result.pop("initial_weights")
         found["bits"][one] = result.pop("bits")
-        if "resumes" in result:
-            found["resumes"] = result.pop("resumes")
+        if one == "float32":
+            found |= {key: result.pop(key) for key in ("initial_weights", "resumes")}
         found[one] = result
     return found
+
+
+def _no_portable() -> str:
+    """Why there is no portable half; empty if there is one."""
+    return "" if find_spec("benchmark.training.portable") else "this version has no portable numerics"
 
 
 def reduced(experiment: Experiment[Any], settings: Mapping[str, Any]) -> Experiment[Any]:
@@ -81,36 +89,34 @@ class _Probe:
         self._seed = plan["seed"]
 
     def result(self) -> dict[str, Any]:
-        """`full`, `late` by start, a digest of the initial weights and one of all bits."""
-        with tempfile.TemporaryDirectory(prefix="ganbench-probe-") as folder, _dtype(self._numerics):
-            full, initial, bits = self._full(Path(folder) / "full")
+        """`full`, a digest of all bits, and `late` by start; in float32 what needs computing once instead."""
+        with tempfile.TemporaryDirectory(prefix="ganbench-probe-") as temporary, _dtype(self._numerics):
+            folder = Path(temporary)
+            found, bits = self._full(folder / "full")
+            if self._numerics == "float32":
+                return {**found, "bits": bits, "resumes": self._resumes(folder / "resumed")}
             late, all_bits = {}, [bits]
             for start, n in self._plan["late"]["starts"].items():
-                run = self._late(Path(folder) / start, int(start), n)
+                run = self._late(folder / start, int(start), n)
                 late[start] = self._shown(run)
                 all_bits.append(run.bits())
-            found = {"full": full, "late": late, "initial_weights": initial, "bits": _digest(all_bits)}
-            if self._numerics == "float32":
-                found["resumes"] = self._resumes(Path(folder) / "resumed")
-        return found
+        return {"full": found["full"], "late": late, "bits": _digest(all_bits)}
 
-    def _full(self, folder: Path) -> tuple[dict[str, Any], str, str]:
-        """At full width, with an evaluation at the end."""
+    def _full(self, folder: Path) -> tuple[dict[str, Any], str]:
+        """At full width, with an evaluation at the end; and a digest of all bits."""
         plan = self._plan["full"]
         start, n = plan["start"], plan["gen_iters"][self._numerics]
         images = FewImages(plan["generated"])
         run = self._run("full", folder, start + n, [start + n], images, writes=False)
         run.trainer.state.gen_iters = start
-        initial = checkpoint.digest(
-            checkpoint.tensors_of(replace(run.trainer.players)) if self._numerics != "float64" else {}
-        )
+        initial = run.weights_digest() if self._numerics == "float32" else ""
         run.go()
-        shown = self._shown(run)
-        if self._numerics == "portable":
-            shown["images"] = images.digest()
-        else:
-            shown["images"] = images.numbers()
-        return shown, initial, _digest([run.bits(), images.digest(), images.numbers()])
+        numbers = images.numbers()
+        all_bits = _digest([run.bits(), images.digest(), numbers])
+        if self._numerics == "float64":  # the score's network computes in float32
+            del numbers["inception_score"]
+        looked_at = images.digest() if self._numerics == "portable" else numbers
+        return {"full": {**self._shown(run), "images": looked_at}, "initial_weights": initial}, all_bits
 
     def _late(self, folder: Path, k: int, n: int, cadence: Cadence = _NO_CHECKPOINTS) -> _Run:
         """Narrow, from a checkpoint of k with drawn optimiser states."""
@@ -276,7 +282,6 @@ class FewImages:
         outputs, images = self._outputs.double(), self._images.double()
         return {
             "outputs_mean_square": float(outputs.square().mean()),
-            "outputs_mean": float(outputs.mean()),
             "pixels_mean": float(images.mean()),
             "inception_score": self._scores["probe"]["is"],
         }

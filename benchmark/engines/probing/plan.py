@@ -133,7 +133,7 @@ def _operations(experiment: Experiment[Any], batch: int) -> float:
     labels = torch.zeros(len(images), dtype=torch.int64) if experiment.classes else None
     k = _usual(experiment)
     draws: Any = _WithoutContent(SeededDraws(small, 0, images, labels).at(k))
-    counter = _Counter()
+    counter = _Counter()  # type: ignore[no-untyped-call]
     try:
         with torch.device("meta"):
             players = small.build(small.settings, small.image_shape, torch.zeros(small.image_shape))
