@@ -75,7 +75,7 @@ def judge(
         return Finding(experiment, "ours", ours[0])
     if not theirs:
         return Finding(experiment, "unchanged", "")
-    exact = "losses" in accepted.get("portable", {}).get("full", {}) and "portable" in now
+    exact = all("full" in side.get("portable", {}) for side in (accepted, now))
     return Finding(experiment, "theirs" if exact else "changed", theirs[0])
 
 

@@ -1,0 +1,119 @@
+"""`ganbench probe` as a command: what can be named, files, exit codes. Nothing is computed here."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+import baselines
+from benchmark.engines.probing import pool
+from benchmark.judging import probe_file
+
+FILE = Path("o", "reference", "probes.json")
+
+
+@pytest.fixture
+def computed(monkeypatch):
+    """In place of processes: a result for every experiment, which a test may change; and what was asked."""
+    changes, asked = {}, []
+
+    def compute(plans, jobs, told):
+        asked.append(list(plans))
+        results = {
+            name: {"experiment": name, "settings": "s", "cpu_s": 1.0, **changes.get(name, {})}
+            for name in plans
+        }
+        for result in results.values():
+            told(result)
+        return results
+
+    monkeypatch.setattr(pool, "compute", compute)
+    return changes, asked
+
+
+def outcomes(out):
+    return {f["experiment"]: f["outcome"] for f in json.loads(out)["findings"]}
+
+
+def test_accepted_then_unchanged_then_changed(ganbench, computed):
+    changes, _ = computed
+    assert ganbench("probe", "gan/digits", "--out", "o")[0] == 4
+    code, out, err = ganbench("probe", "gan/digits", "--accept", "--out", "o")
+    assert (code, "2 probes accepted" in out) == (0, True)
+    assert "[2/2]" in err
+    code, out, _ = ganbench("probe", "gan/digits", "wgan/digits", "--json", "--out", "o")
+    assert code == 0
+    assert outcomes(out) == {"gan/digits": "unchanged", "wgan/digits": "new", "scores": "unchanged"}
+    changes["gan/digits"] = {"settings": "other"}
+    code, out, _ = ganbench("probe", "gan/digits", "--out", "o")
+    assert code == 1
+    assert "our code changed: its settings changed" in out
+
+
+def test_accepting_some_keeps_the_others(ganbench, computed):
+    changes, _ = computed
+    ganbench("probe", "*/digits", "--accept", "--out", "o")
+    changes["gan/digits"] = {"settings": "other"}
+    ganbench("probe", "gan/digits", "--accept", "--out", "o")
+    blocks, environments = probe_file.read(FILE)
+    assert blocks["gan/digits"]["settings"] == "other"
+    assert blocks["wgan/digits"]["settings"] == "s"
+    assert len(environments) == 1
+
+
+def test_what_was_accepted_and_is_gone_is_missing_where_all_were_probed(ganbench, computed):
+    ganbench("probe", "--accept", "--out", "o")
+    blocks, environments = probe_file.read(FILE)
+    one = probe_file.block({"experiment": "gone/away"}, next(iter(environments.values())))
+    probe_file.write(FILE, {**blocks, "gone/away": one}, environments)
+    assert ganbench("probe", "gan/digits", "--out", "o")[0] == 0
+    code, out, _ = ganbench("probe", "--json", "--out", "o")
+    assert (code, outcomes(out)["gone/away"]) == (1, "missing")
+
+
+def test_a_failed_probe_is_not_accepted(ganbench, computed):
+    changes, _ = computed
+    changes["gan/digits"] = {"error": "out of memory"}
+    code, _, err = ganbench("probe", "gan/digits", "--accept", "--out", "o")
+    assert code == 2
+    assert "gan/digits: out of memory. Nothing was accepted" in err
+    assert not FILE.exists()
+
+
+@pytest.mark.parametrize(
+    ("named", "expected"),
+    [
+        ((), baselines.names()),
+        (("quick",), [n for n in baselines.names() if n.endswith("/digits")]),
+        (("wgan/d*", "gan/digits"), ["gan/digits", "wgan/digits"]),
+    ],
+)
+def test_suites_patterns_and_names(ganbench, computed, named, expected):
+    ganbench("probe", *named, "--out", "o")
+    assert computed[1] == [[*expected, "scores"]]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["qiuck"], "'qiuck' is neither a suite nor an experiment. Did you mean 'quick'?"),
+        (["gan/digit"], "no experiment matches 'gan/digit'. Did you mean 'gan/digits'?"),
+        (["--reference", "none.json"], "--reference none.json: there is no such file"),
+        (["--accept", "--equal-to", "HEAD"], "exclude each other"),
+        (["--equal-to", "HEAD", "--reference", "x"], "does not go with --equal-to"),
+        (["--equal-to", "no-such-commit"], "there is no such commit"),
+    ],
+)
+def test_usage_errors_are_one_line(ganbench, computed, arguments, said):
+    code, _, err = ganbench("probe", *arguments)
+    assert code == 2
+    assert said in err
+    assert err.count("\n") == 1
+
+
+def test_a_file_that_is_none_is_refused(ganbench, computed):
+    FILE.parent.mkdir(parents=True)
+    FILE.write_text("[]")
+    code, _, err = ganbench("probe", "gan/digits", "--out", "o")
+    assert code == 2
+    assert "is no file of accepted probes" in err
