@@ -72,7 +72,7 @@ def batches(
     """
     settings = experiment.settings
     with_batch_statistics = settings.sampling_statistics == "batch"
-    size = settings.sampling_batch if with_batch_statistics else _BATCH
+    size = settings.sampling_batch if with_batch_statistics else min(_BATCH, n)
     sampler = copy.deepcopy(generator).train(with_batch_statistics)
     device = next(sampler.parameters()).device
     n_drawn = -(-n // size) * size

@@ -8,6 +8,7 @@ import shutil
 import subprocess
 from pathlib import Path
 
+import click
 import pytest
 from click.testing import CliRunner
 
@@ -15,6 +16,7 @@ from benchmark.cli import cli
 
 ROOT = Path(__file__).parents[2]
 OURS = ("gpu-regression.yml", "nightly.yml")
+STRICT = (*OURS, "framework.yml")
 
 
 def scripts(workflow):
@@ -28,10 +30,10 @@ def scripts(workflow):
 def commands(text):
     """Every ganbench command in a shell text, as arguments."""
     joined = text.replace("\\\n", " ")
-    return [shlex.split(found, comments=True)[1:] for found in re.findall(r"ganbench [^|&;\n]*", joined)]
+    return [shlex.split(found, comments=True)[1:] for found in re.findall(r"ganbench [^|&;>\n]*", joined)]
 
 
-@pytest.mark.parametrize("name", OURS)
+@pytest.mark.parametrize("name", STRICT)
 def test_scripts_get_values_through_the_environment_only(name, workflows):
     for job, step, script in scripts(workflows[name]):
         assert "${{" not in script, (job, step)
@@ -40,7 +42,7 @@ def test_scripts_get_values_through_the_environment_only(name, workflows):
             assert "${{" not in step.get("with", {}).get("script", "")
 
 
-@pytest.mark.parametrize("name", OURS)
+@pytest.mark.parametrize("name", STRICT)
 def test_actions_are_pinned_to_commits(name, workflows):
     used = [
         step["uses"] for job in workflows[name]["jobs"].values() for step in job["steps"] if "uses" in step
@@ -52,7 +54,7 @@ def test_actions_are_pinned_to_commits(name, workflows):
     assert len(re.findall(r"@[0-9a-f]{40} # v\d+\.\d+\.\d+$", text, re.MULTILINE)) == len(used)
 
 
-@pytest.mark.parametrize("name", OURS)
+@pytest.mark.parametrize("name", STRICT)
 def test_rights_are_read_only_but_for_jobs_without_code(name, workflows):
     workflow = workflows[name]
     assert workflow["permissions"] == {"contents": "read"}
@@ -88,13 +90,27 @@ def test_forks_and_other_labels_never_reach_the_gpu(workflows):
     assert set(workflows["nightly.yml"][True]) == {"schedule", "workflow_dispatch"}
 
 
+def test_every_version_of_the_framework_is_probed_and_none_is_required(workflows):
+    workflow = workflows["framework.yml"]
+    assert set(workflow[True]) == {"schedule", "workflow_dispatch"}
+    job = workflow["jobs"]["probe"]
+    assert job["continue-on-error"] is True
+    assert job["strategy"]["fail-fast"] is False
+    (install,) = [script for _, step, script in scripts(workflow) if step == "Install"]
+    versions = [row["torch"] for row in job["strategy"]["matrix"]["include"]]
+    assert versions == ["lowest", "newest", "nightly"]
+    assert all(re.search(rf"^ *{version}\)", install, re.MULTILINE) for version in versions)
+    (upload,) = [step for step in job["steps"] if "upload-artifact" in step.get("uses", "")]
+    assert upload["if"] == "always()"
+
+
 def test_the_machine_is_looked_at_before_anything_is_computed(workflows):
     for name in OURS:
         steps = [step for _, step, _ in scripts({"jobs": {"train": workflows[name]["jobs"]["train"]}})]
         assert steps.index("Machine") < steps.index("Data and weights") < steps.index("Train")
 
 
-@pytest.mark.parametrize("name", [*OURS, "ci.yml", "docs/ci.md"])
+@pytest.mark.parametrize("name", [*STRICT, "ci.yml", "docs/ci.md"])
 def test_every_command_exists_with_its_options(name, workflows, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     if name.endswith(".md"):
@@ -108,7 +124,7 @@ def test_every_command_exists_with_its_options(name, workflows, tmp_path, monkey
         for option, value in itertools.pairwise(rest):
             if option == "--from":
                 (tmp_path / value).mkdir(exist_ok=True)
-        command = cli.commands[verb]
+        command = cli.get_command(click.Context(cli), verb)
         command.make_context(verb, [part.replace("$DEVICE", "cpu") for part in rest], resilient_parsing=False)
 
 

@@ -107,6 +107,31 @@ def test_float64_starts_where_float32_does(accepted):
             assert values[0] == pytest.approx(single[loss][0], rel=1e-6)
 
 
+EXECUTED = """
+import json, sys, pathlib, baselines
+from benchmark.engines.probing import compute, scores
+from benchmark.records import identity
+root = pathlib.Path(identity.__file__).parents[2]
+seen = set()
+note = lambda frame, *_: seen.add(frame.f_code.co_filename) if frame.f_code.co_name != "<module>" else None
+sys.setprofile(note)
+compute.compute("gan/digits", None, ["float32"])
+scores.compute()
+sys.setprofile(None)
+sources = identity.sources(baselines.described("gan/digits"))
+files = {n: root / (n if n.endswith(".py") else n.replace(".", "/") + ".py") for n in sources}
+print(json.dumps([n for n, file in files.items() if str(file) not in seen]))
+"""
+
+
+def test_every_source_is_executed_or_listed_as_unseen():
+    done = subprocess.run(
+        [sys.executable, "-c", EXECUTED], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert set(json.loads(done.stdout)) <= set(equivalence.UNSEEN)
+
+
 SAMPLING = 'with_batch_statistics = settings.sampling_statistics == "batch"'
 BETAS = "            betas=(s.beta1, s.beta2),\n            eps=1e-8,"
 SCHEDULE = "(k < 25 or k % 500 == 0)"
