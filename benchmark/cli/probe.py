@@ -119,7 +119,7 @@ def _check(
     from benchmark.engines.probing import pool
     from benchmark.judging import probe_file, probes
     from benchmark.judging.equal_to import SCORES
-    from benchmark.records import environment, identity
+    from benchmark.records import environment
 
     where = (given or probe_file.path_of(out)) if accepting else probe_file.find(out, given)
     blocks, environments = probe_file.read(where) or ({}, {})
@@ -138,7 +138,7 @@ def _check(
             raise UserError(failed[0].reason, where=failed[0].experiment, do="Nothing was accepted")
         new = {name: probe_file.block(result, here) for name, result in results.items()}
         kept = {} if complete else blocks
-        probe_file.write(where, {**kept, **new}, {**environments, identity.env_id(here)[:8]: here})
+        probe_file.write(where, {**kept, **new}, {**environments, probe_file.environment_id(here): here})
         click.echo(f"{len(new)} probes accepted: {where}. Commit it.", err=json_)
         return 0
     code = probes.exit_code(findings)
@@ -186,7 +186,7 @@ def _equal_to(names: Sequence[str], rev: str, jobs: int, json_: bool) -> int:
 
     progress = _Progress(0)
     found = equal_to.compare(names, rev, jobs, progress.told, progress.planned)
-    proofs = [c.proof for c in found if c.proof]
+    proofs = [proof for c in found for proof in c.proofs]
     file = equivalence.add(proofs) if proofs else None
     if json_:
         print_json(

@@ -18,11 +18,13 @@ from benchmark.engines.probing import pool
 from benchmark.errors import UserError
 from benchmark.records import environment, equivalence, identity
 from benchmark.suites import experiments
+from benchmark.training.numerics import POLICIES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
     Result = Mapping[str, Any]
+    ByProfile = Mapping[str, Mapping[str, str]]
 
 _ROOT = Path(__file__).parents[2]
 SCORES = "scores"
@@ -41,17 +43,17 @@ WORDS: Mapping[Outcome, str] = {
 
 @dataclass(frozen=True)
 class Comparison:
-    """What became of one experiment; `proof` where it was proven."""
+    """What became of one experiment; `proofs` where it was proven, by profile of numerics that changed."""
 
     experiment: str
     outcome: Outcome
     reason: str
-    proof: equivalence.Proof | None = None
+    proofs: tuple[equivalence.Proof, ...] = ()
 
     def as_dict(self) -> dict[str, Any]:
         """JSON types."""
-        proof = self.proof.as_dict() if self.proof else None
-        return {**vars(self), "words": WORDS[self.outcome], "proof": proof}
+        proofs = [proof.as_dict() for proof in self.proofs]
+        return {**vars(self), "words": WORDS[self.outcome], "proofs": proofs}
 
 
 def compare(
@@ -76,7 +78,7 @@ def compare(
             before = pool.sources(checkout, names)
         except RuntimeError as error:
             raise UserError(f"its code cannot be run ({error})", where=f"--equal-to {rev}") from None
-        now = {name: identity.sources(experiments.describe(name)) for name in names}
+        now = {name: _sources(name) for name in names}
         found = {name: c for name in names if (c := _without_probe(name, before.get(name), now[name]))}
         left = [name for name in names if name not in found]
         if left and not (checkout / pool.WORKER).is_file():
@@ -91,13 +93,19 @@ def compare(
     return [found[name] for name in names]
 
 
-def _without_probe(name: str, before: Mapping[str, str] | None, now: Mapping[str, str]) -> Comparison | None:
+def _sources(name: str) -> ByProfile:
+    described = experiments.describe(name)
+    return {profile: identity.sources(described, policy) for profile, policy in POLICIES.items()}
+
+
+def _without_probe(name: str, before: ByProfile | None, now: ByProfile) -> Comparison | None:
     """What can be said at once."""
     if before is None:
         return Comparison(name, "new", "")
     if before == now:
         return Comparison(name, "same sources", "")
-    if unseen := [n for n in _changed(before, now) if n in equivalence.UNSEEN]:
+    changed = {n for profile in now for n in _changed(before.get(profile, {}), now[profile])}
+    if unseen := sorted(changed & set(equivalence.UNSEEN)):
         return Comparison(name, "unseen", f"{unseen[0]} changed, which no probe executes")
     return None
 
@@ -107,7 +115,7 @@ def _changed(a: Mapping[str, str], b: Mapping[str, str]) -> list[str]:
 
 
 def _compared(
-    name: str, sha: str, before: Mapping[str, str], ours: Mapping[str, Result], theirs: Mapping[str, Result]
+    name: str, sha: str, before: ByProfile, ours: Mapping[str, Result], theirs: Mapping[str, Result]
 ) -> Comparison:
     for side, whose in ((ours, "here"), (theirs, "there")):
         for probe in (name, SCORES):
@@ -127,20 +135,25 @@ def _compared(
     refused = [side.get("portable", {}).get("refused", "") for side in (a, b)]
     if refused[0] != refused[1]:
         return Comparison(name, "different", "the portable half differs")
-    proof = equivalence.Proof(
-        experiment=name,
-        before=equivalence.digest_of(before),
-        after=equivalence.digest_of(b["sources"]),
-        changed=tuple(_changed(before, b["sources"])),
-        rev=sha,
-        date=datetime.now(UTC).date().isoformat(),
-        environment=environment.describe("cpu"),
-        plan=identity.digest(b["plan"]),
-        portable=b["bits"].get("portable") or f"refused: {refused[1]}",
-        float32=b["bits"]["float32"],
-        float64=b["bits"]["float64"],
+    proofs = tuple(
+        equivalence.Proof(
+            experiment=name,
+            before=equivalence.digest_of(before[profile]),
+            after=equivalence.digest_of(now),
+            changed=tuple(_changed(before[profile], now)),
+            rev=sha,
+            date=datetime.now(UTC).date().isoformat(),
+            environment=environment.describe("cpu"),
+            plan=identity.digest(b["plan"]),
+            portable=b["bits"].get("portable") or f"refused: {refused[1]}",
+            float32=b["bits"]["float32"],
+            float64=b["bits"]["float64"],
+        )
+        for profile, now in b["sources"].items()
+        if profile in before and before[profile] != now and not (profile == "portable" and refused[1])
     )
-    return Comparison(name, "equal", f"changed: {', '.join(proof.changed)}", proof)
+    changed = sorted({n for proof in proofs for n in proof.changed})
+    return Comparison(name, "equal", f"changed: {', '.join(changed)}", proofs)
 
 
 def _commit(rev: str) -> str:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from benchmark.errors import UserError
 from benchmark.records import atomic, identity, shipped
+from benchmark.training.numerics import FAITHFUL
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -20,7 +21,17 @@ if TYPE_CHECKING:
 
 SCHEMA_VERSION = 1
 NAME = "probes.json"
-_KEPT = ("plan", "settings", "sources", "initial_weights", "portable", "float32", "float64", "scores")
+_KEPT = (
+    "plan",
+    "settings",
+    "sources",
+    "initial_weights",
+    "portable",
+    "float32",
+    "float64",
+    "scores",
+    "portable_scores",
+)
 _DIGITS = {"float32": 9, "float64": 17, "scores": 9}
 
 
@@ -50,8 +61,13 @@ def block(result: Mapping[str, Any], environment: Mapping[str, Any]) -> Block:
     content = {key: _rounded(result[key], _DIGITS.get(key, 17)) for key in _KEPT if key in result}
     if "sources" in content:
         content["sources"] = identity.digest(content["sources"])
-    content["environment"] = identity.env_id(dict(environment))[:8]
+    content["environment"] = environment_id(environment)
     return {**content, "sha256": identity.digest(content)}
+
+
+def environment_id(environment: Mapping[str, Any]) -> str:
+    """What the file calls an environment."""
+    return identity.env_id(dict(environment), FAITHFUL)[:8]
 
 
 def _rounded(value: Any, digits: int) -> Any:

@@ -71,12 +71,17 @@ def judge(
         return Finding(experiment, "new", "the accepted probe computes something else: accept this one")
     ours = [*_settings(accepted, now), *_portable(accepted, now)]
     theirs = list(_faithful(accepted, now))
+    edited = accepted.get("sources") != now.get("sources")
     if ours:
-        return Finding(experiment, "ours", ours[0])
+        return Finding(experiment, "ours", ours[0] + ("" if edited else _NOT_EDITED))
     if not theirs:
         return Finding(experiment, "unchanged", "")
     exact = all("full" in side.get("portable", {}) for side in (accepted, now))
-    return Finding(experiment, "theirs" if exact else "changed", theirs[0])
+    also = "; our sources changed too, but compute the same in portable numerics" if exact and edited else ""
+    return Finding(experiment, "theirs" if exact else "changed", theirs[0] + also)
+
+
+_NOT_EDITED = "; the sources did not: does this machine compute as IEEE 754 says?"
 
 
 def _settings(then: Block, now: Block) -> Iterator[str]:
@@ -87,7 +92,9 @@ def _settings(then: Block, now: Block) -> Iterator[str]:
 
 
 def _portable(then: Block, now: Block) -> Iterator[str]:
-    """Every digest of the portable half that differs, in words."""
+    """Everything of the portable half that differs, in words."""
+    if then.get("portable_scores") != now.get("portable_scores"):
+        yield "portable scores differ"
     old, new = then.get("portable"), now.get("portable")
     if old is None or new is None or "refused" in old or "refused" in new:
         return

@@ -13,7 +13,6 @@ import tempfile
 import time
 from contextlib import contextmanager
 from dataclasses import asdict, replace
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,9 +24,12 @@ import baselines
 from baselines.spec import SUITE
 from benchmark.data.framing import frame
 from benchmark.engines.probing.plan import plan as planned
+from benchmark.errors import UserError
 from benchmark.evaluation import digits_lenet, extractors, fidelity
 from benchmark.records import identity
 from benchmark.training import checkpoint, trainer
+from benchmark.training.numerics import POLICIES
+from benchmark.training.portable import selftest
 from benchmark.training.trainer import Cadence, State, Trainer
 
 if TYPE_CHECKING:
@@ -54,25 +56,28 @@ def compute(name: str, given: Mapping[str, Any] | None, numerics: Iterable[str])
     found: dict[str, Any] = {
         "experiment": name,
         "plan": plan,
-        "sources": identity.sources(baselines.described(name)),
+        "sources": {
+            profile: identity.sources(baselines.described(name), policy)
+            for profile, policy in POLICIES.items()
+        },
         "settings": identity.digest(experiment.settings.values()),
         "bits": {},
     }
     for one in numerics:
-        if one == "portable" and (refused := _no_portable()):
-            found[one] = {"refused": refused}
+        try:
+            if one == "portable":
+                selftest.check()
+            result = _Probe(experiment, plan, one).result()
+        except UserError as error:
+            if one != "portable":
+                raise
+            found[one] = {"refused": error.what}
             continue
-        result = _Probe(experiment, plan, one).result()
         found["bits"][one] = result.pop("bits")
         if one == "float32":
             found |= {key: result.pop(key) for key in ("initial_weights", "resumes")}
         found[one] = result
     return found
-
-
-def _no_portable() -> str:
-    """Why there is no portable half; empty if there is one."""
-    return "" if find_spec("benchmark.training.portable") else "this version has no portable numerics"
 
 
 def reduced(experiment: Experiment[Any], settings: Mapping[str, Any]) -> Experiment[Any]:
@@ -166,6 +171,7 @@ class _Probe:
             labels=_labels(n, experiment.classes),
             pretrained=self._first_stage(settings),
             evaluator=evaluator,
+            portable=self._numerics == "portable",
             directory=folder,
             watcher=_Nobody(),
             cadence=cadence,
@@ -194,7 +200,8 @@ class _Probe:
             for player, n in updates.items():
                 _draw_state(getattr(players, player), getattr(players, f"{player}_optimiser"), player, n)
             folder.mkdir(exist_ok=True)
-            checkpoint.write(folder / "checkpoints", players, asdict(State(gen_iters=k)))
+            profile = "portable" if self._numerics == "portable" else "faithful"
+            checkpoint.write(folder / "checkpoints", players, asdict(State(gen_iters=k, numerics=profile)))
 
     def _shown(self, run: _Run) -> dict[str, Any]:
         if self._numerics == "portable":

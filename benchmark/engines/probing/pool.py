@@ -136,8 +136,8 @@ class _Process:
         return f": {lines[-1]}" if lines else ""
 
 
-def sources(checkout: Path, experiments: Sequence[str]) -> dict[str, dict[str, str]]:
-    """`identity.sources` of the experiments by name, as the code in a checkout says; without unknown ones.
+def sources(checkout: Path, experiments: Sequence[str]) -> dict[str, dict[str, dict[str, str]]]:
+    """`identity.sources` by experiment and profile, as the code in a checkout says; without unknown ones.
 
     Raises:
         RuntimeError: that code cannot be run; with what it printed last.
@@ -146,8 +146,10 @@ def sources(checkout: Path, experiments: Sequence[str]) -> dict[str, dict[str, s
     code = (
         "import json, sys, baselines\n"
         "from benchmark.records import identity\n"
+        "from benchmark.training.numerics import POLICIES\n"
         "names = [n for n in json.load(sys.stdin) if n in baselines.names()]\n"
-        "print(json.dumps({n: identity.sources(baselines.described(n)) for n in names}))"
+        "of = lambda n: {p: identity.sources(baselines.described(n), POLICIES[p]) for p in POLICIES}\n"
+        "print(json.dumps({n: of(n) for n in names}))"
     )
     done = subprocess.run(
         [sys.executable, "-c", code],
@@ -160,5 +162,5 @@ def sources(checkout: Path, experiments: Sequence[str]) -> dict[str, dict[str, s
     )
     if done.returncode:
         raise RuntimeError(*done.stderr.strip().splitlines()[-1:])
-    found: dict[str, dict[str, str]] = json.loads(done.stdout.splitlines()[-1])
+    found: dict[str, dict[str, dict[str, str]]] = json.loads(done.stdout.splitlines()[-1])
     return found

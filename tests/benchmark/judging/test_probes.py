@@ -111,14 +111,15 @@ EXECUTED = """
 import json, sys, pathlib, baselines
 from benchmark.engines.probing import compute, scores
 from benchmark.records import identity
+from benchmark.training.numerics import POLICIES
 root = pathlib.Path(identity.__file__).parents[2]
 seen = set()
 note = lambda frame, *_: seen.add(frame.f_code.co_filename) if frame.f_code.co_name != "<module>" else None
 sys.setprofile(note)
-compute.compute("gan/digits", None, ["float32"])
+compute.compute("gan/digits", None, ["portable", "float32"])
 scores.compute()
 sys.setprofile(None)
-sources = identity.sources(baselines.described("gan/digits"))
+sources = identity.sources(baselines.described("gan/digits"), POLICIES["portable"])
 files = {n: root / (n if n.endswith(".py") else n.replace(".", "/") + ".py") for n in sources}
 print(json.dumps([n for n, file in files.items() if str(file) not in seen]))
 """

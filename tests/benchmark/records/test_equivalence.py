@@ -12,6 +12,7 @@ from benchmark.records import equivalence, identity, record, store
 from benchmark.records.cells import group
 from benchmark.records.loaded import LoadedRecord
 from benchmark.suites import Suite, experiments, plan
+from benchmark.training.numerics import FAITHFUL
 
 NAME = "gan/digits"
 FILE = "benchmark/training/trainer.py"
@@ -42,7 +43,7 @@ def proof(before, after, **changes):
 
 @pytest.fixture
 def here():
-    return identity.sources(experiments.describe(NAME))
+    return identity.sources(experiments.describe(NAME), FAITHFUL)
 
 
 @pytest.fixture
@@ -170,7 +171,7 @@ def test_check_takes_them_and_says_so(file, here, tmp_path):
 
 
 def test_verify_and_the_worker_take_the_sources(file, here):
-    spec = {"experiment": experiments.describe(NAME), "sources": older(here)}
+    spec = {"experiment": experiments.describe(NAME), "numerics": FAITHFUL, "sources": older(here)}
     assert not verify._code_check(spec).ok
     with pytest.raises(UserError, match="the code changed"):
         worker._check_code(spec)
