@@ -116,7 +116,8 @@ root = pathlib.Path(identity.__file__).parents[2]
 seen = set()
 note = lambda frame, *_: seen.add(frame.f_code.co_filename) if frame.f_code.co_name != "<module>" else None
 sys.setprofile(note)
-compute.compute("gan/digits", None, ["portable", "float32"])
+compute.compute("gan/digits", None, ["float32"])
+compute.compute("dcgan/digits", None, ["portable"])
 scores.compute()
 sys.setprofile(None)
 sources = identity.sources(baselines.described("gan/digits"), POLICIES["portable"])
