@@ -83,21 +83,22 @@ def _cells(row: Row) -> tuple[str, ...]:
 
 def _records(what: str) -> tuple[list[dict[str, Any]], list[str]]:
     """Records of a folder, a reference file or one in git, and what was chosen among them."""
-    from benchmark.cli.results import load
     from benchmark.judging import accepted
     from benchmark.judging.selection import one_per_seed
     from benchmark.records.store import records_below
 
     path = Path(what)
     if path.is_dir():
-        kept, notes, contradictions = one_per_seed(load(records_below(path)))
+        found, damages = records_below(path)
+        kept, notes, contradictions = one_per_seed(found)
+        notes = [*damages, *notes]
         records = [run.record for run in kept]
         notes += [broken.reason for broken in contradictions]
     elif path.exists() or ":" not in what:
-        found = accepted.read(path)
-        if found is None:
+        there = accepted.read(path)
+        if there is None:
             raise UserError("there is no such folder or file", where=what)
-        records, notes = found, []
+        records, notes = there, []
     else:
         records, notes = accepted.parse(_from_git(what), what), []
     if not records:
@@ -105,16 +106,16 @@ def _records(what: str) -> tuple[list[dict[str, Any]], list[str]]:
     return records, notes
 
 
-def _from_git(what: str) -> str:
+def _from_git(what: str) -> bytes:
     import subprocess
 
     try:
         done = subprocess.run(
-            ["git", "show", "--end-of-options", what], capture_output=True, text=True, timeout=30, check=False
+            ["git", "show", "--end-of-options", what], capture_output=True, timeout=30, check=False
         )
     except (OSError, subprocess.TimeoutExpired) as error:
         raise UserError(f"git cannot be asked ({error})", where=what) from error
     if done.returncode:
-        said = done.stderr.strip().splitlines()
+        said = done.stderr.decode(errors="replace").strip().splitlines()
         raise UserError(said[0].removeprefix("fatal: ") if said else "git has no such file", where=what)
     return done.stdout

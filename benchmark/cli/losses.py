@@ -72,11 +72,14 @@ def losses(runs: tuple[Path, ...], width: int, out: Path | None, force: bool, js
 def _read(path: Path, width: int) -> Iterator[dict[str, Any]]:
     """The finished runs at a path: what is printed, and the lines."""
     from baselines.critic_losses import critic_loss
+    from benchmark.cli.text import note
     from benchmark.evaluation import loss_curves
     from benchmark.records import loss_file, store
 
-    folders = list(store.records_below(path)) if path.is_dir() else []
-    records = [(folder, record) for folder in folders if (record := store.read_record(folder))]
+    found, damages = store.records_below(path)
+    for damage in damages:
+        note(damage)
+    records = [(run.directory, run.record) for run in found]
     if not records:
         raise NothingToJudge(
             "no finished run", where=str(path), do="Give a run's folder with its record.json"

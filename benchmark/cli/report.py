@@ -41,6 +41,7 @@ def report(
     """
     from benchmark import suites
     from benchmark.cli import results
+    from benchmark.cli.text import note
     from benchmark.records import store
     from benchmark.report import write_report
     from benchmark.suites.plan import plan
@@ -57,7 +58,12 @@ def report(
         )
     if folders:
         name = folders[0].name
-        records = results.load(d for folder in folders for d in store.records_below(folder))
+        records = []
+        for folder in folders:
+            found, damages = store.records_below(folder)
+            records += found
+            for damage in damages:
+                note(damage)
         if not records:
             raise NothingToJudge("no records", where=", ".join(what), do="Run a suite first: ganbench run")
         command = shlex.join(["ganbench", "report", *what, *(["--to", str(to)] if to else [])])

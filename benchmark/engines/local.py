@@ -78,7 +78,7 @@ def execute(
                 time.sleep(_POLL_S)
                 for child in list(children):
                     if child.process.poll() is None:
-                        display.progressed(child.run, _progress(child.run.directory))
+                        display.progressed(child.run, store.read_progress(child.run.directory))
                         continue
                     children.remove(child)
                     if child.process.returncode == worker.BUSY:
@@ -227,11 +227,3 @@ def _stop(children: list[_Child], display: Display) -> None:
         child.log.close()
         display.ended(child.run, store.state(child.run.directory))
     children.clear()
-
-
-def _progress(directory: Path) -> dict[str, Any]:
-    try:
-        progress = json.loads((directory / "progress.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return progress if isinstance(progress, dict) else {}

@@ -10,7 +10,8 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from benchmark.errors import UserError
-from benchmark.records import atomic, record, shipped
+from benchmark.records import atomic, bounded, record, shipped
+from benchmark.records.bounded import Unreadable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     Record = Mapping[str, Any]
 
 SCHEMA_VERSION = 1
+MOST_BYTES = 512 * bounded.MIB
 
 
 def path_of(suite: Suite, out: Path) -> Path:
@@ -54,32 +56,33 @@ def read(path: Path) -> list[dict[str, Any]] | None:
 
     """
     try:
-        text = path.read_text(encoding="utf-8")
+        content = bounded.read(path, MOST_BYTES)
     except FileNotFoundError:
         return None
-    except (OSError, UnicodeDecodeError) as error:
-        raise UserError(f"cannot be read ({error})", where=str(path)) from error
-    return parse(text, str(path))
+    except Unreadable as error:
+        raise UserError(f"cannot be read: it {error}", where=str(path)) from error
+    return parse(content, str(path))
 
 
-def parse(text: str, where: str) -> list[dict[str, Any]]:
+def parse(text: bytes, where: str) -> list[dict[str, Any]]:
     """The records of a reference's text; raises as `read` does."""
     again = "Take it from git, or make it again from runs that you believe in"
     try:
-        content = json.loads(text)
+        content = bounded.parse(text)
         version, records = content["schema_version"], content["records"]
         names = [f"{r['experiment']} seed {r['seed']}" for r in records]
         seeds = [(r["cell_id"], r["seed"]) for r in records]
-    except (ValueError, TypeError, KeyError):
+    except Unreadable as error:
+        raise UserError(f"is no reference of ganbench: it {error}", where=where, do=again) from None
+    except (TypeError, KeyError):
         raise UserError("is no reference of ganbench", where=where, do=again) from None
     if version != SCHEMA_VERSION:
         raise UserError(f"has schema {version}; this version reads {SCHEMA_VERSION}", where=where, do=again)
     for name, one in zip(names, records, strict=True):
-        if one.get("schema_version") != record.SCHEMA_VERSION:
-            what = f"the record of {name} has schema {one.get('schema_version')}"
-            raise UserError(f"{what}; this version reads {record.SCHEMA_VERSION}", where=where, do=again)
-        if not record.is_intact(one):
-            raise UserError(f"the record of {name} was edited or damaged", where=where, do=again)
+        try:
+            record.check(one)
+        except Unreadable as error:
+            raise UserError(f"the record of {name} {error}", where=where, do=again) from None
     for name, seed in zip(names, seeds, strict=True):
         if seeds.count(seed) > 1:
             raise UserError(f"there are two records of {name}", where=where, do=again)

@@ -128,7 +128,7 @@ def no_result(broken: Broken) -> Case:
     mark: Mark = "fail" if broken.trouble == "nondeterministic" else "error"
     return Case(
         experiment=broken.experiment,
-        name=f"{broken.experiment} seed {broken.seed}",
+        name=f"{broken.experiment} seed {'unknown' if broken.seed is None else broken.seed}",
         outcome=broken.trouble,
         mark=mark,
         reason=broken.reason,
@@ -138,7 +138,7 @@ def no_result(broken: Broken) -> Case:
 
 def is_told(broken: Broken, suite: Suite) -> bool:
     """Whether it is a case of its own: unfinished runs are not, their seeds are simply not run."""
-    return broken.trouble != "unfinished" and broken.seed in suite.seeds
+    return broken.trouble != "unfinished" and (broken.seed is None or broken.seed in suite.seeds)
 
 
 def not_run(suite: Suite, selection: Selection, strict: bool) -> list[Case]:
@@ -149,7 +149,7 @@ def not_run(suite: Suite, selection: Selection, strict: bool) -> list[Case]:
         seeds[run.record["experiment"]].add(run.record["seed"])
         cells[run.record["experiment"]] = run.record["cell_id"]
     for broken in selection.broken:
-        if broken.trouble != "unfinished":
+        if broken.trouble != "unfinished" and broken.seed is not None:
             seeds[broken.experiment].add(broken.seed)
     cases = []
     for name in suite.experiments:

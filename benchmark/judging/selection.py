@@ -11,8 +11,10 @@ from collections import defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
+import baselines
 from benchmark.evaluation import protocols
 from benchmark.records import equivalence, identity, store
+from benchmark.records.bounded import Unreadable
 from benchmark.records.cells import canonical
 from benchmark.records.loaded import LoadedRecord
 from benchmark.records.quantities import integers, plural
@@ -34,10 +36,10 @@ Trouble = Literal["failed", "damaged", "unfinished", "nondeterministic", "repeat
 
 @dataclass(frozen=True)
 class Broken:
-    """A run without a result that can be used, and why."""
+    """A run without a result that can be used, and why; the seed is None where nothing tells it."""
 
     experiment: str
-    seed: int
+    seed: int | None
     cell: str
     trouble: Trouble
     reason: str
@@ -70,9 +72,13 @@ def select(suite: Suite, folders: Iterable[Path], seeds: Collection[int]) -> Sel
     equivalent: dict[str, list[str]] = defaultdict(list)
     stale = 0
     for directory in _run_directories(folders):
-        record = store.read_record(directory)
+        record, damage = _read(directory)
         spec = record["spec"] if record else store.read_spec(directory)
-        if spec is None or not _belongs(suite, spec, seeds):
+        if spec is None:
+            if damage and _may_belong(suite, directory):
+                broken.append(Broken(_experiment(directory), None, "", "damaged", damage))
+            continue
+        if not _belongs(suite, spec, seeds):
             continue
         name = spec["experiment"]["name"]
         proofs = equivalence.chain(spec["sources"], code[name], name)
@@ -84,8 +90,9 @@ def select(suite: Suite, folders: Iterable[Path], seeds: Collection[int]) -> Sel
         if record and record["run_id"] == identity.run_id(spec):
             found.append(LoadedRecord(record, directory))
         else:
-            not_its_own = "its run_id is not that of its spec" if record else ""
-            broken.append(_without_record(spec, directory, not_its_own))
+            if record:
+                damage = f"damaged: {directory / 'record.json'}, its run_id is not that of its spec"
+            broken.append(_without_record(spec, directory, damage))
     kept, notes, contradictions = one_per_seed(found)
     contradictions += _repeated(kept)
     there = {(run.record["cell_id"], run.record["seed"]) for run in kept}
@@ -182,6 +189,26 @@ def _run_directories(folders: Iterable[Path]) -> list[Path]:
     return [d for d in sorted({path.parent for path in files}) if not store.is_set_aside(d)]
 
 
+def _read(directory: Path) -> tuple[dict[str, Any] | None, str]:
+    """The record, or why it cannot be read; neither where there is none."""
+    try:
+        return store.load_record(directory), ""
+    except FileNotFoundError:
+        return None, ""
+    except Unreadable as error:
+        return None, f"damaged: {directory / 'record.json'}, {error}"
+
+
+def _experiment(directory: Path) -> str:
+    """By the place of the directory, which is all that is known where nothing in it can be read."""
+    return f"{directory.parent.parent.name}/{directory.parent.name}"
+
+
+def _may_belong(suite: Suite, directory: Path) -> bool:
+    name = _experiment(directory)
+    return name in suite.experiments or name not in baselines.names()
+
+
 def _belongs(suite: Suite, spec: Mapping[str, Any], seeds: Collection[int]) -> bool:
     """Whether the spec is of a run of the suite; a spec of another form is not."""
     try:
@@ -214,18 +241,15 @@ def _of_protocols_now(spec: Mapping[str, Any]) -> bool:
     return True
 
 
-def _without_record(spec: dict[str, Any], directory: Path, why: str) -> Broken:
+def _without_record(spec: dict[str, Any], directory: Path, damage: str) -> Broken:
     state = store.state(directory)
-    trouble: Trouble = "failed" if state.name == "failed" else "unfinished"
-    if (directory / "record.json").exists():
-        trouble = "damaged"
+    trouble: Trouble = "damaged" if damage else "failed" if state.name == "failed" else "unfinished"
     try:
         cell = identity.cell_id(spec)
     except (KeyError, TypeError, AttributeError):  # damaged
         cell = ""
-    return Broken(
-        spec["experiment"]["name"], spec["seed"], cell, trouble, f"{why or state.text()}, see {directory}"
-    )
+    reason = damage or f"{state.text()}, see {directory}"
+    return Broken(spec["experiment"]["name"], spec["seed"], cell, trouble, reason)
 
 
 def _finished(runs: Iterable[LoadedRecord]) -> str:

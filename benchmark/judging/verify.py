@@ -9,7 +9,6 @@ compared within `TOLERANCE`.
 
 from __future__ import annotations
 
-import json
 import shutil
 import subprocess
 import sys
@@ -20,6 +19,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from benchmark.errors import NothingToJudge, UserError
 from benchmark.records import atomic, environment, equivalence, identity, loss_file, record, store
+from benchmark.records.bounded import Unreadable
 from benchmark.training import numerics
 
 if TYPE_CHECKING:
@@ -68,7 +68,14 @@ def checks(directory: Path, *, rerun: bool = True) -> Iterator[Check]:
         NothingToJudge: the run has no record.
 
     """
-    content = _raw_record(directory)
+    try:
+        content = store.load_record(directory)
+    except FileNotFoundError:
+        do = "Finish the run first"
+        raise NothingToJudge("there is no record.json", where=str(directory), do=do) from None
+    except Unreadable as error:
+        yield Check("record", False, f"record.json {error}")
+        return
     for check in _record_checks(directory, content):
         yield check
         if not check.ok:
@@ -95,25 +102,7 @@ def checks(directory: Path, *, rerun: bool = True) -> Iterator[Check]:
         yield _first_again(directory, content, "cuda" if here["cuda"] else "cpu")
 
 
-def _raw_record(directory: Path) -> dict[str, Any]:
-    try:
-        content = json.loads((directory / "record.json").read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        do = "Finish the run first"
-        raise NothingToJudge("there is no record.json", where=str(directory), do=do) from None
-    except (OSError, ValueError):
-        content = None
-    return content if isinstance(content, dict) else {}
-
-
 def _record_checks(directory: Path, content: dict[str, Any]) -> Iterator[Check]:
-    if content.get("schema_version") not in (None, record.SCHEMA_VERSION):
-        what = f"has schema {content['schema_version']}; this version reads {record.SCHEMA_VERSION}"
-        yield Check("record", False, f"record.json {what}")
-        return
-    if not record.is_intact(content):
-        yield Check("record", False, "record.json was altered or damaged: it does not have its own SHA-256")
-        return
     spec = content["spec"]
     ids = {
         "run_id": identity.run_id(spec),

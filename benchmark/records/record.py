@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from benchmark.records import identity
+from benchmark.records import identity, schema
+from benchmark.records.bounded import Unreadable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -85,14 +86,20 @@ def sealed(content: Mapping[str, Any]) -> dict[str, Any]:
     return {**rest, "record_sha256": identity.digest(rest)}
 
 
-def is_intact(record: Mapping[str, Any]) -> bool:
-    """Whether the record is as ganbench wrote it, of this schema."""
-    if record.get("schema_version") != SCHEMA_VERSION:
-        return False
-    try:
-        return bool(sealed(record)["record_sha256"] == record.get("record_sha256"))
-    except (TypeError, ValueError):  # NaN, which no record holds
-        return False
+def check(content: Any) -> None:
+    """Whether something read is a record as ganbench wrote it, of this schema.
+
+    Raises:
+        Unreadable: it is not; says why.
+
+    """
+    if not isinstance(content, dict):
+        raise Unreadable("is no record")
+    if (version := content.get("schema_version")) != SCHEMA_VERSION:
+        raise Unreadable(f"has schema {version!s:.20}; this version reads {SCHEMA_VERSION}")
+    if sealed(content)["record_sha256"] != content.get("record_sha256"):
+        raise Unreadable("was altered or damaged: it does not have its own SHA-256")
+    schema.check(content, schema.Record)
 
 
 def comparable_part(record: Mapping[str, Any]) -> dict[str, Any]:

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from benchmark.errors import UserError
-from benchmark.records import locks
-from benchmark.records.record import is_intact
+from benchmark.records import bounded, locks, record, schema
+from benchmark.records.bounded import Unreadable
+from benchmark.records.loaded import LoadedRecord
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+_RECORD_BYTES, _SPEC_BYTES, _EVENTS_BYTES = 256 * bounded.MIB, 16 * bounded.MIB, 4 * bounded.MIB
+"""Most that is read: of a curve of 10⁵ points about 30 MiB; of events the last."""
 _OWN_ENTRIES = {"runs", "reports", "reference", "README.md"}
 
 StateName = Literal["done", "diverged", "failed", "interrupted", "running", "stale", "not run"]
@@ -72,53 +74,91 @@ def run_directory(out: Path, experiment: str, run_id: str, env_id: str) -> Path:
     return out / "runs" / experiment / f"{run_id[:12]}-{env_id[:8]}"
 
 
+def load_record(directory: Path) -> dict[str, Any]:
+    """The record of a finished run.
+
+    Raises:
+        FileNotFoundError: there is none.
+        Unreadable: it is damaged, altered or of another schema; says why.
+
+    """
+    content = bounded.read_json(directory / "record.json", _RECORD_BYTES)
+    record.check(content)
+    return dict(content)
+
+
 def read_record(directory: Path) -> dict[str, Any] | None:
-    """The record of a finished run; None when there is none, or it is damaged, altered or of old schema."""
-    record = _read_json(directory / "record.json")
-    return record if isinstance(record, dict) and is_intact(record) else None
+    """The record of a finished run; None where `load_record` gives none."""
+    try:
+        return load_record(directory)
+    except (FileNotFoundError, Unreadable):
+        return None
+
+
+def damage(directory: Path) -> str:
+    """Why the record that is there cannot be read; empty where there is none, or it can be."""
+    try:
+        load_record(directory)
+    except FileNotFoundError:
+        return ""
+    except Unreadable as error:
+        return f"damaged: {directory / 'record.json'}, {error}"
+    return ""
 
 
 def read_spec(directory: Path) -> dict[str, Any] | None:
     """The spec a run was started with; None when there is none or it is damaged."""
-    spec = _read_json(directory / "spec.json")
-    return spec if isinstance(spec, dict) else None
+    try:
+        content = bounded.read_json(directory / "spec.json", _SPEC_BYTES)
+        schema.check(content, schema.Spec)
+    except (FileNotFoundError, Unreadable):
+        return None
+    return dict(content)
+
+
+def read_progress(directory: Path) -> dict[str, Any]:
+    """Where a run is, as its process last wrote; empty where it has not."""
+    try:
+        content = bounded.read_json(directory / "progress.json", _SPEC_BYTES)
+        schema.check(content, schema.Progress)
+    except (FileNotFoundError, Unreadable):
+        return {}
+    return dict(content)
 
 
 def state(directory: Path) -> RunState:
     """Read the state of a run from its directory; `UserError` where that is not permitted."""
-    record = read_record(directory)
-    if record is not None:
-        last = record["gen_iters"] if record["diverged_at"] is None else record["diverged_at"]
-        return RunState(record["status"], last)
+    found = read_record(directory)
+    if found is not None:
+        last = found["gen_iters"] if found["diverged_at"] is None else found["diverged_at"]
+        return RunState(found["status"], last)
     try:
         if not (directory / "spec.json").exists():
             return RunState("not run")
     except OSError as error:
         raise UserError(f"cannot be read ({error.strerror})", where=str(directory)) from error
-    progress = _read_json(directory / "progress.json")
-    gen_iters = progress.get("gen_iters", 0) if isinstance(progress, dict) else 0
+    gen_iters = int(read_progress(directory).get("gen_iters", 0))
     if locks.is_held(directory):
         return RunState("running", gen_iters)
     event = last_event(directory)
     if event.get("event") == "failed":
         return RunState("failed", gen_iters, str(event.get("reason", "")))
-    reason = "record.json is damaged or was altered" if (directory / "record.json").exists() else ""
-    return RunState("interrupted", _checkpointed(directory), reason)
+    return RunState("interrupted", _checkpointed(directory), damage(directory))
 
 
 def events(directory: Path) -> Iterator[dict[str, Any]]:
-    """The readable lines of `events.jsonl`; a line cut off by a crash is passed over."""
+    """The readable lines of `events.jsonl`, of a very long one the last; a line cut off is passed over."""
     try:
-        lines = (directory / "events.jsonl").read_text(encoding="utf-8", errors="replace").splitlines()
-    except OSError:
+        content = bounded.read(directory / "events.jsonl", _EVENTS_BYTES, tail=True)
+    except (FileNotFoundError, Unreadable):
         return
-    for line in lines:
+    for line in content.splitlines():
         try:
-            event = json.loads(line)
-        except ValueError:
+            event = bounded.parse(line)
+            schema.check(event, schema.Event)
+        except Unreadable:
             continue
-        if isinstance(event, dict):
-            yield event
+        yield event
 
 
 def last_event(directory: Path) -> dict[str, Any]:
@@ -126,10 +166,19 @@ def last_event(directory: Path) -> dict[str, Any]:
     return next(reversed(list(events(directory))), {})
 
 
-def records_below(folder: Path) -> list[Path]:
-    """Run directories with a readable record, in name order; not those that were set aside."""
-    directories = (path.parent for path in sorted(folder.rglob("record.json")))
-    return [d for d in directories if not is_set_aside(d) and read_record(d) is not None]
+def records_below(folder: Path) -> tuple[list[LoadedRecord], list[str]]:
+    """The records below a folder by name of the directory, not those set aside; and what is damaged."""
+    found, damages = [], []
+    for path in sorted(folder.rglob("record.json")):
+        if is_set_aside(path.parent):
+            continue
+        try:
+            found.append(LoadedRecord(load_record(path.parent), path.parent))
+        except FileNotFoundError:  # gone since
+            continue
+        except Unreadable as error:
+            damages.append(f"damaged: {path}, {error}")
+    return found, damages
 
 
 def is_set_aside(directory: Path) -> bool:
@@ -148,10 +197,3 @@ def set_aside(directory: Path) -> None:
 def _checkpointed(directory: Path) -> int:
     names = sorted(path.stem for path in (directory / "checkpoints").glob("[0-9]*.safetensors"))
     return int(names[-1]) if names else 0
-
-
-def _read_json(path: Path) -> Any:
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return None

@@ -1,0 +1,86 @@
+"""What is read back from disk: regular files of bounded size, and JSON of bounded depth.
+
+A file in a results folder may come from another machine, or from somebody who means harm: a pipe that never
+ends, a device, gigabytes, text nested deeper than Python's stack. Everything is read here.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
+
+MIB = 2**20
+DEPTH = 24
+"""Deepest nesting of JSON; ganbench's own files have 8."""
+LARGEST = 2**64
+"""Largest whole number; a seed may be 2⁶⁴ − 1."""
+
+
+class Unreadable(ValueError):
+    """A file is there and cannot be used; the message says why, without its path."""
+
+
+def read(path: Path, limit: int, *, tail: bool = False) -> bytes:
+    """The bytes of a regular file, at most `limit`; with `tail` the last so many of a longer one.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        Unreadable: it is no regular file, is larger, or the system refuses it.
+
+    """
+    try:  # not blocking, so that a pipe without a writer does not hang here
+        handle = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise FileNotFoundError(*error.args) from error
+    except (OSError, ValueError) as error:
+        raise Unreadable(getattr(error, "strerror", None) or str(error)) from error
+    with os.fdopen(handle, "rb") as file:
+        status = os.fstat(handle)
+        if not stat.S_ISREG(status.st_mode):
+            raise Unreadable("is no regular file")
+        if status.st_size > limit and not tail:
+            raise Unreadable(f"has {status.st_size / MIB:,.0f} MiB; at most {limit / MIB:g} are read")
+        try:
+            file.seek(max(0, status.st_size - limit))
+            return file.read(limit)
+        except OSError as error:
+            raise Unreadable(error.strerror or str(error)) from error
+
+
+def parse(content: bytes) -> Any:
+    """JSON as dictionaries, lists, texts and numbers.
+
+    Raises:
+        Unreadable: it is no JSON, nested deeper than `DEPTH`, or holds a whole number beyond `LARGEST`.
+
+    """
+    try:
+        found = msgspec.json.decode(content)
+    except (msgspec.DecodeError, UnicodeDecodeError, ValueError) as error:
+        raise Unreadable(f"is no JSON ({error})") from error
+    except RecursionError as error:
+        raise Unreadable(f"is nested deeper than {DEPTH} levels") from error
+    level = [found]
+    for _ in range(DEPTH + 1):
+        if any(type(x) is int and abs(x) > LARGEST for x in level):
+            raise Unreadable("holds a number that is out of range")
+        level = [x for one in level for x in _inner(one)]
+        if not level:
+            return found
+    raise Unreadable(f"is nested deeper than {DEPTH} levels")
+
+
+def _inner(value: Any) -> Iterable[Any]:
+    return value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+
+
+def read_json(path: Path, limit: int) -> Any:
+    """`parse` of `read`; raises as they do."""
+    return parse(read(path, limit))

@@ -1,0 +1,249 @@
+"""What a record, a spec and an event are, checked when they are read; in words: `results/README.md`.
+
+Inside ganbench they stay plain dictionaries. These classes say which keys there must be, of which type and in
+which range; keys beyond them are let through, since they may explain but never decide anything.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal, TypeVar
+
+import msgspec
+from msgspec import Meta, Struct
+
+from benchmark.records.bounded import Unreadable
+
+MOST_POINTS = 100_000
+"""Evaluations in a curve; a run of 10⁶ G-iterations, scored every 10, has as many."""
+
+Sha256 = Annotated[str, Meta(pattern="^[0-9a-f]{64}$")]
+Count = Annotated[int, Meta(ge=0, le=10**15)]
+Seconds = Annotated[float, Meta(ge=0, le=1e12)]
+Value = Annotated[float, Meta(ge=-1e300, le=1e300)] | None
+"""A number that was not finite is null."""
+Word = Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._+-]{0,99}$")]
+"""What may become part of a path."""
+Name = Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._+-]{0,99}/[A-Za-z0-9][A-Za-z0-9._+-]{0,99}$")]
+Text = Annotated[str, Meta(max_length=100_000)]
+Sample = Annotated[str, Meta(pattern=r"^samples/[0-9]{1,15}\.png$")]
+Scores = dict[str, dict[str, Value]]
+Row = dict[str, Value]
+
+
+class Setting(Struct):
+    """A hyper-parameter with its source."""
+
+    value: Any
+    source: Text
+    confidence: Text
+
+
+class Budget(Struct):
+    """The paper's."""
+
+    gen_iters: Count | None
+    arithmetic: Text
+    source: Text
+    confidence: Text
+
+
+class Paper(Struct):
+    """As a report cites it."""
+
+    key: Text
+    citation: Text
+    arxiv: Text
+    bibtex: Text = ""
+
+
+class Deviation(Struct):
+    """From the paper."""
+
+    what: Text
+    why: Text
+    effect: Text
+
+
+class Parameters(Struct):
+    """Numbers of them."""
+
+    generator: Count
+    critic: Count
+
+
+class Experiment(Struct):
+    """As the registry describes it."""
+
+    name: Name
+    baseline: Word
+    module: Text
+    title: Text
+    paper: Paper
+    summary: Text
+    dataset: Text
+    image_shape: Annotated[list[Annotated[int, Meta(ge=1, le=100_000)]], Meta(min_length=3, max_length=3)]
+    image_range: Annotated[list[float], Meta(min_length=2, max_length=2)]
+    settings: dict[str, Setting]
+    parameters: Parameters
+    budget: Budget
+    deviations: list[Deviation]
+    headline: bool
+    classes: Count
+    starts_from: Text
+    train_images: Count = 0
+
+
+class Dataset(Struct):
+    """What a run was trained on."""
+
+    name: Text
+    digest: Text
+    title: Text = ""
+    official: bool = False
+
+
+class Protocol(Struct):
+    """How a score was computed."""
+
+    name: Word
+    metrics: list[Word]
+
+
+class Before(Struct):
+    """The run that a second stage starts from."""
+
+    experiment: Name
+    run_id: Sha256
+
+
+class Spec(Struct):
+    """`spec.json`."""
+
+    spec_version: int
+    suite: Text
+    experiment: Experiment
+    dataset: Dataset
+    gen_iters: Count
+    evaluate_at: Annotated[list[Count], Meta(max_length=MOST_POINTS)]
+    protocols: list[Protocol]
+    numerics: dict[str, Any]
+    device: Text
+    sources: dict[str, Text]
+    seed: Annotated[int, Meta(ge=0)]
+    starts_from: Before | None = None
+
+
+class Point(Struct):
+    """One evaluation."""
+
+    gen_iters: Count
+    critic_updates: Count
+    images_seen: Count
+    wall_s: Seconds
+    scores: Scores
+    losses: Row | None
+
+
+class Final(Struct):
+    """The result."""
+
+    gen_iters: Count
+    scores: Scores
+
+
+class Digests(Struct):
+    """Of what lies beside the record."""
+
+    generator_weights: Sha256 | None
+    critic_weights: Sha256 | None
+    losses: Sha256
+    samples: dict[Sample, Sha256]
+
+
+class Provenance(Struct):
+    """Where a run was made: what judgements and reports ask for."""
+
+    git: dict[str, Any] | None
+    packages: dict[str, Text]
+    environment: dict[str, Any]
+    started_utc: Text
+    finished_utc: Text
+    argv: list[Text] = msgspec.field(default_factory=list)
+
+
+class Record(Struct):
+    """`record.json`."""
+
+    schema_version: int
+    status: Literal["done", "diverged"]
+    run_id: Sha256
+    cell_id: Sha256
+    env_id: Sha256
+    suite: Text
+    experiment: Name
+    baseline: Word
+    seed: Annotated[int, Meta(ge=0)]
+    gen_iters: Count
+    spec: Spec
+    curve: Annotated[list[Point], Meta(max_length=MOST_POINTS)]
+    final: Final | None
+    real_data: Scores
+    diverged_at: Count | None
+    digests: Digests
+    first_losses: Annotated[list[Row], Meta(max_length=10)]
+    samples: Annotated[list[Sample], Meta(max_length=MOST_POINTS)]
+    timing: dict[str, Seconds]
+    peak_memory_mib: Seconds
+    provenance: Provenance
+    record_sha256: Sha256
+
+    def __post_init__(self) -> None:
+        """What must agree: the copied keys with the spec, the result with the status."""
+        spec = self.spec
+        copies = (self.experiment, self.baseline, self.seed, self.gen_iters)
+        if copies != (spec.experiment.name, spec.experiment.baseline, spec.seed, spec.gen_iters):
+            raise ValueError("experiment, baseline, seed or gen_iters are not those of its spec")
+        if (self.status == "done") != (self.final is not None) or (self.status == "done") != (
+            self.diverged_at is None
+        ):
+            raise ValueError("status, final and diverged_at contradict each other")
+        if self.final and (not self.curve or self.curve[-1].scores != self.final.scores):
+            raise ValueError("final is not the last point of the curve")
+        at = [point.gen_iters for point in self.curve]
+        if at != sorted(set(at)):
+            raise ValueError("the points of the curve are not in order")
+
+
+class Event(Struct):
+    """A line of `events.jsonl`; each kind has further keys."""
+
+    event: Text
+    utc: Text = ""
+    reason: Text = ""
+    file: Text = ""
+    gen_iters: Count = 0
+
+
+class Progress(Struct):
+    """`progress.json`."""
+
+    phase: Text
+    gen_iters: Count
+    budget: Count
+    iters_per_s: Seconds
+
+
+T = TypeVar("T", bound=Struct)
+
+
+def check(content: Any, kind: type[T]) -> T:
+    """The content as `kind`.
+
+    Raises:
+        Unreadable: a key is missing, or a value is of another type or out of range; says which.
+
+    """
+    try:
+        return msgspec.convert(content, kind)
+    except (msgspec.ValidationError, ValueError, OverflowError, RecursionError) as error:
+        raise Unreadable(str(error).replace(" - at `$", " at `")) from error
