@@ -41,10 +41,11 @@ def read(path: Path, limit: int, *, tail: bool = False) -> bytes:
         raise FileNotFoundError(*error.args) from error
     except (OSError, ValueError) as error:
         raise Unreadable(getattr(error, "strerror", None) or str(error)) from error
+    status = os.fstat(handle)
+    if not stat.S_ISREG(status.st_mode):
+        os.close(handle)
+        raise Unreadable("is no regular file")
     with os.fdopen(handle, "rb") as file:
-        status = os.fstat(handle)
-        if not stat.S_ISREG(status.st_mode):
-            raise Unreadable("is no regular file")
         if status.st_size > limit and not tail:
             raise Unreadable(f"has {status.st_size / MIB:,.0f} MiB; at most {limit / MIB:g} are read")
         try:

@@ -163,12 +163,12 @@ class Digests(Struct):
 class Provenance(Struct):
     """Where a run was made: what judgements and reports ask for."""
 
-    git: dict[str, Any] | None
     packages: dict[str, Text]
     environment: dict[str, Any]
     started_utc: Text
     finished_utc: Text
     argv: list[Text] = msgspec.field(default_factory=list)
+    git: dict[str, Any] | None = None
 
 
 class Record(Struct):

@@ -85,8 +85,7 @@ def uninterrupted(small_suite, tmp_path_factory):
 
 def read_records(out):
     """Records by experiment."""
-    found = [store.read_record(directory) for directory in store.records_below(out / "runs")]
-    return {record["experiment"]: record for record in found}
+    return {run.record["experiment"]: run.record for run in store.records_below(out / "runs")[0]}
 
 
 @pytest.fixture(scope="session")

@@ -144,7 +144,7 @@ from benchmark import suites
 from benchmark.judging.cell_test import run_value
 from benchmark.suites.gate_table import EFFECTS
 suite = suites.load(sys.argv[2])
-records = [store.read_record(path) for path in store.records_below(Path(sys.argv[1]) / "runs")]
+records = [run.record for run in store.records_below(Path(sys.argv[1]) / "runs")[0]]
 rows = []
 for name in suite.experiments:
     own = [r for r in records if r["experiment"] == name]

@@ -34,7 +34,7 @@ def test_place_locale_and_clock_do_not_matter(ganbench, suite, expected, bits_of
     assert ended.code == 0, ended.stderr
     assert link.is_symlink()
     assert bits_of(real) == expected
-    stamps = [event["utc"] for d in store.records_below(real) for event in store.events(d)]
+    stamps = [event["utc"] for r in store.records_below(real)[0] for event in store.events(r.directory)]
     assert stamps != sorted(stamps)
     row("clock runs backwards", 0, ended.line("2 runs in"), "everything: durations do not use that clock")
     row(
@@ -46,7 +46,7 @@ def test_place_locale_and_clock_do_not_matter(ganbench, suite, expected, bits_of
 
 
 def test_seeds_beyond_32_bits_are_other_seeds(expected, whole):
-    contents = {c["seed"]: c for c in map(store.read_record, store.records_below(whole))}
+    contents = {run.record["seed"]: run.record for run in store.records_below(whole)[0]}
     assert set(contents) == {0, 2**32}
     assert contents[0]["digests"]["generator_weights"] != contents[2**32]["digests"]["generator_weights"]
     assert contents[0]["first_losses"] != contents[2**32]["first_losses"]
@@ -66,7 +66,7 @@ def test_two_commands_at_once_share_the_work(suite, expected, bits_of, tmp_path,
     assert not any("Traceback" in text for text in said)
     out = tmp_path / "results"
     assert bits_of(out) == expected
-    for directory in store.records_below(out):
+    for directory in [run.directory for run in store.records_below(out)[0]]:
         names = [event["event"] for event in store.events(directory)]
         assert (names.count("started"), names.count("finished")) == (1, 1)
     waited = [line for text in said for line in text.splitlines() if "another process works on it" in line]

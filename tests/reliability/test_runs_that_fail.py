@@ -32,7 +32,7 @@ def test_divergence_and_lack_of_memory_stop_no_other_run(ganbench, tmp_path, row
         "faulty/out-of-memory": ("failed", "out of memory"),
         "gan/digits": ("done", ""),
     }
-    directories = store.records_below(tmp_path / "results")
+    directories = [run.directory for run in store.records_below(tmp_path / "results")[0]]
     records = {content["experiment"]: content for content in map(store.read_record, directories)}
     assert records["faulty/nan-loss"]["diverged_at"] == 3
     assert records["faulty/infinite-images"]["diverged_at"] == 4

@@ -49,6 +49,8 @@ def make_record(
     curve = [
         {
             "gen_iters": at,
+            "critic_updates": at,
+            "images_seen": at,
             "wall_s": 1.5,
             "scores": {name: {"fid": fid if at else 300.0, "is": inception} for name in names},
             "losses": None,
@@ -73,12 +75,23 @@ def make_record(
             "final": {"gen_iters": 40, "scores": curve[-1]["scores"]} if done else None,
             "real_data": {},
             "diverged_at": None if done else 7,
-            "digests": {"generator_weights": identity.digest([cell, seed, fid]), "samples": {}},
+            "digests": {
+                "generator_weights": identity.digest([cell, seed, fid]),
+                "critic_weights": identity.digest([cell, seed, fid, "critic"]),
+                "losses": identity.digest([cell, seed, fid, "losses"]),
+                "samples": {},
+            },
             "first_losses": [],
             "samples": [],
             "timing": {"wall_s": 2.0},
             "peak_memory_mib": 1.0,
-            "provenance": {"git": git, "finished_utc": finished},
+            "provenance": {
+                "git": git,
+                "packages": {},
+                "environment": {"device": "a synthetic one"},
+                "started_utc": finished,
+                "finished_utc": finished,
+            },
         }
     )
 

@@ -217,7 +217,7 @@ def test_2_an_edited_reference_names_the_record(s, check):
     path.write_text(path.read_text().replace('"fid": 20.4', '"fid": 29.4'))
     code, _, err = check()
     assert code == 2
-    assert "the record of wgan/digits seed 1 was edited" in err
+    assert "the record of wgan/digits seed 1 was altered" in err
 
 
 HEAVY = """

@@ -1,6 +1,7 @@
 """`ganbench losses` on runs whose curves are known: what it says, draws, writes and refuses."""
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -12,9 +13,12 @@ from benchmark.evaluation import loss_curves, protocols
 from benchmark.records import loss_file
 from benchmark.records.cells import group
 from benchmark.records.loaded import LoadedRecord
-from benchmark.records.record import SCHEMA_VERSION, sealed
+from benchmark.records.record import sealed
 from benchmark.report import losses as section
 
+ACCEPTED = Path(__file__).parents[3] / "results" / "reference" / "quick.json"
+TEMPLATE = json.loads(ACCEPTED.read_text(encoding="utf-8"))["records"][0]
+"""An accepted record, of which tests change what they are about."""
 FALLING = -np.linspace(3, 1, 300, dtype=np.float32)
 """A critic's loss whose negative, the Wasserstein estimate, falls from 3 to 1."""
 
@@ -29,25 +33,30 @@ def made(tmp_path):
         columns = {"critic": critic, "generator": np.ones_like(critic)}
         loss_file.write(folder, columns)
         curve = [
-            {"gen_iters": k, "losses": {"critic": 0.5}, "scores": {"digits-2k": {"is": 1.0, "fid": fid}}}
+            {
+                **TEMPLATE["curve"][-1],
+                "gen_iters": k,
+                "losses": {"critic": 0.5},
+                "scores": {"digits-2k": {"is": 1.0, "fid": fid}},
+            }
             for k, fid in fids
         ]
+        described = baselines.described(experiment)
+        same = {"seed": seed, "gen_iters": len(critic)}
         record = {
-            "schema_version": SCHEMA_VERSION,
-            "status": "done",
+            **TEMPLATE,
+            **same,
             "experiment": experiment,
-            "seed": seed,
+            "baseline": described["baseline"],
             "run_id": f"{seed:064}",
-            "cell_id": experiment,
-            "env_id": "e" * 64,
-            "gen_iters": len(critic),
             "curve": curve,
-            "final": curve[-1],
-            "digests": {"losses": loss_file.digest(columns)},
+            "final": {"gen_iters": len(critic), "scores": curve[-1]["scores"]},
+            "digests": {**TEMPLATE["digests"], "losses": loss_file.digest(columns)},
             "spec": {
-                "experiment": baselines.described(experiment),
+                **TEMPLATE["spec"],
+                **same,
+                "experiment": described,
                 "protocols": [protocols.get("digits-2k").as_dict()],
-                "dataset": {"name": "digits"},
             },
         }
         (folder / "record.json").write_text(json.dumps(sealed(record)))

@@ -89,13 +89,15 @@ def test_status_counts_the_states(ganbench):
     for run in (done, failed):
         run.directory.mkdir(parents=True)
         (run.directory / "spec.json").write_text(json.dumps(run.spec))
+    accepted = Path(__file__).parents[3] / "results" / "reference" / "quick.json"
     content = {
-        "schema_version": records.SCHEMA_VERSION,
-        "status": "done",
+        **json.loads(accepted.read_text(encoding="utf-8"))["records"][0],
+        "experiment": done.experiment,
+        "baseline": "gan",
         "gen_iters": done.gen_iters,
-        "diverged_at": None,
         "cell_id": identity.cell_id(done.spec),
         "seed": done.seed,
+        "spec": done.spec,
     }
     (done.directory / "record.json").write_text(json.dumps(records.sealed(content)))
     (failed.directory / "events.jsonl").write_text('{"event": "failed", "reason": "[bold]no memory"}\n')

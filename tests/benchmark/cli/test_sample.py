@@ -49,7 +49,7 @@ def runs(tmp_path_factory):
     command += ["--checkpoint-iters", "4"]
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    return {store.read_spec(d)["experiment"]["name"]: d for d in store.records_below(folder)}
+    return {run.record["experiment"]: run.directory for run in store.records_below(folder)[0]}
 
 
 @pytest.fixture

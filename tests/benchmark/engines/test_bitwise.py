@@ -243,4 +243,4 @@ def test_running_everything_again_sets_the_old_runs_aside(ganbench, small_suite,
     new, old = sorted((tmp_path / "results" / "runs" / "gan" / "digits").iterdir())
     assert old.name == f"{new.name}.old1"
     assert record.comparable_part(store.read_record(old)) == record.comparable_part(store.read_record(new))
-    assert store.records_below(tmp_path / "results") == [new]
+    assert [run.directory for run in store.records_below(tmp_path / "results")[0]] == [new]

@@ -86,7 +86,7 @@ def finished(ganbench, tmp_path_factory):
 
 
 def directories(out, experiment):
-    found = {store.read_record(d)["seed"]: d for d in store.records_below(out / "runs" / experiment)}
+    found = {r.record["seed"]: r.directory for r in store.records_below(out / "runs" / experiment)[0]}
     return [found[seed] for seed in sorted(found)]
 
 
@@ -105,12 +105,12 @@ def test_the_second_stage_starts_from_the_trained_weights(ganbench, finished, tm
     assert ganbench("run", "--out", out, "--budget", 0, "--seeds", 0).returncode == 0
     (first, *_) = [
         d
-        for d in store.records_below(out / "runs" / "tiny" / "digits")
+        for d in [run.directory for run in store.records_below(out / "runs" / "tiny" / "digits")[0]]
         if store.read_record(d)["gen_iters"] == 0
     ]
     (second, *_) = [
         d
-        for d in store.records_below(out / "runs" / "tiny" / "second")
+        for d in [run.directory for run in store.records_below(out / "runs" / "tiny" / "second")[0]]
         if store.read_record(d)["gen_iters"] == 0
     ]
     trained, started = (
@@ -155,7 +155,7 @@ def test_a_first_stage_that_diverges_fails_the_second(ganbench, tmp_path):
     done = ganbench("run", "--out", out, "--seeds", 0, experiments=["tiny/lost", "tiny/broken"])
     assert done.returncode == 3
     assert "tiny/lost seed 0: failed: the run it starts from is not done: diverged" in done.stderr
-    assert not store.records_below(out / "runs" / "tiny" / "lost")
+    assert not [run.directory for run in store.records_below(out / "runs" / "tiny" / "lost")[0]]
 
 
 @pytest.mark.slow

@@ -1,5 +1,6 @@
 """The reference file: what it holds, how it diffs, what it refuses."""
 
+import copy
 import json
 from pathlib import Path
 
@@ -7,19 +8,18 @@ import pytest
 
 from benchmark.errors import UserError
 from benchmark.judging import accepted
-from benchmark.records import record
+from benchmark.records import identity, record
+
+ACCEPTED = Path(__file__).parents[3] / "results" / "reference" / "quick.json"
+TEMPLATE = json.loads(ACCEPTED.read_text(encoding="utf-8"))["records"][0]
 
 
-def make(experiment="gan/digits", seed=0, fid=20.5):
-    return record.sealed(
-        {
-            "schema_version": record.SCHEMA_VERSION,
-            "experiment": experiment,
-            "cell_id": experiment * 8,
-            "seed": seed,
-            "final": {"scores": {"p": {"fid": fid}}},
-        }
-    )
+def make(experiment="gan/digits", seed=0, memory=20.5):
+    content = copy.deepcopy(TEMPLATE)
+    content["spec"]["seed"] = seed
+    content["spec"]["experiment"] |= {"name": experiment, "baseline": experiment.split("/")[0]}
+    content |= {"experiment": experiment, "baseline": experiment.split("/")[0], "seed": seed}
+    return record.sealed({**content, "cell_id": identity.digest(experiment), "peak_memory_mib": memory})
 
 
 RECORDS = [make(name, seed) for name in ("gan/digits", "wgan/digits") for seed in (0, 1, 10)]
@@ -46,10 +46,10 @@ def test_any_order_gives_the_same_bytes(path):
 def test_one_changed_score_changes_two_lines(path):
     accepted.write(path, "small", RECORDS)
     before = path.read_text().splitlines()
-    accepted.write(path, "small", [make(fid=19.25), *RECORDS[1:]])
+    accepted.write(path, "small", [make(memory=19.25), *RECORDS[1:]])
     after = path.read_text().splitlines()
     differing = [line.strip() for line, old in zip(after, before, strict=True) if line != old]
-    assert [line.split(":")[0] for line in differing] == ['"fid"', '"record_sha256"']
+    assert [line.split(":")[0] for line in differing] == ['"peak_memory_mib"', '"record_sha256"']
 
 
 def test_nothing_is_left_of_a_write_that_failed(path):
@@ -74,8 +74,8 @@ def change(path, edit):
 @pytest.mark.parametrize(
     ("edit", "message"),
     [
-        (lambda c: c["records"][4].update(seed=2), "the record of wgan/digits seed 2 was edited"),
-        (lambda c: c["records"][1].pop("final"), "the record of gan/digits seed 1 was edited"),
+        (lambda c: c["records"][4].update(seed=2), "the record of wgan/digits seed 2 was altered"),
+        (lambda c: c["records"][1].pop("final"), "the record of gan/digits seed 1 was altered"),
         (lambda c: c["records"][0].update(schema_version=1), "the record of gan/digits seed 0 has schema 1"),
         (lambda c: c["records"].append(RECORDS[0]), "there are two records of gan/digits seed 0"),
         (lambda c: c.update(schema_version=7), "has schema 7; this version reads 1"),

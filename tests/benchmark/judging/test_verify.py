@@ -30,7 +30,7 @@ def finished(ganbench, tmp_path_factory):
     arguments = ("run", "one.toml", "--device", "cpu", "--checkpoint-iters", 4)
     code, _, stderr = ganbench(*arguments, cwd=folder).end()
     assert code == 0, stderr
-    (directory,) = store.records_below(folder)
+    (directory,) = [run.directory for run in store.records_below(folder)[0]]
     return directory
 
 
@@ -108,7 +108,7 @@ def test_a_forged_record_contradicts_its_checkpoint(run, verified):
 
 
 def test_a_forged_record_of_another_seed_has_other_ids(run, verified):
-    rewrite(run, lambda content: content["spec"].update(seed=1))
+    rewrite(run, lambda content: content.update(seed=1, spec={**content["spec"], "seed": 1}))
     code, found = verified(run)
     message = "record.json was forged: run_id is of another run"
     assert (code, failures(found)) == (1, [("record", message)])

@@ -1,5 +1,7 @@
 """The results folder: every state a run directory can tell, whatever a crash left in it."""
 
+import copy
+import functools
 import json
 import math
 import os
@@ -18,9 +20,9 @@ from benchmark.errors import UserError
 from benchmark.records import locks, record, store
 from benchmark.records.store import RunState
 
-RECORD = record.sealed(
-    {"schema_version": record.SCHEMA_VERSION, "status": "done", "gen_iters": 20, "diverged_at": None}
-)
+ACCEPTED = Path(__file__).parents[3] / "results" / "reference" / "quick.json"
+RECORD = json.loads(ACCEPTED.read_text(encoding="utf-8"))["records"][0]
+LOST = {"status": "diverged", "final": None}
 
 
 @pytest.fixture
@@ -30,6 +32,9 @@ def run(tmp_path):
     (directory / "checkpoints").mkdir(parents=True)
     (directory / "spec.json").write_text("{}")
     return directory
+
+
+PROGRESS = {"phase": "train", "gen_iters": 14, "budget": 20, "iters_per_s": 3.0}
 
 
 def write(directory, name, content):
@@ -48,9 +53,9 @@ def test_nothing_there_is_not_run(tmp_path):
 @pytest.mark.parametrize(
     ("changes", "expected"),
     [
-        ({}, RunState("done", 20)),
-        ({"status": "diverged", "diverged_at": 7}, RunState("diverged", 7)),
-        ({"status": "diverged", "diverged_at": 0}, RunState("diverged", 0)),
+        ({}, RunState("done", RECORD["gen_iters"])),
+        ({**LOST, "diverged_at": 7}, RunState("diverged", 7)),
+        ({**LOST, "diverged_at": 0}, RunState("diverged", 0)),
     ],
 )
 def test_a_record_finishes_a_run(changes, expected, run):
@@ -61,40 +66,124 @@ def test_a_record_finishes_a_run(changes, expected, run):
 
 
 @pytest.mark.parametrize(
-    "content",
+    ("content", "why"),
     [
-        "",
-        "{",
-        '{"schema_version": 2, "status": "do',
-        "[]",
-        "null",
-        "\x00" * 40,
-        record.sealed({"schema_version": 999}),
-        {"schema_version": record.SCHEMA_VERSION},
-        {**RECORD, "gen_iters": 21},
-        {**RECORD, "extra": None},
-        {**RECORD, "gen_iters": math.nan},
+        ("", "is no JSON"),
+        ("{", "is no JSON"),
+        ('{"schema_version": 2, "status": "do', "is no JSON"),
+        ("[]", "is no record"),
+        ("null", "is no record"),
+        ("\x00" * 40, "is no JSON"),
+        ("[" * 100_000, "is nested deeper than 24 levels"),
+        (f"{'[' * 30}{']' * 30}", "is nested deeper than 24 levels"),
+        (f'{{"a": 1{"0" * 400}}}', "holds a number that is out of range"),
+        ('{"a": 1e400}', "is no JSON (Number out of range"),
+        ({"schema_version": 999}, "has schema 999"),
+        (
+            {"schema_version": record.SCHEMA_VERSION},
+            "was altered or damaged: it does not have its own SHA-256",
+        ),
+        ({**RECORD, "gen_iters": 21}, "was altered or damaged"),
+        ({**RECORD, "extra": None}, "was altered or damaged"),
+        ({**RECORD, "gen_iters": math.nan}, "is no JSON"),
     ],
 )
-def test_a_damaged_or_foreign_record_does_not(content, run):
+def test_a_damaged_or_foreign_record_does_not(content, why, run):
     write(run, "record.json", content)
     assert store.read_record(run) is None
-    assert store.state(run) == RunState("interrupted", 0, "record.json is damaged or was altered")
-    assert not store.state(run).finished
+    state = store.state(run)
+    assert (state.name, state.finished) == ("interrupted", False)
+    assert state.reason.startswith(f"damaged: {run / 'record.json'}, {why}")
+    assert store.records_below(run) == ([], [state.reason])
+
+
+def changed(path, value):
+    """The record with the value at a path of keys, sealed as a forger would; absent for `...`."""
+    content = copy.deepcopy(RECORD)
+    *above, last = path
+    inner = functools.reduce(lambda found, key: found[key], above, content)
+    if value is ...:
+        del inner[last]
+    else:
+        inner[last] = value
+    return record.sealed(content)
+
+
+@pytest.mark.parametrize("key", sorted(RECORD.keys() - {"record_sha256", "schema_version"}))
+def test_a_record_lacks_no_key(key, run):
+    write(run, "record.json", changed((key,), ...))
+    assert f"missing required field `{key}`" in store.state(run).reason
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        (("experiment",), "../../etc/passwd"),
+        (("experiment",), "gan"),
+        (("spec", "experiment", "name"), "/abs/olute"),
+        (("samples",), ["samples/../../../x.png"]),
+        (("samples",), ["/etc/passwd"]),
+        (("run_id",), "../up"),
+        (("seed",), -1),
+        (("seed",), "0"),
+        (("seed",), True),
+        (("gen_iters",), 1.5),
+        (("curve",), {}),
+        (("curve", 0, "scores", "digits-2k", "fid"), "300"),
+        (("curve", 0, "gen_iters"), 10**18),
+        (("curve", 0, "gen_iters"), 400),
+        (("final",), None),
+        (("final", "scores", "digits-2k", "fid"), 1.0),
+        (("status",), "fine"),
+        (("first_losses",), [{"critic": "1"}]),
+        (("provenance", "environment"), []),
+        (("spec", "protocols"), [{"name": "../x", "metrics": []}]),
+        (("timing", "wall_s"), -1.0),
+    ],
+)
+def test_a_value_of_another_kind_or_out_of_range_is_no_record_however_well_sealed(path, value, run):
+    write(run, "record.json", changed(path, value))
+    assert store.state(run).reason.startswith("damaged: ")
+
+
+def test_what_is_no_regular_file_is_not_read(run):
+    record_file = run / "record.json"
+    os.mkfifo(record_file)
+    assert store.state(run).reason == f"damaged: {record_file}, is no regular file"
+    record_file.unlink()
+    record_file.symlink_to("/dev/zero")
+    assert store.state(run).reason == f"damaged: {record_file}, is no regular file"
+    record_file.unlink()
+    record_file.mkdir()
+    assert store.state(run).reason.startswith(f"damaged: {record_file}, ")
+
+
+def test_a_file_of_unreasonable_size_is_not_read(run):
+    with (run / "record.json").open("wb") as file:
+        file.truncate(10 * 2**30)
+    assert "has 10,240 MiB; at most 256 are read" in store.state(run).reason
+
+
+def test_of_endless_events_the_last_are_read(run):
+    with (run / "events.jsonl").open("wb") as file:
+        file.truncate(2**30)
+        file.seek(0, os.SEEK_END)
+        file.write(b'\n{"event": "failed", "reason": "out of memory"}\n')
+    assert store.state(run) == RunState("failed", 0, "out of memory")
 
 
 def test_an_interrupted_run_is_where_its_newest_checkpoint_is(run):
     for gen_iters in (5, 12):
         (run / "checkpoints" / f"{gen_iters:09d}.safetensors").touch()
     (run / "checkpoints" / ".000000099.safetensors.77.tmp").touch()
-    write(run, "progress.json", {"gen_iters": 14})
+    write(run, "progress.json", PROGRESS)
     events(run, '{"event": "started"}')
     assert store.state(run) == RunState("interrupted", 12)
     assert store.state(run).text() == "interrupted at 12"
 
 
 def test_a_failed_run_tells_its_reason(run):
-    write(run, "progress.json", {"gen_iters": 14})
+    write(run, "progress.json", PROGRESS)
     events(run, '{"event": "started"}', '{"event": "failed", "reason": "out of memory"}')
     assert store.state(run) == RunState("failed", 14, "out of memory")
     assert store.state(run).text() == "failed: out of memory"
@@ -106,7 +195,7 @@ def test_a_failure_is_forgotten_when_the_run_was_started_again(run):
 
 
 def test_a_locked_run_is_running_until_its_process_is_killed(run):
-    write(run, "progress.json", {"gen_iters": 14})
+    write(run, "progress.json", PROGRESS)
     code = textwrap.dedent(
         """
         import sys
@@ -232,12 +321,12 @@ def test_setting_aside_loses_nothing_and_hides_the_records(run):
     for _ in range(2):
         run.mkdir(exist_ok=True)
         write(run, "record.json", RECORD)
-        assert store.records_below(root) == [run]
+        assert [run.directory for run in store.records_below(root)[0]] == [run]
         store.set_aside(run)
     assert sorted(path.name for path in run.parent.iterdir()) == ["0123-4567.old1", "0123-4567.old2"]
     assert all(store.is_set_aside(path) for path in run.parent.iterdir())
     assert all(store.read_record(path) == RECORD for path in run.parent.iterdir())
-    assert store.records_below(root) == []
+    assert [run.directory for run in store.records_below(root)[0]] == []
     assert not store.is_set_aside(run)
 
 
@@ -247,4 +336,4 @@ def test_only_readable_records_are_found(run):
     other.mkdir()
     write(other, "record.json", "{")
     write(run, "record.json", RECORD)
-    assert store.records_below(root) == [run]
+    assert [run.directory for run in store.records_below(root)[0]] == [run]
