@@ -227,10 +227,10 @@ class Event(Struct):
 class Progress(Struct):
     """`progress.json`."""
 
-    phase: Text
     gen_iters: Count
-    budget: Count
-    iters_per_s: Seconds
+    phase: Text = ""
+    budget: Count = 0
+    iters_per_s: Seconds = 0.0
 
 
 T = TypeVar("T", bound=Struct)

@@ -1,5 +1,6 @@
 """`ganbench env --like-reference`: another GPU model is noticed before anything is trained."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -16,11 +17,10 @@ def accept():
         records = [
             record.sealed(
                 {
-                    "schema_version": record.SCHEMA_VERSION,
-                    "experiment": "gan/digits",
-                    "cell_id": "c",
+                    **TEMPLATE,
                     "seed": seed,
-                    "provenance": {"environment": {"device": device}},
+                    "spec": {**TEMPLATE["spec"], "seed": seed},
+                    "provenance": {**TEMPLATE["provenance"], "environment": {"device": device}},
                 }
             )
             for seed, device in enumerate(devices)
@@ -31,6 +31,7 @@ def accept():
 
 
 SHIPPED = Path(__file__).parents[3] / "results" / "reference" / "quick.json"
+TEMPLATE = json.loads(SHIPPED.read_text(encoding="utf-8"))["records"][0]
 HERE = environment.describe("cpu")["device"]
 CALL = ("env", "--device", "cpu", "--like-reference", "quick")
 
@@ -70,4 +71,4 @@ def test_a_damaged_reference_is_no_reference(ganbench, accept):
     path.write_text(path.read_text().replace("L4", "L5"))
     code, _, stderr = ganbench(*CALL)
     assert code == 2
-    assert "was edited or damaged" in stderr
+    assert "was altered or damaged" in stderr

@@ -18,6 +18,8 @@ SUITE = Suite("mine", "", ("gan/digits",), (0, 1, 2, 3), 20, 10, ("digits-2k",))
 ACCEPTED = Path(__file__).parents[3] / "results" / "reference" / "quick.json"
 RECORD = json.dumps(json.loads(ACCEPTED.read_text(encoding="utf-8"))["records"][0])
 FINISH = f"""cat >"$3/record.json" <<'END'\n{RECORD}\nEND\n"""
+BUSY_UNTIL_STOPPED = """echo '{"gen_iters": 3}' >"$3/progress.json"; while :; do sleep 0.02; done"""
+"""What the engine has seen of it (`Screen.progressed`) was written by a child that has its traps."""
 
 
 @pytest.fixture(autouse=True)
