@@ -47,7 +47,7 @@ class _Group(click.Group):
     """A group that imports a verb when it is called, and names the closest one for an unknown verb."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
-        return list(_VERBS)
+        return [*_VERBS]  # `list` is a module here
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
         if cmd_name not in _VERBS:

@@ -230,7 +230,7 @@ def test_examples_in_the_help_keep_their_lines(ganbench):
 
 
 def test_another_data_set_is_part_of_the_commands_that_make_a_result_again(ganbench):
-    assert "--dataset digits" in options.commands("quick", (), None, None, "digits", Path("results"))
+    assert "--dataset digits" in options.commands("quick", (), None, None, "digits", None, Path("results"))
     arguments = ("--experiment", "gan/*", "--seeds", "0", "--device", "cpu", "--json")
     ids = [
         json.loads(ganbench("plan", "quick", *arguments, *rest)[1])["runs"][0]["run_id"]
