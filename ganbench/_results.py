@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import benchmark
 from benchmark.errors import NothingToJudge
 from benchmark.records import store
-from benchmark.records.loaded import LoadedRecord
 from benchmark.report import tidy
 
 if TYPE_CHECKING:
     import os
 
     import pandas as pd
+
+    from benchmark.records.loaded import LoadedRecord
 
 
 def load_results(*folders: str | os.PathLike[str]) -> pd.DataFrame:
@@ -37,9 +39,14 @@ def load_results(*folders: str | os.PathLike[str]) -> pd.DataFrame:
         if not folder.is_dir():
             raise NothingToJudge("there is no such folder", where=str(folder))
     found: dict[str, LoadedRecord] = {}
-    for directory in (d for folder in chosen for d in store.records_below(folder)):
-        if record := store.read_record(directory):
-            found.setdefault(f"{record['run_id']} {record['env_id']}", LoadedRecord(record, directory))
+    damages: list[str] = []
+    for folder in chosen:
+        runs, damaged = store.records_below(folder)
+        damages += damaged
+        for run in runs:
+            found.setdefault(f"{run.record['run_id']} {run.record['env_id']}", run)
+    for damage in damages:
+        warnings.warn(damage, stacklevel=2)
     if not found:
         raise NothingToJudge("no record", where=", ".join(map(str, chosen)))
     frame = tidy.frame(list(found.values()))

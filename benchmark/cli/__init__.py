@@ -99,6 +99,9 @@ def cli() -> None:
     """
 
 
+_with_line_breaks(cli)
+
+
 def main(argv: list[str] | None = None) -> None:
     """Entry point; user errors become one line on stderr and an exit code, never a traceback."""
     try:

@@ -16,7 +16,7 @@ def test_commands_repeat_what_was_typed():
     assert report[:2] == ["ganbench", "report"]
     assert run[2:] == report[2:]
     for verb, arguments in (("run", run[2:]), ("report", report[2:])):
-        context = cli.commands[verb].make_context(verb, arguments)
+        context = cli.get_command(None, verb).make_context(verb, arguments)
         assert context.params["patterns"] == ("wgan*", "gan/digits")
         assert (context.params["seeds"], context.params["budget"]) == ("0-1", 20)
         assert context.params["numerics"] == "portable"
@@ -39,7 +39,7 @@ def test_folders_do_not_go_with_a_narrowed_suite(ganbench, tmp_path):
 
 def test_every_verb_about_a_suite_takes_the_same_options():
     def options(verb):
-        return {p.name for p in cli.commands[verb].params if isinstance(p, click.Option)}
+        return {p.name for p in cli.get_command(None, verb).params if isinstance(p, click.Option)}
 
     shared = {"patterns", "seeds", "budget", "device", "out", "json_"}
     for verb in ("run", "plan", "status", "report"):

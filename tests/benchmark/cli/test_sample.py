@@ -11,8 +11,7 @@ import torch
 from PIL import Image
 
 import baselines
-from benchmark import cli, data
-from benchmark.cli.sample import sample
+from benchmark import data
 from benchmark.data.framing import frame
 from benchmark.records import identity, store
 from benchmark.training import checkpoint, draws, trainer
@@ -25,9 +24,6 @@ gen_iters = 8
 evaluate_every = 8
 protocols = ["digits-2k"]
 """
-
-if "sample" not in cli.cli.commands:
-    cli.cli.add_command(sample)
 
 
 @pytest.fixture(autouse=True)
