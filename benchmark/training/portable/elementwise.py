@@ -154,6 +154,13 @@ def vector_norm(
     return functions.sqrt(total(wide * wide, dims, keepdim)).to(dtype or x.dtype)
 
 
+def remainder(x: Tensor, n: float) -> Tensor:
+    """Give x − ⌊x/n⌋·n; exact of whole numbers."""
+    if not x.is_floating_point():
+        return torch.remainder(x, n)
+    return x - torch.floor(x / n) * n
+
+
 def log_softmax(x: Tensor, dim: int, half_to_float: bool) -> Tensor:  # noqa: ARG001
     """Logits less log Σ e^x, the largest taken off first."""
     wide = x.double()
@@ -170,11 +177,13 @@ def log_softmax_backward(g: Tensor, y: Tensor, dim: int, dtype: torch.dtype) -> 
 def nll_loss(
     x: Tensor, target: Tensor, weight: Tensor | None, reduction: int, ignore_index: int
 ) -> tuple[Tensor, Tensor]:
-    """Mean or sum of −x at the targets; mean is `reduction` 1, sum 2."""
-    if weight is not None or x.dim() != 2 or reduction == 0 or bool((target == ignore_index).any()):
+    """Give −x at the targets (`reduction` 0), their mean (1) or sum (2)."""
+    if weight is not None or x.dim() != 2 or bool((target == ignore_index).any()):
         raise Unsupported("this nll_loss")
-    loss = -total(x.gather(1, target.unsqueeze(1)))
-    count = float(len(target))
+    chosen = x.gather(1, target.unsqueeze(1)).squeeze(1)
+    if reduction == 0:
+        return -chosen, x.new_zeros(())
+    loss, count = -total(chosen), float(len(target))
     return (loss / count if reduction == 1 else loss).to(x.dtype), x.new_full((), count)
 
 
@@ -189,7 +198,7 @@ def nll_loss_backward(
 ) -> Tensor:
     """−g at the targets, over their number where the loss is a mean."""
     value = -(g / total_weight) if reduction == 1 else -g
-    return torch.zeros_like(x).scatter_(1, target.unsqueeze(1), value.expand(len(target), 1))
+    return torch.zeros_like(x).scatter_(1, target.unsqueeze(1), value.expand(len(target)).unsqueeze(1))
 
 
 def embedding_backward(

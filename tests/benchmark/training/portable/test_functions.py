@@ -30,6 +30,8 @@ CASES = {
     "sigmoid": (functions.sigmoid, sigmoid, POINTS),
     "softplus": (functions.softplus, lambda x: mpmath.log1p(mpmath.exp(x)), POINTS),
     "tanh": (functions.tanh, mpmath.tanh, POINTS),
+    "cos + 2": (lambda x: functions.cos(x) + 2, lambda x: mpmath.cos(x) + 2, POINTS * 100),
+    "sin + 2": (lambda x: functions.sin(x) + 2, lambda x: mpmath.sin(x) + 2, POINTS * 100),
     "sqrt": (functions.sqrt, mpmath.sqrt, np.geomspace(1e-300, 1e300, 999)),
 }
 
@@ -49,6 +51,8 @@ def test_relative_error_is_far_below_half_a_unit_of_float32(name):
     [
         (functions.exp, {math.nan: math.nan}),
         (functions.log, {math.inf: math.inf, 0.0: -math.inf, -1.0: math.nan, math.nan: math.nan, 1.0: 0.0}),
+        (functions.cos, {0.0: 1.0, math.inf: math.nan, math.nan: math.nan}),
+        (functions.sin, {0.0: 0.0, -math.inf: math.nan, math.nan: math.nan}),
         (functions.sigmoid, {math.inf: 1.0, math.nan: math.nan}),
         (functions.softplus, {math.inf: math.inf, math.nan: math.nan}),
         (functions.tanh, {math.inf: 1.0, -math.inf: -1.0, math.nan: math.nan, 0.0: 0.0}),

@@ -89,6 +89,9 @@ FUNCTIONS = {
     "lerp": (lambda a, b: torch.lerp(a, b, 0.3) + torch.addcmul(a, b, b, value=0.3), (9,), (9,)),
     "cross-entropy": (lambda x: F.cross_entropy(x, CLASSES), (7, 4)),
     "cross-entropy, summed": (lambda x: F.cross_entropy(x, CLASSES, reduction="sum"), (7, 4)),
+    "cross-entropy, of each": (lambda x: F.cross_entropy(x, CLASSES, reduction="none"), (7, 4)),
+    "cos and sin": (lambda x: (3 * x).cos() + (5 * x).sin(), (40,)),
+    "remainder": (lambda x: x.detach().floor() % 3 + x, (40,)),
     "embedding": (lambda t: F.embedding(torch.tensor([[0, 2], [2, 1]]), t), (4, 3)),
     "pad and cut": (lambda x: F.pad(x, (1, 2, 1, 0))[:, :, 1:, :-1], (2, 3, 4, 4)),
 }
@@ -98,6 +101,7 @@ NO_SECOND_DERIVATIVE = {
     "max pool overlapping",
     "cross-entropy",
     "cross-entropy, summed",
+    "cross-entropy, of each",
 }
 
 
