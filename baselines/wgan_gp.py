@@ -97,6 +97,8 @@ class WganGpSettings(Settings):
 class CifarGenerator(nn.Module):
     """Linear to 4×4, three 5×5 doublings; batch norm and ReLU in every mode; tanh."""
 
+    memory_format = torch.contiguous_format  # on a CPU: the wide 5×5 layers lose in channels_last
+
     def __init__(self, latent: int, width: int, shape: tuple[int, int, int]) -> None:
         super().__init__()
         self.widest = 4 * width
@@ -121,6 +123,8 @@ class CifarGenerator(nn.Module):
 
 class CifarCritic(nn.Module):
     """Three 5×5 stride-2 convolutions, leaky ReLU; batch norm on the last two only without penalty."""
+
+    memory_format = torch.contiguous_format  # on a CPU: the wide 5×5 layers lose in channels_last
 
     def __init__(self, width: int, shape: tuple[int, int, int], batch_norm: bool) -> None:
         super().__init__()

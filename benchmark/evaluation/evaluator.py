@@ -67,7 +67,7 @@ class Evaluator:
         by_window = [protocol for protocol in self.protocols if protocol.extractor == WINDOW]
         self._windows = Windows(by_window, self.dataset, (self.dataset.shape[0], *self._height_and_width()))
         named = {_key(protocol)[:2] for protocol in self._by_features}
-        nets = {key: extractors.load(*key).to(self.device) for key in sorted(named)}
+        nets = {key: extractors.load(*key, self.device) for key in sorted(named)}
         self._nets = {key: portable_scores.Net(net) if portable else net for key, net in nets.items()}
         self._portable = portable
         self._depends_on = reference.circumstances(self.dataset, image_size, self.device)

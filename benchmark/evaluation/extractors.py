@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 BATCH_SIZE = 500
 """Images at a time in a small network. Fixed, because on a GPU the features depend on it in the last bits."""
 
+_CPU = torch.device("cpu")
+
 
 @dataclass(frozen=True)
 class Extractor:
@@ -30,6 +32,7 @@ class Extractor:
         channels: of the images it takes.
         batch_size: images at a time; decides the last bits on a GPU.
         costly: whether what it says of real images is kept on disk.
+        memory_format: of its weights on the CPU, where it decides the last bits; on CUDA they are contiguous.
 
     """
 
@@ -37,6 +40,7 @@ class Extractor:
     channels: tuple[int, ...]
     batch_size: int
     costly: bool
+    memory_format: torch.memory_format = torch.contiguous_format
 
 
 _REGISTRY = {
@@ -44,7 +48,9 @@ _REGISTRY = {
         lambda _: digits_lenet.load(), CHANNELS[digits_lenet.NAME], BATCH_SIZE, costly=False
     ),
     # torch-fidelity's own batch size; 299 x 299 images take 230 MB in the first layers.
-    inception.NAME: Extractor(inception.load, CHANNELS[inception.NAME], 64, costly=True),
+    inception.NAME: Extractor(
+        inception.load, CHANNELS[inception.NAME], 64, costly=True, memory_format=torch.channels_last
+    ),
 }
 
 
@@ -55,14 +61,18 @@ def get(name: str) -> Extractor:
     return _REGISTRY[name]
 
 
-def load(name: str, weights_digest: str = "") -> nn.Module:
-    """Load an extractor on the CPU: uint8 [N,C,H,W] -> (features [N,D], logits [N,K]), both float32.
+def load(name: str, weights_digest: str = "", device: torch.device = _CPU) -> nn.Module:
+    """Load an extractor onto `device`: uint8 [N,C,H,W] -> (features [N,D], logits [N,K]), both float32.
 
     Raises:
         UserError: unknown name, or weights that are not the expected ones.
 
     """
-    return get(name).load(weights_digest)
+    extractor = get(name)
+    net = extractor.load(weights_digest).to(device)
+    if device.type == "cpu":
+        net.to(memory_format=extractor.memory_format)  # type: ignore[call-overload]
+    return net
 
 
 def extract(

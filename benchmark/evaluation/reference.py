@@ -91,6 +91,7 @@ def circumstances(dataset: DatasetInfo, image_size: int | None, device: torch.de
         "data": dataset.digest,
         "framed_to": image_size,
         "device": torch.cuda.get_device_name(device) if device.type == "cuda" else device.type,
+        "memory_format": "channels_last on CPU, contiguous on CUDA",
         "threads": torch.get_num_threads(),
         "torch": torch.__version__,
         "torch_fidelity": fidelity.VERSION,

@@ -12,7 +12,7 @@ FAITHFUL: dict[str, Any] = {
     "tf32": False,
     "deterministic_algorithms": True,
     "cudnn_benchmark": False,
-    "memory_format": "channels_last on CPU, contiguous on CUDA",
+    "memory_format": "channels_last on CPU unless a network says otherwise, contiguous on CUDA",
     "residual_blocks": "convolution and change of size in one on CPU, apart on CUDA",
 }
 """Torch as it is, with the switches that make it repeat itself on one machine."""

@@ -351,5 +351,6 @@ def build(
         # Module.to moves parameters in place, so the optimisers keep pointing at them.
         network.to(device)
         if device.type == "cpu":
-            network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+            memory_format = getattr(network, "memory_format", torch.channels_last)
+            network.to(memory_format=memory_format)  # type: ignore[call-overload]
     return players

@@ -9,6 +9,7 @@ import statistics
 import time
 
 import pytest
+import torch
 import torch.nn.functional as F
 
 import baselines
@@ -121,3 +122,13 @@ def test_same_padding_without_copies(show, monkeypatch, name, batch, turns):
             without()
 
     show(f"SAME padding, {name}, batch {batch}", ours, copies, turns)
+
+
+@pytest.mark.parametrize(
+    ("name", "turns"), [("wgan_gp/cifar10-cnn", 3), ("wgan/cifar10", 3), ("dcgan/cifar10", 3)]
+)
+def test_contiguous_networks(show, monkeypatch, name, turns):
+    ours = iteration(name, 64)
+    for network in (wgan_gp.CifarGenerator, wgan_gp.CifarCritic):
+        monkeypatch.setattr(network, "memory_format", torch.channels_last)
+    show(f"contiguous, {name}, batch 64", ours, iteration(name, 64), turns)
