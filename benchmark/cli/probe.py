@@ -229,6 +229,6 @@ class _Progress:
 
         self._done += 1
         left = (time.monotonic() - self._begin) / self._done * (self._n - self._done)
-        said = "failed" if "error" in result else f"{result['cpu_s']:.0f} s of CPU time"
+        said = f"failed ({result['error']})" if "error" in result else f"{result['cpu_s']:.0f} s of CPU time"
         rest = f"; about {duration(left)} left" if self._done < self._n else ""
         note(f"[{self._done}/{self._n}] {result['experiment']}: {said}{rest}")

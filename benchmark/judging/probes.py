@@ -76,7 +76,7 @@ def judge(
         return Finding(experiment, "ours", ours[0] + ("" if edited else _NOT_EDITED))
     if not theirs:
         return Finding(experiment, "unchanged", "")
-    exact = all("full" in side.get("portable", {}) for side in (accepted, now))
+    exact = all("late" in side.get("portable", {}) for side in (accepted, now))
     also = "; our sources changed too, but compute the same in portable numerics" if exact and edited else ""
     return Finding(experiment, "theirs" if exact else "changed", theirs[0] + also)
 
@@ -121,7 +121,8 @@ def _faithful(then: Block, now: Block) -> Iterator[str]:
 
 
 def _runs(then: Block, now: Block) -> Iterator[tuple[str, Block, Block]]:
-    yield "from the beginning", then["full"], now["full"]
+    if "full" in then:
+        yield "from the beginning", then["full"], now["full"]
     for start in sorted(then.get("late", {}), key=int):
         yield f"from G-iteration {start}", then["late"][start], now["late"][start]
 

@@ -94,18 +94,25 @@ class _Probe:
         self._seed = plan["seed"]
 
     def result(self) -> dict[str, Any]:
-        """`full`, a digest of all bits, and `late` by start; in float32 what needs computing once instead."""
+        """`full`, a digest of all bits, and `late` by start; in float32 what needs computing once instead.
+
+        Without `full` where the plan has no G-iterations of it.
+        """
         with tempfile.TemporaryDirectory(prefix="ganbench-probe-") as temporary, _dtype(self._numerics):
             folder = Path(temporary)
-            found, bits = self._full(folder / "full")
+            found: dict[str, Any] = {}
+            all_bits: list[str] = []
+            if self._plan["full"]["gen_iters"][self._numerics]:
+                found, bits = self._full(folder / "full")
+                all_bits.append(bits)
             if self._numerics == "float32":
-                return {**found, "bits": bits, "resumes": self._resumes(folder / "resumed")}
-            late, all_bits = {}, [bits]
+                return {**found, "bits": _digest(all_bits), "resumes": self._resumes(folder / "resumed")}
+            found["late"] = late = {}
             for start, n in self._plan["late"]["starts"].items():
                 run = self._late(folder / start, int(start), n)
                 late[start] = self._shown(run)
                 all_bits.append(run.bits())
-        return {"full": found["full"], "late": late, "bits": _digest(all_bits)}
+        return {**found, "bits": _digest(all_bits)}
 
     def _full(self, folder: Path) -> tuple[dict[str, Any], str]:
         """At full width, with an evaluation at the end; and a digest of all bits."""
@@ -114,14 +121,14 @@ class _Probe:
         images = FewImages(plan["generated"])
         run = self._run("full", folder, start + n, [start + n], images, writes=False)
         run.trainer.state.gen_iters = start
-        initial = run.weights_digest() if self._numerics == "float32" else ""
+        found = {"initial_weights": run.weights_digest()} if self._numerics == "float32" else {}
         run.go()
         numbers = images.numbers()
         all_bits = _digest([run.bits(), images.digest(), numbers])
         if self._numerics == "float64":  # the score's network computes in float32
             del numbers["inception_score"]
         looked_at = images.digest() if self._numerics == "portable" else numbers
-        return {"full": {**self._shown(run), "images": looked_at}, "initial_weights": initial}, all_bits
+        return {**found, "full": {**self._shown(run), "images": looked_at}}, all_bits
 
     def _late(self, folder: Path, k: int, n: int, cadence: Cadence = _NO_CHECKPOINTS) -> _Run:
         """Narrow, from a checkpoint of k with drawn optimiser states."""

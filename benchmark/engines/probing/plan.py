@@ -18,7 +18,7 @@ from benchmark.training.draws import SeededDraws
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from baselines.spec import Experiment
+    from baselines.spec import Experiment, Players
 
 VERSION = 1
 """Of what a plan means; with another one, earlier results say nothing."""
@@ -26,6 +26,8 @@ GEN_ITERS = {"float32": 10, "float64": 3, "portable": 2}
 """G-iterations of `full` by numerics, where they are cheap. Losses are compared within a tolerance that is
 known for ten; equal bits need fewer."""
 AT_LEAST = {"float32": 4, "float64": 1, "portable": 1}
+WIDE = 50_000_000
+"""Weights beyond which `full` is float32 only: the others would take 10 GB."""
 WORK = 120e9
 """Floating-point operations that float32 gets: about three seconds of one core."""
 BATCH, SMALL_BATCH = 4, 2
@@ -46,12 +48,16 @@ GENERATED = 8
 
 def plan(experiment: Experiment[Any]) -> dict[str, Any]:
     """What to compute of an experiment; the same for the same settings and number of operations."""
-    work = {batch: _operations(experiment, batch) for batch in (BATCH, SMALL_BATCH)}
-    batch = BATCH if work[BATCH] * AT_LEAST["float32"] <= WORK else SMALL_BATCH
+    work, batch = _work(experiment, _of_batch(experiment, BATCH)) or 1.0, BATCH
+    if work * AT_LEAST["float32"] > WORK:
+        batch = SMALL_BATCH
+        work = _work(experiment, _of_batch(experiment, batch)) or 1.0
     per_numerics = {
-        name: max(AT_LEAST[name], min(most, int(WORK / work[batch]) * most // GEN_ITERS["float32"]))
+        name: max(AT_LEAST[name], min(most, int(WORK / work) * most // GEN_ITERS["float32"]))
         for name, most in GEN_ITERS.items()
     }
+    if sum(_weights(experiment)) > WIDE:
+        per_numerics |= {"float64": 0, "portable": 0}
     late = {**_of_batch(experiment, BATCH), **_narrow(experiment)}
     return {
         "version": VERSION,
@@ -68,8 +74,11 @@ def plan(experiment: Experiment[Any]) -> dict[str, Any]:
 
 
 def _images(experiment: Experiment[Any], batch: int) -> int:
-    """Two batches and a half, so that an epoch's end is met however it is dealt with."""
-    return 0 if experiment.points else 2 * batch + batch // 2
+    """Two batches and a half, so that an epoch's end is met however it is dealt with.
+
+    Only two of a small batch: a batch norm cannot have less.
+    """
+    return 0 if experiment.points else 2 * batch + (batch // 2 if batch > SMALL_BATCH else 0)
 
 
 def _of_batch(experiment: Experiment[Any], batch: int) -> dict[str, Any]:
@@ -82,11 +91,12 @@ def _of_batch(experiment: Experiment[Any], batch: int) -> dict[str, Any]:
 
 
 def _narrow(experiment: Experiment[Any]) -> dict[str, int]:
-    """Settings that make networks narrow, where they have settings of these names."""
-    found = {}
+    """Settings that make networks narrow, as far as they have settings of these names and allow it."""
+    found: dict[str, int] = {}
+    batch = _of_batch(experiment, BATCH)
     for name, value in experiment.settings.values().items():
         most = NARROW.get("units" if name.endswith("units") else name)
-        if most and _is_count(value) and value > most:
+        if most and _is_count(value) and value > most and _work(experiment, {**batch, **found, name: most}):
             found[name] = most
     return found
 
@@ -123,27 +133,45 @@ def _starts(experiment: Experiment[Any]) -> dict[int, int]:
     return starts
 
 
-def _operations(experiment: Experiment[Any], batch: int) -> float:
-    """Of one G-iteration, counted on tensors without content; 0 where that cannot be done."""
+def _work(experiment: Experiment[Any], settings: dict[str, Any]) -> float:
+    """Of one G-iteration in floating-point operations, counted on tensors without content.
+
+    0 where it cannot be done: it needs a tensor's content, or does not allow these settings.
+    """
     from benchmark.engines.probing.compute import reduced
 
-    small = reduced(experiment, _of_batch(experiment, batch))
-    shape = (_images(experiment, batch), *experiment.image_shape)
-    images = torch.zeros(shape, dtype=torch.uint8)
-    labels = torch.zeros(len(images), dtype=torch.int64) if experiment.classes else None
+    small = reduced(experiment, settings)
+    n = _images(experiment, settings["batch"])
+    images = torch.zeros((n, *experiment.image_shape), dtype=torch.uint8)
+    labels = torch.zeros(n, dtype=torch.int64) if experiment.classes else None
     k = _usual(experiment)
     draws: Any = _WithoutContent(SeededDraws(small, 0, images, labels).at(k))
     counter = _Counter()  # type: ignore[no-untyped-call]
     try:
-        with torch.device("meta"):
-            players = small.build(small.settings, small.image_shape, torch.zeros(small.image_shape))
+        players = _without_content(small)
         with counter:
             small.iterate(small.settings, players, k, draws)
-    except (RuntimeError, NotImplementedError, TypeError):  # what needs a tensor's content
-        return 1.0
-    weights = [sum(p.numel() for p in net.parameters()) for net in (players.critic, players.generator)]
-    updates = (_critic_updates(experiment, k), 1)
-    return float(counter.total + sum(_PER_WEIGHT * n * w for n, w in zip(updates, weights, strict=True)))
+    except (RuntimeError, NotImplementedError, TypeError, ValueError):
+        return 0.0
+    updates = (1, _critic_updates(experiment, k))
+    return float(counter.total) + _PER_WEIGHT * sum(
+        n * w for n, w in zip(updates, _weights(small), strict=True)
+    )
+
+
+def _without_content(experiment: Experiment[Any]) -> Players:
+    with torch.device("meta"):
+        return experiment.build(
+            experiment.settings, experiment.image_shape, torch.zeros(experiment.image_shape)
+        )
+
+
+def _weights(experiment: Experiment[Any]) -> tuple[int, int]:
+    """Of generator and critic."""
+    players = _without_content(experiment)
+    networks = (players.generator, players.critic)
+    generator, critic = (sum(p.numel() for p in network.parameters()) for network in networks)
+    return generator, critic
 
 
 class _Counter(TorchDispatchMode):  # type: ignore[no-untyped-call]
