@@ -10,7 +10,8 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from benchmark.errors import UserError
-from benchmark.records import atomic, identity, shipped
+from benchmark.records import atomic, bounded, identity, shipped
+from benchmark.records.bounded import Unreadable
 from benchmark.training.numerics import FAITHFUL
 
 if TYPE_CHECKING:
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     Block = dict[str, Any]
 
 SCHEMA_VERSION = 1
+MOST_BYTES = 64 * bounded.MIB
 NAME = "probes.json"
 _KEPT = (
     "plan",
@@ -87,7 +89,7 @@ def read(path: Path) -> tuple[dict[str, Block], dict[str, Any]] | None:
     """
     do = "Take it from git, or make it again: ganbench probe --accept"
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = bounded.read_json(path, MOST_BYTES)
         version, blocks, environments = (
             content[key] for key in ("schema_version", "experiments", "environments")
         )
@@ -95,8 +97,8 @@ def read(path: Path) -> tuple[dict[str, Block], dict[str, Any]] | None:
         edited = [name for name, b in kept.items() if identity.digest(b) != blocks[name].get("sha256")]
     except FileNotFoundError:
         return None
-    except (OSError, UnicodeDecodeError) as error:
-        raise UserError(f"cannot be read ({error})", where=str(path)) from error
+    except Unreadable as error:
+        raise UserError(f"cannot be read: it {error}", where=str(path), do=do) from error
     except (ValueError, TypeError, KeyError, AttributeError):
         raise UserError("is no file of accepted probes", where=str(path), do=do) from None
     if version != SCHEMA_VERSION:

@@ -7,14 +7,14 @@ here: planning, the worker, the selection of records, averaging, `verify`.
 
 from __future__ import annotations
 
-import json
 from collections import deque
 from dataclasses import asdict, dataclass, field
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from benchmark.errors import UserError
-from benchmark.records import atomic, identity, shipped
+from benchmark.records import atomic, bounded, identity, shipped
+from benchmark.records.bounded import Unreadable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     Sources = Mapping[str, str]
 
 SCHEMA_VERSION = 1
+MOST_BYTES = 64 * bounded.MIB
 _NAME = "equivalent.json"
 UNSEEN = (
     "baselines.critic_losses",
@@ -131,9 +132,9 @@ def proofs(file: Path | None = None) -> tuple[Proof, ...]:
 @lru_cache(maxsize=4)
 def _read(file: Path, _: int) -> tuple[Proof, ...]:
     try:
-        content = json.loads(file.read_text(encoding="utf-8"))
+        content = bounded.read_json(file, MOST_BYTES)
         entries = content["proofs"] if content["schema_version"] == SCHEMA_VERSION else []
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, Unreadable, KeyError, TypeError):
         return ()
     return tuple(proof for entry in entries if (proof := _proof(entry)))
 
