@@ -120,14 +120,14 @@ def _device(record: Record) -> str:
 
 def departure(then: Record, now: Record) -> Departure | None:
     """The first difference beyond its tolerance between an accepted record and another of its seed."""
-    for what, tolerances in _differences(then, now):
+    for what, tolerances in differences(then, now):
         if tolerances > 1:
             return Departure(now["seed"], what, tolerances)
     return None
 
 
-def _differences(then: Record, now: Record) -> Iterator[tuple[str, float]]:
-    """Everything compared, in words, as a multiple of its tolerance."""
+def differences(then: Record, now: Record) -> Iterator[tuple[str, float]]:
+    """Everything that is compared, in words, as a multiple of its tolerance."""
     yield from _scores("of real data", then.get("real_data", {}), now.get("real_data", {}), OF_REAL_DATA)
     yield from _scores("of the untrained generator", _untrained(then), _untrained(now), AT_START)
     old, new = (list(r.get("first_losses", ()))[:GEN_ITERS] for r in (then, now))
