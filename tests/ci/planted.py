@@ -259,9 +259,9 @@ def main():
     parser.add_argument("--jobs", type=int, default=1, help="processes that compute")
     parser.add_argument("--steps", nargs="+", choices=STEPS, default=AFFORDABLE)
     parser.add_argument("--only", nargs="+", default=[bug.name for bug in BUGS], metavar="BUG")
-    parser.add_argument(
-        "--write", action="store_true", help=f"write {DOCUMENT.relative_to(ROOT)} and picture"
-    )
+    arms = [arm.name for arm in ARMS]
+    parser.add_argument("--arms", nargs="*", choices=arms, default=arms, help="machines without a bug")
+    parser.add_argument("--write", action="store_true", help=f"{DOCUMENT.relative_to(ROOT)} and the picture")
     given = parser.parse_args()
     given.folder.mkdir(parents=True, exist_ok=True)
     bench = Bench(given)

@@ -52,7 +52,7 @@ that does not use the library's kernels: `theirs` is the answer.
 {command}
 ```
 
-Everything above is of one tree, {revision}. Its steps took {minutes:.0f} minutes on cores shared with other work.
+Everything above is of one tree, {revision}. Its steps took {minutes:.0f} minutes beside other work.
 """
 STATISTICS = """
 *Statistics* are {n_bug} seeds trained with the bug ({seeds}) against {n_reference} accepted ones
@@ -113,7 +113,8 @@ def counts(asked, found):
     either = {bug.name for bug in (*by_start, *by_probe)}
     return (
         f"Of {len(asked)} bugs the gate noticed **{len(either)}**: starts {len(by_start)} of the "
-        f"{len(started)} that have one, probes {len(by_probe)} of {len(probed)} ({len(by_bits)} by their bits).\n\n"
+        f"{len(started)} that have one, probes {len(by_probe)} of {len(probed)} "
+        f"({len(by_bits)} by their bits).\n\n"
     )
 
 

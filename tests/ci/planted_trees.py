@@ -31,7 +31,7 @@ PASSIVE = {"OMP_WAIT_POLICY": "passive"}
 THREADS = ("benchmark/records/environment.py", "THREADS = 1\n", "THREADS = 2\n")
 CONTIGUOUS = (
     "benchmark/training/trainer.py",
-    "network.to(memory_format=torch.channels_last)",
+    "network.to(memory_format=memory_format)",
     "network.to(memory_format=torch.contiguous_format)",
 )
 WITHOUT_ONEDNN = """\
@@ -60,7 +60,6 @@ ARMS = (
         (("sitecustomize.py", "", WITHOUT_ONEDNN),),
     ),
     Arm("two threads", "two threads a run", PASSIVE, (THREADS,)),
-    Arm("contiguous", "networks in contiguous memory instead of channels_last", {}, (CONTIGUOUS,)),
 )
 
 
