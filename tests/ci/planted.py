@@ -21,7 +21,7 @@ import json
 import shutil
 import subprocess
 import time
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from functools import cache
 from pathlib import Path
 from threading import Lock
@@ -190,7 +190,10 @@ class Bench:
         if "probe" in steps:
             tasks.append(lambda: self.once(OTHER.name, "probe", lambda: self.probe_clean(bugs)))
         with ThreadPoolExecutor(self.jobs) as threads:
-            for one in [threads.submit(task) for task in tasks]:
+            running = [threads.submit(task) for task in tasks]
+            for one in as_completed(running):
+                if one.exception():
+                    threads.shutdown(wait=False, cancel_futures=True)
                 one.result()
 
     def ask(self, bug, steps):

@@ -7,7 +7,7 @@ import sys
 from dataclasses import dataclass, field
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Arm:
     """A legitimate environment, simulated: other kernels of the library, threads or memory layouts.
 
