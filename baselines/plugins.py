@@ -140,7 +140,10 @@ def _kept(point: EntryPoint) -> Path | None:
         places.append(version("torch"))
     own = {path.name: _sha256(path) for path in sorted(Path(__file__).parent.rglob("*.py"))}
     key = json.dumps([point.value, point.dist.name if point.dist else "", places, sys.version, own])
-    folder = user_cache_path("ganbench", appauthor=False) / "plugins"
+    try:
+        folder = user_cache_path("ganbench", appauthor=False) / "plugins"
+    except RuntimeError:  # a user without home
+        return None
     return folder / f"{hashlib.sha256(key.encode()).hexdigest()}.json" if folder.is_absolute() else None
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from baselines import BrokenPlugin
+from benchmark.cli.streams import Output, echo, say
 from benchmark.errors import UserError, did_you_mean
 
 _VERBS = (
@@ -47,7 +48,7 @@ class _Group(click.Group):
     """A group that imports a verb when it is called, and names the closest one for an unknown verb."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
-        return [*_VERBS]  # `list` is a module here
+        return [*_VERBS]  # not `list`: that is a module of this package once it was imported
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
         if cmd_name not in _VERBS:
@@ -69,7 +70,7 @@ def _print_version(ctx: click.Context, _: click.Parameter, value: bool) -> None:
     if value:
         from benchmark import __version__
 
-        click.echo(f"ganbench, version {__version__}")
+        echo(f"ganbench, version {__version__}")
         ctx.exit()
 
 
@@ -77,7 +78,7 @@ def _print_version(ctx: click.Context, _: click.Parameter, value: bool) -> None:
     cls=_Group,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     epilog="Exit codes: 0 all is well, 1 a check failed, 2 usage or configuration, "
-    "3 a run failed or diverged, 4 nothing to work on, 130 interrupted.",
+    "3 a run failed or diverged, 4 nothing to work on, 70 an error in ganbench itself, 130 interrupted.",
 )
 @click.option(
     "--version",
@@ -103,27 +104,38 @@ _with_line_breaks(cli)
 
 
 def main(argv: list[str] | None = None) -> None:
-    """Entry point; user errors become one line on stderr and an exit code, never a traceback."""
+    """Entry point: ends the process with an exit code; what went wrong is one line on stderr."""
+    output = Output()
+    code = _exit_code(argv)
+    if reason := output.lost():
+        say(f"standard output could not be written ({reason})")
+        code = code or UserError.exit_code
+    sys.exit(code)
+
+
+def _exit_code(argv: list[str] | None) -> int:
+    """Run the command; the one place where errors become text."""
     try:
         result: Any = cli.main(argv, prog_name="ganbench", standalone_mode=False)
-        sys.exit(result if isinstance(result, int) else 0)
     except UserError as error:
-        click.echo(f"ganbench: {error}", err=True)
-        sys.exit(error.exit_code)
+        say(str(error))
+        return error.exit_code
     except BrokenPlugin as error:
-        click.echo(f"ganbench: the plugin {error}. Fix or uninstall it", err=True)
-        sys.exit(2)
+        say(f"the plugin {error}. Fix or uninstall it")
+        return UserError.exit_code
     except click.exceptions.NoArgsIsHelpError as error:
-        click.echo(error.format_message(), err=True)
-        sys.exit(error.exit_code)
+        echo(error.format_message(), err=True)
+        return error.exit_code
     except click.ClickException as error:
-        click.echo(f"ganbench: {error.format_message()}", err=True)
+        say(error.format_message())
         if isinstance(error, click.UsageError) and error.ctx is not None:
-            click.echo(f"Try '{error.ctx.command_path} --help'.", err=True)
-        sys.exit(error.exit_code)
+            echo(f"Try '{error.ctx.command_path} --help'.", err=True)
+        return error.exit_code
     except (click.Abort, KeyboardInterrupt):
-        sys.exit(130)
-    except BrokenPipeError:
-        # The reader (head, less) has gone; that is no error of ours.
-        sys.stderr.close()
-        sys.exit(0)
+        return 130
+    except (Exception, SystemExit) as error:  # no command of ours ends by SystemExit, but foreign code may
+        from benchmark.cli import unexpected
+
+        say(unexpected.told(error, sys.argv[1:] if argv is None else argv))
+        return unexpected.EXIT_CODE
+    return result if isinstance(result, int) else 0

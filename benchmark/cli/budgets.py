@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from benchmark.cli.options import as_json, print_json
+from benchmark.cli.options import as_json
+from benchmark.cli.streams import echo, print_json
 
 if TYPE_CHECKING:
     from baselines.budgets import PaperRun
@@ -42,7 +43,7 @@ def budgets(patterns: tuple[str, ...], json_: bool) -> None:
     if here:
         _print_implemented(here)
     if here and elsewhere:
-        click.echo()
+        echo()
     if elsewhere:
         _print_not_implemented(elsewhere)
 

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from benchmark.cli.options import as_json, out, patterns, print_json, seeds
+from benchmark.cli.options import as_json, out, patterns, seeds
+from benchmark.cli.streams import print_json
 from benchmark.errors import NothingToJudge, UserError
 
 if TYPE_CHECKING:

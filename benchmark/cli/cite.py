@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import click
 
-from benchmark.cli.options import as_json, print_json
+from benchmark.cli.options import as_json
+from benchmark.cli.streams import echo, print_json
 
 _OWN = """@software{{ganbench,
   author  = {{{{The ganbench authors}}}},
@@ -30,4 +31,4 @@ def cite(suite: str | None, json_: bool) -> None:
     if json_:
         print_json({"keys": [*papers, "ganbench"], "bibtex": bibtex})
         return
-    click.echo(bibtex, nl=False)
+    echo(bibtex.rstrip("\n"))

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from benchmark.cli.options import as_json, print_json
+from benchmark.cli.options import as_json
+from benchmark.cli.streams import print_json
 from benchmark.errors import NothingToJudge, UserError
 
 if TYPE_CHECKING:

@@ -7,7 +7,8 @@ from typing import Any
 
 import click
 
-from benchmark.cli.options import as_json, data_dir, offline, print_json
+from benchmark.cli.options import as_json, data_dir, offline
+from benchmark.cli.streams import print_json
 from benchmark.errors import NothingToJudge
 
 

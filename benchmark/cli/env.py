@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from benchmark.cli.options import as_json, out, print_json
+from benchmark.cli.options import as_json, out
+from benchmark.cli.streams import print_json
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -9,7 +9,8 @@ import click
 
 from benchmark.cli import given
 from benchmark.cli.given import Asked
-from benchmark.cli.options import as_json, data_dir, print_json, weights
+from benchmark.cli.options import as_json, data_dir, weights
+from benchmark.cli.streams import print_json
 from benchmark.errors import NothingToJudge
 
 if TYPE_CHECKING:

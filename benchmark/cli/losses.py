@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from benchmark.cli import options
-from benchmark.cli.options import as_json, check_new_file, print_json
+from benchmark.cli.options import as_json, check_new_file
+from benchmark.cli.streams import echo, print_json
 from benchmark.errors import NothingToJudge, UserError
 
 if TYPE_CHECKING:
@@ -66,7 +67,7 @@ def losses(runs: tuple[Path, ...], width: int, out: Path | None, force: bool, js
         return
     _print([found["said"] for found in read])
     if out is not None:
-        click.echo(out)
+        echo(out)
 
 
 def _read(path: Path, width: int) -> Iterator[dict[str, Any]]:
@@ -158,9 +159,11 @@ def _write(read: list[dict[str, Any]], out: Path) -> None:
     if out.suffix == ".csv":
         import pandas as pd
 
+        from benchmark.report.tidy import cell
+
         frames = [
             pd.DataFrame(found["columns"]).assign(
-                experiment=found["said"]["experiment"],
+                experiment=cell(found["said"]["experiment"]),
                 seed=found["said"]["seed"],
                 gen_iters=range(1, found["said"]["gen_iters"] + 1),
             )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shlex
 from pathlib import Path
@@ -179,8 +178,3 @@ def commands(
         "# the report alone, from the records\n"
         f"ganbench report {typed}"
     )
-
-
-def print_json(value: Any) -> None:
-    """JSON on stdout."""
-    click.echo(json.dumps(value, indent=1, ensure_ascii=False))

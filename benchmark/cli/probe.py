@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from benchmark.cli.options import as_json, out, print_json
+from benchmark.cli.options import as_json, out
+from benchmark.cli.streams import echo, print_json
 from benchmark.errors import NothingToJudge, UserError, did_you_mean
 
 if TYPE_CHECKING:
@@ -139,7 +140,7 @@ def _check(
         new = {name: probe_file.block(result, here) for name, result in results.items()}
         kept = {} if complete else blocks
         probe_file.write(where, {**kept, **new}, {**environments, probe_file.environment_id(here): here})
-        click.echo(f"{len(new)} probes accepted: {where}. Commit it.", err=json_)
+        echo(f"{len(new)} probes accepted: {where}. Commit it.", err=json_)
         return 0
     code = probes.exit_code(findings)
     if code == 4:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from rich.progress import BarColumn, Progress, TaskID, TextColumn
 
+from benchmark import escape
 from benchmark.cli.text import console, note
 from benchmark.records.quantities import duration
 
@@ -29,10 +30,10 @@ def display(runs: Sequence[PlannedRun], jobs: int) -> Iterator[Display]:
         yield Lines(runs, jobs)
         return
     columns = (
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         BarColumn(bar_width=24),
         TextColumn("{task.completed:.0f}/{task.total:.0f}"),
-        TextColumn("{task.fields[says]}", style="dim"),
+        TextColumn("{task.fields[says]}", style="dim", markup=False),
     )
     with Progress(*columns, console=err) as progress:
         yield Bars(runs, jobs, progress)
@@ -99,7 +100,9 @@ class Bars:
     def started(self, run: PlannedRun) -> None:
         """Add the run's bar."""
         self._estimate.started(run)
-        self._tasks[run.label] = self._progress.add_task(run.label, total=run.gen_iters, says="starting")
+        self._tasks[run.label] = self._progress.add_task(
+            escape.terminal(run.label), total=run.gen_iters, says="starting"
+        )
 
     def progressed(self, run: PlannedRun, progress: dict[str, Any]) -> None:
         """Move the run's bar."""
@@ -114,7 +117,7 @@ class Bars:
         """Replace the run's bar by a line."""
         seconds = self._estimate.ended(run)
         self._progress.remove_task(self._tasks.pop(run.label))
-        self._progress.console.print(f"{run.label}: {state.text()}, {duration(seconds)}", markup=False)
+        self._print(f"{run.label}: {state.text()}, {duration(seconds)}")
         if state.finished:
             self._progress.advance(self._all)
         self._show_total()
@@ -126,7 +129,10 @@ class Bars:
 
     def remarked(self, run: PlannedRun, remark: str) -> None:
         """Print it above the bars."""
-        self._progress.console.print(f"{run.label}: {remark}", markup=False)
+        self._print(f"{run.label}: {remark}")
+
+    def _print(self, text: str) -> None:
+        self._progress.console.print(escape.terminal(text), markup=False)
 
     def _show_total(self) -> None:
         remaining = self._estimate.remaining()

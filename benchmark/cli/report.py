@@ -7,7 +7,8 @@ from pathlib import Path
 
 import click
 
-from benchmark.cli.options import as_json, commands, narrowing, print_json, resolved_device, selected
+from benchmark.cli.options import as_json, commands, narrowing, resolved_device, selected
+from benchmark.cli.streams import echo, print_json
 from benchmark.errors import NothingToJudge, UserError
 from benchmark.report import FORMATS
 
@@ -99,4 +100,4 @@ def report(
         print_json([str(file) for file in files])
         return
     for file in files:
-        click.echo(file)
+        echo(file)

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from benchmark.cli.options import as_json, commands, print_json, resolved_device, selected, selection
+from benchmark.cli.options import as_json, commands, resolved_device, selected, selection
+from benchmark.cli.streams import print_json
 from benchmark.errors import NothingToJudge, UserError
 
 if TYPE_CHECKING:

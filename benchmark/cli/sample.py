@@ -11,6 +11,7 @@ import click
 
 from benchmark.cli import options
 from benchmark.cli.options import check_new_file
+from benchmark.cli.streams import echo
 from benchmark.errors import UserError
 
 if TYPE_CHECKING:
@@ -117,7 +118,7 @@ def sample(
     except OSError as error:
         raise UserError(f"cannot be written ({error.strerror})", where=f"--out {out}") from error
     note(f"{model.experiment.name}, {model.gen_iters} G-iterations, latents of seed {seed}")
-    click.echo(out)
+    echo(out)
 
 
 def _neighbours(model: Trained, seed: int, label: int | None) -> Image.Image:

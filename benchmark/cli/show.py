@@ -7,7 +7,8 @@ from typing import Any
 
 import click
 
-from benchmark.cli.options import as_json, print_json
+from benchmark.cli.options import as_json
+from benchmark.cli.streams import print_json
 from benchmark.errors import UserError, did_you_mean
 
 

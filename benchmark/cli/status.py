@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from benchmark.cli.options import as_json, print_json, resolved_device, selected, selection
+from benchmark.cli.options import as_json, resolved_device, selected, selection
+from benchmark.cli.streams import print_json
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -9,6 +9,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from benchmark import escape
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from typing import Any
@@ -29,28 +31,40 @@ def print_table(
     whole: Sequence[int] = (),
 ) -> None:
     """A table without lines on stdout; columns in `right` are right-aligned, in `whole` never folded."""
-    table = Table(title=title or None, title_justify="left", title_style="bold", box=None, pad_edge=False)
+    table = Table(
+        title=_cell(title) if title else None,
+        title_justify="left",
+        title_style="bold",
+        box=None,
+        pad_edge=False,
+    )
     for i, header in enumerate(headers):
         table.add_column(
-            header,
+            _cell(header),
             justify="right" if i in right else "left",
             header_style="dim",
             overflow="fold",
             no_wrap=i in whole,
         )
     for row in rows:
-        table.add_row(*(cell if isinstance(cell, Text) else Text(cell) for cell in row))
+        table.add_row(*map(_cell, row))
     console().print(table)
 
 
 def note(text: str) -> None:
     """A line for a person, on stderr."""
-    console(err=True).print(Text(text), soft_wrap=True)
+    console(err=True).print(Text(escape.terminal(text)), soft_wrap=True)
 
 
 def print_text(text: str, *, style: str = "") -> None:
     """A line or paragraph on stdout."""
-    console().print(Text(text, style=style))
+    console().print(Text(escape.terminal(text, lines=True), style=style))
+
+
+def _cell(content: str | Text) -> Text:
+    if isinstance(content, Text):
+        return Text(escape.terminal(content.plain), style=content.style)
+    return Text(escape.terminal(content))
 
 
 def claim_text(claim: Mapping[str, Any]) -> str:

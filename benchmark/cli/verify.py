@@ -6,7 +6,8 @@ from pathlib import Path
 
 import click
 
-from benchmark.cli.options import as_json, print_json
+from benchmark.cli.options import as_json
+from benchmark.cli.streams import print_json
 
 
 @click.command()

@@ -7,8 +7,9 @@ from typing import Any
 
 import click
 
-from benchmark.cli.options import as_json, data_dir, offline, print_json
+from benchmark.cli.options import as_json, data_dir, offline
 from benchmark.cli.options import weights as weights_file
+from benchmark.cli.streams import print_json
 from benchmark.errors import NothingToJudge, UserError
 
 DATASET = "cifar10"

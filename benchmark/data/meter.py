@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import time
 
+from benchmark import escape
 from benchmark.records.quantities import duration
 
 
@@ -15,7 +16,7 @@ class Meter:
     """
 
     def __init__(self, what: str, unit: str = "MB", per_unit: int = 1_000_000) -> None:
-        self._what, self._unit, self._per_unit = what, unit, per_unit
+        self._what, self._unit, self._per_unit = escape.terminal(what), unit, per_unit
         self._terminal = sys.stderr.isatty()
         self._every = 0.5 if self._terminal else 10.0
         self._began = self._told = time.monotonic()

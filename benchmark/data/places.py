@@ -8,9 +8,8 @@ import os
 import re
 from pathlib import Path
 
-from platformdirs import user_cache_path
-
 from benchmark.errors import UserError
+from benchmark.records.places import expanded, user_cache
 
 DIRECTORY_VARIABLE = "GANBENCH_DATA_DIR"
 OFFLINE_VARIABLE = "GANBENCH_OFFLINE"
@@ -22,8 +21,8 @@ CONTENT_PREFIX = "folder#"
 def data_dir() -> Path:
     """The data directory: ``GANBENCH_DATA_DIR``, else ``ganbench/data`` in the user's cache directory."""
     if chosen := os.environ.get(DIRECTORY_VARIABLE):
-        return Path(chosen).expanduser().absolute()
-    return user_cache_path("ganbench", appauthor=False) / "data"
+        return expanded(chosen, f"${DIRECTORY_VARIABLE}")
+    return user_cache() / "data"
 
 
 def offline() -> bool:
@@ -45,11 +44,11 @@ def split_folder_name(name: str) -> tuple[Path, int | None]:
         )
     size = None
     found = re.fullmatch(r"(.+)@([0-9]+)", text)
-    if found and not Path(text).expanduser().exists():
+    if found and not expanded(text).exists():
         text, size = found[1], int(found[2])
         if not 1 <= size <= 4096:
             raise UserError(f"images of {size} pixels", where=name, do="Choose a size from 1 to 4096")
-    return Path(text).expanduser().absolute(), size
+    return expanded(text), size
 
 
 def converted_folder(name: str) -> Path:

@@ -8,28 +8,18 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import warnings
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from platformdirs import user_cache_path
-
-from benchmark.records import atomic
+from benchmark.records import atomic, places
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from pathlib import Path
 
     import numpy as np
 
     Arrays = dict[str, np.ndarray[Any, np.dtype[Any]]]
-
-
-def directory() -> Path:
-    """``$GANBENCH_CACHE_DIR``, else ``ganbench`` in the user's cache directory. It may not exist yet."""
-    if own := os.environ.get("GANBENCH_CACHE_DIR"):
-        return Path(own)
-    return user_cache_path("ganbench", appauthor=False)
 
 
 def arrays(kind: str, key: Mapping[str, Any], build: Callable[[], Arrays]) -> Arrays:
@@ -43,7 +33,7 @@ def arrays(kind: str, key: Mapping[str, Any], build: Callable[[], Arrays]) -> Ar
     """
     text = json.dumps({"kind": kind, **key}, sort_keys=True)
     name = hashlib.sha256(text.encode("utf-8")).hexdigest()[:32]
-    path = directory() / "evaluation" / f"{kind}-{name}.safetensors"
+    path = places.cache_dir() / "evaluation" / f"{kind}-{name}.safetensors"
     found = _read(path, text)
     if found is None:
         found = build()

@@ -18,8 +18,7 @@ from typing import Any
 from benchmark.data import mirrors
 from benchmark.data.registry import SourceFile
 from benchmark.errors import UserError
-from benchmark.evaluation import cache
-from benchmark.records import locks
+from benchmark.records import locks, places
 
 INCEPTION_URL = "https://github.com/toshas/torch-fidelity/releases/download/v0.2.0/weights-inception-2015-12-05-6726825d.pth"
 """Where torch-fidelity fetches the weights of the 2015 Inception graph from."""
@@ -66,7 +65,7 @@ def inception_path() -> Path:
     """The file that ``GANBENCH_WEIGHTS`` names, else the place of the download. It may not exist."""
     if own := os.environ.get(VARIABLE):
         return Path(own)
-    return cache.directory() / "weights" / INCEPTION_URL.rsplit("/", 1)[1]
+    return places.cache_dir() / "weights" / INCEPTION_URL.rsplit("/", 1)[1]
 
 
 def inception_digest() -> str:

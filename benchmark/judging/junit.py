@@ -6,16 +6,14 @@ fail             <failure type="the outcome">       skip    <skipped> with the r
 
 from __future__ import annotations
 
-import re
 import xml.etree.ElementTree as ET
 from typing import TYPE_CHECKING
+
+from benchmark.escape import markup
 
 if TYPE_CHECKING:
     from benchmark.judging.cases import Case
     from benchmark.judging.check import Checked
-
-_NOT_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
-"""Characters that XML 1.0 cannot hold, not even escaped (section 2.2)."""
 
 
 def render(checked: Checked) -> str:
@@ -24,7 +22,7 @@ def render(checked: Checked) -> str:
     nothing = checked.exit_code == 4
     suite = ET.Element(
         "testsuite",
-        name=_clean(f"{checked.suite} against {checked.against}"),
+        name=markup(f"{checked.suite} against {checked.against}"),
         time="0",
         tests=str(len(marks) + nothing),
         errors=str(marks.count("error")),
@@ -33,11 +31,11 @@ def render(checked: Checked) -> str:
     )
     properties = ET.SubElement(suite, "properties")
     for name, value in (("conclusion", checked.conclusion), *(("note", note) for note in checked.notes)):
-        ET.SubElement(properties, "property", name=name, value=_clean(value))
+        ET.SubElement(properties, "property", name=name, value=markup(value))
     if nothing:
         case = ET.SubElement(suite, "testcase", name="anything to judge", time="0")
-        case.set("classname", _clean(checked.suite))
-        ET.SubElement(case, "skipped", message=_clean(checked.conclusion))
+        case.set("classname", markup(checked.suite))
+        ET.SubElement(case, "skipped", message=markup(checked.conclusion))
     for one in checked.cases:
         suite.append(_case(checked.suite, one))
     ET.indent(suite, " ")
@@ -46,24 +44,20 @@ def render(checked: Checked) -> str:
 
 def _case(suite: str, case: Case) -> ET.Element:
     element = ET.Element(
-        "testcase", name=_clean(case.name), classname=_clean(f"{suite}.{case.experiment}"), time="0"
+        "testcase", name=markup(case.name), classname=markup(f"{suite}.{case.experiment}"), time="0"
     )
-    message = _clean(case.reason)
+    message = markup(case.reason)
     if case.mark == "error":
-        ET.SubElement(element, "error", type=_clean(case.outcome), message=message)
+        ET.SubElement(element, "error", type=markup(case.outcome), message=message)
     elif case.mark == "fail":
-        ET.SubElement(element, "failure", type=_clean(case.outcome), message=message).text = _numbers(case)
+        ET.SubElement(element, "failure", type=markup(case.outcome), message=message).text = _numbers(case)
     elif case.mark == "skip":
-        ET.SubElement(element, "skipped", message=_clean(f"{case.outcome}: {case.reason}"))
+        ET.SubElement(element, "skipped", message=markup(f"{case.outcome}: {case.reason}"))
     else:
-        ET.SubElement(element, "system-out").text = _clean(f"{case.outcome}: {case.reason}\n{_numbers(case)}")
+        ET.SubElement(element, "system-out").text = markup(f"{case.outcome}: {case.reason}\n{_numbers(case)}")
     return element
 
 
 def _numbers(case: Case) -> str:
     shown = (("ours", case.ours), ("compared with", case.theirs), ("worse by", case.difference))
-    return _clean("\n".join(f"{name}: {value}" for name, value in shown if value))
-
-
-def _clean(text: str) -> str:
-    return _NOT_XML.sub("\ufffd", text)
+    return markup("\n".join(f"{name}: {value}" for name, value in shown if value))

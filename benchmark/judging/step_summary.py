@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING
+
+from benchmark.escape import markdown as escape
 
 if TYPE_CHECKING:
     from benchmark.judging.cases import Case, Mark
@@ -20,33 +21,28 @@ def render(checked: Checked, room: int = LIMIT_BYTES) -> str:
     """The check in at most `room` bytes, the worst cases first; what is left out is counted."""
     other = "paper" if checked.against == "paper" else "reference"
     head = [
-        f"## ganbench check {escape(checked.suite)} against the {other}",
+        f"## ganbench check {_cell(checked.suite)} against the {other}",
         "",
-        escape(checked.conclusion),
+        _cell(checked.conclusion),
         "",
-        *([escape(checked.values), ""] if checked.cases and checked.values else []),
+        *([_cell(checked.values), ""] if checked.cases and checked.values else []),
     ]
     rows = [
         f"| | outcome | what | ours | {other} | worse by, 90 % interval | reason |",
         "|---|---|---|---|---|---|---|",
     ]
     rows = [*rows, *map(_row, checked.cases)] if checked.cases else []
-    notes = ["", *(f"- {escape(note)}" for note in checked.notes)] if checked.notes else []
+    notes = ["", *(f"- {_cell(note)}" for note in checked.notes)] if checked.notes else []
     return _within([*head, *rows, *notes], room)
 
 
-def escape(text: str) -> str:
-    """Text that shows as it is in one cell of a table: no markup, HTML, mention, image or line break."""
-    flat = "".join(c if c.isprintable() else " " for c in text)
-    flat = " ".join(flat.split())
-    flat = flat if len(flat) <= _LONGEST else f"{flat[:_LONGEST]}…"
-    flat = flat.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;").replace("@", "&#64;")
-    return re.sub(r"([\\`*_{}\[\]#|~$!])", r"\\\1", flat)
+def _cell(text: str) -> str:
+    return escape(text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…")
 
 
 def _row(case: Case) -> str:
     cells = (case.outcome, case.name, case.ours, case.theirs, case.difference, case.reason)
-    return f"| {_SIGNS[case.mark]} | {' | '.join(map(escape, cells))} |"
+    return f"| {_SIGNS[case.mark]} | {' | '.join(map(_cell, cells))} |"
 
 
 def _within(lines: list[str], room: int) -> str:

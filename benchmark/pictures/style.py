@@ -7,6 +7,8 @@ from contextlib import contextmanager
 import matplotlib
 from matplotlib.figure import Figure as Canvas
 
+from benchmark.escape import markup
+
 INK, MUTED, GRID, PAPER = "#23272e", "#6b7079", "#e4e6ea", "#fefefe"
 # Okabe & Ito (2008), without the yellow and black that vanish on a light or a dark page.
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
@@ -48,4 +50,4 @@ def to_svg(canvas: Canvas) -> str:
     """SVG text without date, creator or any other metadata: equal data gives equal bytes."""
     buffer = io.StringIO()
     canvas.savefig(buffer, format="svg", metadata=dict.fromkeys(("Date", "Creator", "Format", "Type")))
-    return buffer.getvalue()
+    return markup(buffer.getvalue())

@@ -11,15 +11,22 @@ from importlib.metadata import distributions
 from pathlib import Path
 from typing import Any
 
+from benchmark import escape
+from benchmark.records import places
+
 
 def launch(argv: list[str]) -> dict[str, Any]:
     """What only the command that starts the runs knows: arguments, git, CI. Passed on to every run.
 
     The home directory is written as ``~``, since it often holds the user's name.
     """
-    home = str(Path.home())
-    arguments = [argument.replace(home, "~") if len(home) > 1 else argument for argument in argv[1:]]
-    return {"argv": [Path(argv[0]).name, *arguments], "git": git(Path(__file__).parent), "ci": _ci()}
+    home = places.home()
+    arguments = [argument.replace(home, "~") if home else argument for argument in argv[1:]]
+    return {
+        "argv": [escape.visible(text) for text in (Path(argv[0]).name, *arguments)],
+        "git": git(Path(__file__).parent),
+        "ci": _ci(),
+    }
 
 
 def git(folder: Path) -> dict[str, Any] | None:
@@ -70,7 +77,12 @@ def _gpu_driver() -> str | None:
 def _git(folder: Path, *arguments: str) -> str | None:
     try:
         done = subprocess.run(
-            ["git", "-C", str(folder), *arguments], capture_output=True, text=True, timeout=20, check=False
+            ["git", "-C", str(folder), *arguments],
+            capture_output=True,
+            encoding="utf-8",
+            errors="replace",
+            timeout=20,
+            check=False,
         )
     except (OSError, subprocess.TimeoutExpired):
         return None

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any
 
+from benchmark import escape
 from benchmark.errors import UserError, did_you_mean
 from benchmark.records.loaded import LoadedRecord, MissingRun
 
@@ -97,7 +97,7 @@ def _files(
         files["results.csv"] = tidy.to_csv(records, suite)
     if "json" in formats:
         verdicts = {"suite": suite, "records_sha256": report.origin.digest, **report.papers.as_dict()}
-        files["verdicts.json"] = json.dumps(verdicts, indent=1, ensure_ascii=False) + "\n"
+        files["verdicts.json"] = escape.json_text(verdicts) + "\n"
     if {"html", "md"} & set(formats):
         files |= {f"curves/{figure.stem}.svg": figure.svg for figure in report.figures}
     files["citations.bib"] = report.bibtex + "\n"

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from benchmark import __version__
+from benchmark import __version__, escape
 from benchmark.records import identity
 from benchmark.records.cells import Cell
 from benchmark.records.quantities import plural
@@ -41,11 +41,11 @@ class Origin:
 
     def bibtex(self) -> str:
         """`@misc` for ganbench and these numbers."""
-        code = f", code revision {' and '.join(self.revisions)}" if self.revisions else ""
+        code = f", code revision {' and '.join(map(escape.bibtex, self.revisions))}" if self.revisions else ""
         note = f"Version {__version__}{code}; {plural(self.n, 'record')} with SHA-256 {self.digest}"
         fields = {
             "author": f"{{{AUTHOR}}}",
-            "title": f"{TITLE}. Suite {_plain(self.suite)}",
+            "title": f"{TITLE}. Suite {escape.bibtex(self.suite)}",
             "year": str(YEAR),
             "note": note,
         }
@@ -65,8 +65,3 @@ def _revision(record: dict[str, Any]) -> str:
     git = record["provenance"].get("git") or {}
     sha = str(git.get("sha") or "")
     return f"{sha} with uncommitted changes" if sha and git.get("dirty") else sha
-
-
-def _plain(text: str) -> str:
-    """Letters that need no escape in BibTeX."""
-    return "".join(ch if ch.isalnum() or ch in " .-" else "-" for ch in text)

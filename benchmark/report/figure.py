@@ -3,6 +3,9 @@
 import re
 from dataclasses import dataclass
 
+from markupsafe import escape
+
+from benchmark.escape import markup
 from benchmark.pictures.style import COLOURS, GRID, INK, MUTED, PAPER
 from benchmark.report.table import Table
 
@@ -47,9 +50,5 @@ class Figure:
         head = re.sub(r'\s(?:width|height|xmlns:xlink|version)="[^"]*"', "", head)
         return (
             f'{head} role="img" aria-labelledby="{self.stem}-title">'
-            f'<title id="{self.stem}-title">{_escape(self.description)}</title>{rest}'
+            f'<title id="{self.stem}-title">{escape(markup(self.description))}</title>{rest}'
         )
-
-
-def _escape(text: str) -> str:
-    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from markupsafe import escape
 from matplotlib.axes import Axes
 
+from benchmark.escape import markup
+
 _POINTS_PER_INCH = 72.0
 
 
@@ -30,7 +32,7 @@ def with_titles(svg: str, ax: Axes, spots: Sequence[Spot], radius: float = 6.0) 
         x, y = ax.transData.transform((spot.x, spot.y))
         circles.append(
             f'<circle cx="{x * scale:.1f}" cy="{height - y * scale:.1f}" r="{radius:g}">'
-            f"<title>{escape(spot.text)}</title></circle>"
+            f"<title>{escape(markup(spot.text))}</title></circle>"
         )
     group = f'<g class="spots" fill="none" pointer-events="all">{"".join(circles)}</g>\n'
     end = svg.rindex("</svg>")

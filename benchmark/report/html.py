@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
+from benchmark.escape import markup
 from benchmark.report.axes import AXES
 from benchmark.report.content import Content
 from benchmark.report.figure import Figure
@@ -14,10 +15,11 @@ if TYPE_CHECKING:
 
 
 def render(content: Content) -> str:
-    """Write the whole page; every text out of a record is escaped by the template engine."""
+    """Write the whole page; every text that a template shows is escaped by the engine, after `markup`."""
     environment = Environment(
         loader=PackageLoader("benchmark.report", "."),
         autoescape=True,
+        finalize=_shown,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
@@ -28,14 +30,18 @@ def render(content: Content) -> str:
     return environment.get_template("report.html.j2").render(c=content)
 
 
+def _shown(value: Any) -> Any:
+    return value if isinstance(value, Markup) or not isinstance(value, str) else markup(value)
+
+
 def _svg(figure: Figure) -> Markup:
-    # Markup is safe here: matplotlib escapes the text it draws and `inline` escapes the description.
+    # Safe here: matplotlib and `to_svg` escape the text that is drawn, `inline` the description.
     return Markup(figure.inline())
 
 
 def _value(text: str, spread: bool) -> Markup:
     """`9.71 ± 0.05` in two fixed-width halves, so that decimal points and ± align down a column."""
     if not (spread and text[:1].isdecimal()):
-        return escape(text)
+        return escape(markup(text))
     mean, sign, sd = text.partition(" ± ")
-    return Markup('{}<span class="sd">{}{}</span>').format(mean, sign, sd)
+    return Markup('{}<span class="sd">{}{}</span>').format(markup(mean), sign, markup(sd))

@@ -1,58 +1,15 @@
 """Tables for a paper: booktabs, ready to be input."""
 
-import re
 from dataclasses import replace
 
-from benchmark.records.quantities import NARROW_SPACE, count
+from benchmark import escape
+from benchmark.records.quantities import count
 from benchmark.report.content import Content, ScoreSection
 from benchmark.report.table import Table
 from benchmark.report.verdicts import COMPARABLE, brief
 
-_SPECIAL = {
-    "\\": r"\textbackslash{}",
-    "&": r"\&",
-    "%": r"\%",
-    "$": r"\$",
-    "#": r"\#",
-    "_": r"\_",
-    "{": r"\{",
-    "}": r"\}",
-    "~": r"\textasciitilde{}",
-    "^": r"\textasciicircum{}",
-    "<": r"\textless{}",
-    ">": r"\textgreater{}",
-    "|": r"\textbar{}",
-    '"': r"\textquotedbl{}",
-    "[": "{[}",
-    "]": "{]}",
-    "±": r"$\pm$",
-    "×": r"$\times$",
-    "−": r"$-$",
-    "↑": r"$\uparrow$",
-    "↓": r"$\downarrow$",
-    "–": "--",
-    "—": "---",
-    "“": "``",
-    "”": "''",
-    "…": r"\dots{}",
-    "→": r"$\rightarrow$",
-    "σ": r"$\sigma$",
-    "✓": r"$\surd$",
-    "▼": r"$\downarrow$",
-    "▲": r"$\uparrow$",
-    "≠": r"$\neq$",
-    "✗": r"$\times$",
-    "○": r"$\circ$",
-    NARROW_SPACE: r"\,",
-}
-
 MANY = 7
 """Columns from which a table is set smaller."""
-
-
-def escape(text: str) -> str:
-    """Text that LaTeX typesets as it is."""
-    return "".join(_SPECIAL.get(ch, ch) for ch in re.sub(r"[ \t\r\n]+", " ", text))
 
 
 def render(c: Content) -> str:
@@ -99,7 +56,7 @@ def table(t: Table, label: str) -> str:
     lines = [
         r"\begin{table}",
         r"  \centering",
-        rf"  \caption{{{escape(t.caption)}}}",
+        rf"  \caption{{{escape.latex(t.caption)}}}",
         rf"  \label{{{label}}}",
         rf"  \par\medskip{size}\setlength{{\tabcolsep}}{{4pt}}",
         rf"  \begin{{tabular}}{{{spec}}}",
@@ -110,10 +67,10 @@ def table(t: Table, label: str) -> str:
     for row in t.rows:
         if row.kind == "scale":
             lines.append(r"    \midrule")
-        lines.append(f"    {' & '.join(map(escape, row.cells))} \\\\")
+        lines.append(f"    {' & '.join(map(escape.latex, row.cells))} \\\\")
     lines += [r"    \bottomrule", r"  \end{tabular}"]
     if t.notes:
-        lines.append(rf"  \par\smallskip\footnotesize {' '.join(map(escape, t.notes))}")
+        lines.append(rf"  \par\smallskip\footnotesize {' '.join(map(escape.latex, t.notes))}")
     return "\n".join([*lines, r"\end{table}", ""])
 
 
@@ -123,11 +80,11 @@ def _headings(t: Table) -> list[str]:
     if any(group for group, _ in spans):
         cells, rules, at = [], [], 1
         for group, width in spans:
-            cells.append(rf"\multicolumn{{{width}}}{{c}}{{{escape(group)}}}" if group else "")
+            cells.append(rf"\multicolumn{{{width}}}{{c}}{{{escape.latex(group)}}}" if group else "")
             rules.append(rf"\cmidrule(lr){{{at}-{at + width - 1}}}" if group else "")
             at += width
         lines += [f"    {' & '.join(cells)} \\\\", f"    {' '.join(rule for rule in rules if rule)}"]
-    return [*lines, f"    {' & '.join(escape(column.header) for column in t.columns)} \\\\"]
+    return [*lines, f"    {' & '.join(escape.latex(column.header) for column in t.columns)} \\\\"]
 
 
 def _judged(t: Table, closing: tuple[str, ...]) -> Table:

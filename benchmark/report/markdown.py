@@ -1,25 +1,11 @@
 """The report as Markdown: the same tables, the charts as links."""
 
-import re
-
+from benchmark.escape import fenced
+from benchmark.escape import markdown as escape
 from benchmark.report.content import Content
 from benchmark.report.described import ExperimentSection
 from benchmark.report.figure import Figure
 from benchmark.report.table import Table
-
-
-def escape(text: str) -> str:
-    """Text that Markdown (and the HTML inside it) shows as it is, on one line."""
-    flat = " ".join(text.split())
-    flat = flat.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-    return re.sub(r"([\\`*_{}\[\]#|~$])", r"\\\1", flat)
-
-
-def fenced(text: str, language: str = "") -> str:
-    """Code block whose fence is longer than any run of backticks inside it."""
-    longest = max((len(run) for run in re.findall("`+", text)), default=0)
-    fence = "`" * max(3, longest + 1)
-    return f"{fence}{language}\n{text}\n{fence}"
 
 
 def table(t: Table) -> str:

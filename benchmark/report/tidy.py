@@ -5,6 +5,7 @@ from typing import Any
 
 import pandas as pd
 
+from benchmark import escape
 from benchmark.records.loaded import LoadedRecord
 from benchmark.records.quantities import finite
 
@@ -46,7 +47,16 @@ def frame(runs: Sequence[LoadedRecord], suite: str | None = None) -> pd.DataFram
 
 def to_csv(runs: Sequence[LoadedRecord], suite: str) -> str:
     """Give the frame as CSV; floats in the shortest form that reads back to the same bits."""
-    return frame(runs, suite).to_csv(index=False, lineterminator="\n")
+    table = frame(runs, suite)
+    texts = table.select_dtypes(["object", "string"]).columns
+    return table.assign(**{name: table[name].map(cell) for name in texts}).to_csv(
+        index=False, lineterminator="\n"
+    )
+
+
+def cell(value: Any) -> Any:
+    """What a CSV file holds for a value: text that no spreadsheet takes for a formula, the rest as it is."""
+    return escape.csv(value) if isinstance(value, str) else value
 
 
 def _rows(record: dict[str, Any], suite: str | None) -> list[dict[str, Any]]:

@@ -8,6 +8,7 @@ from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
 import baselines
+from benchmark import escape
 from benchmark.errors import UserError, did_you_mean
 
 if TYPE_CHECKING:
@@ -43,7 +44,7 @@ def bibtex(papers: Iterable[Mapping[str, str]]) -> str:
     """The entries of papers as experiments describe them, each once.
 
     Those of `baselines/references.bib` come first, in the order of the file; then what third parties give
-    with their papers, or a comment where one gives none.
+    with their papers, or a comment where that is no entry that can be printed as it is.
     """
     wanted = {paper["key"]: paper for paper in papers}
     text = files("baselines").joinpath("references.bib").read_text(encoding="utf-8")
@@ -51,6 +52,10 @@ def bibtex(papers: Iterable[Mapping[str, str]]) -> str:
     found = [entry for key, entry in keyed if key in wanted]
     for key, paper in wanted.items():
         if key not in dict(keyed):
-            none = f"% {key}: no BibTeX entry is given for {paper.get('citation', 'it')}"
-            found.append(paper.get("bibtex") or none)
+            entry, title = paper.get("bibtex") or "", paper.get("citation") or "it"
+            if not entry:
+                entry = escape.bibtex_comment(f"{key}: no BibTeX entry is given for {title}")
+            elif why := escape.unusable_entry(entry):
+                entry = escape.bibtex_comment(f"{key}: the BibTeX entry of {title} is left out: {why}")
+            found.append(entry)
     return "\n".join(entry.strip() + "\n" for entry in found)

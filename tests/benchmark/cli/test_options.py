@@ -10,13 +10,14 @@ from benchmark.cli.options import commands
 
 
 def test_commands_repeat_what_was_typed():
+    top = click.Context(cli, **cli.context_settings)
     text = commands("my suite.toml", ("wgan*", "gan/digits"), "0-1", 20, None, "portable", Path("/a b"))
     run, report = [shlex.split(line) for line in text.splitlines() if not line.startswith("#")]
     assert run[:2] == ["ganbench", "run"]
     assert report[:2] == ["ganbench", "report"]
     assert run[2:] == report[2:]
     for verb, arguments in (("run", run[2:]), ("report", report[2:])):
-        context = cli.get_command(None, verb).make_context(verb, arguments)
+        context = cli.get_command(None, verb).make_context(verb, arguments, parent=top)
         assert context.params["patterns"] == ("wgan*", "gan/digits")
         assert (context.params["seeds"], context.params["budget"]) == ("0-1", 20)
         assert context.params["numerics"] == "portable"

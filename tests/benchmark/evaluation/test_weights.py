@@ -9,6 +9,7 @@ import pytest
 
 from benchmark.errors import UserError
 from benchmark.evaluation import cache, weights
+from benchmark.records import places
 
 PUBLISHED = b"the published weights" * 1000
 
@@ -128,7 +129,7 @@ def test_where_the_cache_is(monkeypatch, own, of_user, expected):
     monkeypatch.setenv("GANBENCH_CACHE_DIR", own)
     monkeypatch.setenv("XDG_CACHE_HOME", of_user)
     monkeypatch.setenv("HOME", "/home/u")
-    assert cache.directory() == Path(expected)
+    assert places.cache_dir() == Path(expected)
 
 
 def test_a_cache_that_cannot_be_written_costs_no_number(tmp_path, monkeypatch):

@@ -4,8 +4,8 @@ import subprocess
 
 import pytest
 
+from benchmark.escape import latex as escape
 from benchmark.report import write_report
-from benchmark.report.latex import escape
 
 
 @pytest.fixture(scope="module")

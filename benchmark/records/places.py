@@ -1,0 +1,63 @@
+"""Folders of the user, also of one who has no home: a container's user without a line in /etc/passwd."""
+
+from __future__ import annotations
+
+import os
+import stat
+import tempfile
+from contextlib import suppress
+from pathlib import Path
+
+from platformdirs import user_cache_path
+
+from benchmark.errors import UserError
+
+CACHE_VARIABLE = "GANBENCH_CACHE_DIR"
+
+
+def cache_dir() -> Path:
+    """``$GANBENCH_CACHE_DIR``, else `user_cache`. It may not exist yet."""
+    own = os.environ.get(CACHE_VARIABLE)
+    return Path(own) if own else user_cache()
+
+
+def user_cache() -> Path:
+    """``ganbench`` in the user's cache folder; without a home, a folder of the user's among temporary files.
+
+    Raises:
+        UserError: that folder among temporary files is somebody else's.
+
+    """
+    with suppress(RuntimeError):  # no home; older versions of platformdirs then give a path below ~
+        path = user_cache_path("ganbench", appauthor=False)
+        if path.is_absolute():
+            return path
+    path = Path(tempfile.gettempdir()) / f"ganbench-{os.getuid()}"
+    path.mkdir(mode=0o700, exist_ok=True)
+    status = path.lstat()
+    if not stat.S_ISDIR(status.st_mode) or status.st_uid != os.getuid():
+        do = f"Name a folder of yours by ${CACHE_VARIABLE} and $GANBENCH_DATA_DIR"
+        raise UserError("is somebody else's", where=str(path), do=do)
+    return path
+
+
+def expanded(text: str, where: str = "") -> Path:
+    """A path as a person writes it, absolute, with ``~`` as the home folder.
+
+    Raises:
+        UserError: there is no such home.
+
+    """
+    try:
+        return Path(text).expanduser().absolute()
+    except RuntimeError as error:
+        raise UserError("there is no home folder", where=where or text, do="Write the whole path") from error
+
+
+def home() -> str:
+    """The home folder; empty for a user who has none, or where it is the root."""
+    try:
+        found = str(Path.home())
+    except RuntimeError:
+        return ""
+    return found if len(found) > 1 else ""

@@ -1,0 +1,162 @@
+"""Printing never changes what a command does: streams that are closed, full, gone, or know few characters."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import benchmark
+import benchmark.cli
+from benchmark.cli import main, unexpected
+from benchmark.records import places
+
+FULL = Path("/dev/full")
+
+
+def shell(command, cwd, **environment):
+    """A command line in which $G is ganbench."""
+    return subprocess.run(
+        ["bash", "-c", f"set -o pipefail; {command}"],
+        cwd=cwd,
+        env={**os.environ, "G": f"{sys.executable} -m benchmark", **environment},
+        capture_output=True,
+        check=False,
+    )
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "cp1252", "latin-1", "utf-8"])
+def test_every_encoding_can_say_it(encoding, tmp_path):
+    said = shell("$G list claims && $G show wgan_gp/digits", tmp_path, PYTHONIOENCODING=encoding)
+    assert (said.returncode, said.stderr) == (0, b"")
+    text = said.stdout.decode(encoding)
+    assert "\\u2212" not in text  # a minus sign that reads as digits
+    assert ("±" in text) == (encoding != "ascii")
+    said = shell("$G show wgan_gp/digits --json", tmp_path, PYTHONIOENCODING=encoding)
+    assert json.loads(said.stdout.decode(encoding)) == json.loads(
+        shell("$G show wgan_gp/digits --json", tmp_path).stdout
+    )
+
+
+@pytest.mark.parametrize("streams", [">&-", ">&- 2>&-", "<&- >&- 2>&-"])
+def test_closed_streams_are_no_error(streams, tmp_path):
+    said = shell(f"$G plan --device cpu {streams}; echo $? >code; $G rnu {streams}; echo $? >>code", tmp_path)
+    assert (tmp_path / "code").read_text().split() == ["0", "2"], said.stderr
+
+
+@pytest.mark.skipif(not FULL.exists(), reason="needs /dev/full")
+@pytest.mark.parametrize("arguments", ["plan --device cpu", "list --json", "--help", "--version", "cite"])
+def test_a_full_disk_under_stdout_is_one_line(arguments, tmp_path):
+    said = shell(f"$G {arguments} >/dev/full", tmp_path)
+    line = b"ganbench: standard output could not be written (No space left on device)\n"
+    assert (said.returncode, said.stderr) == (2, line)
+
+
+@pytest.mark.skipif(not FULL.exists(), reason="needs /dev/full")
+def test_the_code_of_what_was_found_stays(tmp_path):
+    assert shell("$G check --device >/dev/full 2>/dev/full", tmp_path).returncode == 2
+    assert shell("$G check >/dev/full 2>/dev/full", tmp_path).returncode == 4
+
+
+def test_a_reader_that_goes_away_changes_no_code(tmp_path):
+    said = shell("$G budgets --json | head -n 1", tmp_path)
+    assert (said.returncode, said.stdout, said.stderr) == (0, b"[\n", b"")
+    said = shell("$G check --json | true", tmp_path)
+    assert said.returncode == 4
+
+
+# --- Errors that nobody thought of --------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("error", [RuntimeError("a\x1b[31m\nb"), RecursionError(), SystemExit(0)])
+def test_an_unexpected_error_is_a_line_and_a_file(error, ganbench, monkeypatch, tmp_path):
+    def fail(*_, **__):
+        raise error
+
+    monkeypatch.setenv("GANBENCH_CACHE_DIR", str(tmp_path / "cache"))
+    monkeypatch.setattr(benchmark.cli.cli, "main", fail)
+    code, out, err = ganbench("list", "some thing")
+    assert (code, out) == (unexpected.EXIT_CODE, "")
+    assert err.startswith(f"ganbench: unexpected error ({type(error).__name__}")
+    assert err.count("\n") == 1
+    assert "\x1b" not in err
+    assert "Traceback" not in err
+    (saved,) = (tmp_path / "cache" / "errors").iterdir()
+    assert str(saved) in err
+    content = saved.read_text()
+    assert "Traceback (most recent call last)" in content
+    assert "'some thing'" in content
+    monkeypatch.setenv(unexpected.DEBUG_VARIABLE, "1")
+    assert "Traceback (most recent call last)" in ganbench("list")[2]
+
+
+def test_the_file_goes_where_it_can(ganbench, monkeypatch, tmp_path):
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("GANBENCH_CACHE_DIR", str(tmp_path / "file" / "below"))
+    monkeypatch.setattr(unexpected.tempfile, "gettempdir", lambda: str(tmp_path / "temporary"))
+    monkeypatch.setattr(benchmark.cli.cli, "main", lambda *_, **__: 1 / 0)
+    assert str(tmp_path / "temporary") in ganbench("list")[2]
+    monkeypatch.setattr(unexpected.tempfile, "gettempdir", lambda: str(tmp_path / "file"))
+    assert "no file about it could be written" in ganbench("list")[2]
+
+
+def test_ctrl_c_is_130(monkeypatch):
+    def interrupted(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(benchmark.cli.cli, "main", interrupted)
+    with pytest.raises(SystemExit) as ended:
+        main(["list"])
+    assert ended.value.code == 130
+
+
+def test_tracebacks_are_made_in_few_places_and_text_is_printed_in_two():
+    """What a command prints goes through `streams` or `text`, and an error through `main`."""
+    root = Path(benchmark.__file__).parent
+    sources = {str(path.relative_to(root)): path.read_text() for path in root.rglob("*.py")}
+
+    def having(*words):
+        return {name for name, text in sources.items() if any(word in text for word in words)}
+
+    assert having("import traceback", "excepthook") == {
+        "engines/worker.py",  # into its worker.log
+        "engines/probing/worker.py",  # into a file, whose last line is told
+        "cli/unexpected.py",
+    }
+    assert having("click.echo", "click.secho", "sys.stdout.write") == set()
+    assert having(".print(") == {"cli/text.py", "cli/progress.py"}
+
+
+# --- A user without a home ----------------------------------------------------------------------------
+
+
+@pytest.fixture
+def homeless(monkeypatch, tmp_path):
+    """No HOME, no line in the list of users: `docker run --user 12345`."""
+
+    def unknown(_):
+        raise KeyError("getpwuid(): uid not found")
+
+    for name in ("HOME", "XDG_CACHE_HOME", places.CACHE_VARIABLE, "GANBENCH_DATA_DIR"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr("pwd.getpwuid", unknown)
+    monkeypatch.setattr(places.tempfile, "gettempdir", lambda: str(tmp_path))
+
+
+def test_a_user_without_home_keeps_things_among_temporary_files(homeless, ganbench, tmp_path):
+    assert places.user_cache() == tmp_path / f"ganbench-{os.getuid()}"
+    assert places.user_cache().stat().st_mode & 0o77 == 0
+    assert places.home() == ""
+    assert ganbench("plan", "--device", "cpu")[0] == 0
+    code, _, err = ganbench("data", "fetch", "folder:~/pictures")
+    assert (code, err) == (2, "ganbench: ~/pictures: there is no home folder. Write the whole path\n")
+    assert list(Path.cwd().iterdir()) == []  # no folder called ~
+
+
+def test_a_folder_that_somebody_else_put_there_is_not_used(homeless, ganbench, tmp_path, monkeypatch):
+    (tmp_path / f"ganbench-{os.getuid()}").symlink_to(tmp_path)
+    code, _, err = ganbench("data", "list")
+    assert code == 2
+    assert "is somebody else's" in err
