@@ -54,10 +54,12 @@ def pictures(experiment):
 
 
 def with_batch(experiment, batch):
-    """The experiment with another minibatch; None leaves it."""
+    """The experiment with smaller minibatches of real and generated images; None leaves them."""
     if batch is None:
         return experiment
-    return dataclasses.replace(experiment, settings=dataclasses.replace(experiment.settings, batch=batch))
+    names = [name for name in ("batch", "generator_batch") if hasattr(experiment.settings, name)]
+    settings = dataclasses.replace(experiment.settings, **dict.fromkeys(names, batch))
+    return dataclasses.replace(experiment, settings=settings)
 
 
 def planned():
