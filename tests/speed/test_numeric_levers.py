@@ -4,6 +4,7 @@ Both arms take turns in one process and are timed by its CPU time, so that a bus
 ratios little. Printed per experiment: time without the lever / time with it, median and range.
 """
 
+import contextlib
 import dataclasses
 import statistics
 import time
@@ -74,21 +75,19 @@ def plain_pooled(x, weight, bias):
     return F.avg_pool2d(F.conv2d(x, weight, bias, padding=weight.shape[2] // 2), 2)
 
 
-@pytest.mark.parametrize(
-    ("name", "batch", "turns"),
-    [("sngan/cifar10-resnet", 16, 5), ("wgan_gp/cifar10-resnet", 16, 5)],
-)
-def test_changes_of_size_within_convolutions(show, monkeypatch, name, batch, turns):
-    ours = iteration(name, batch)
-    without = iteration(name, batch)
+@contextlib.contextmanager
+def changes_of_size_apart():
+    """Residual blocks as they are written in the papers."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(layers, "enlarged", plain_enlarged)
+        patch.setattr(layers, "pooled", plain_pooled)
+        yield
 
-    def plain():
-        with monkeypatch.context() as patch:
-            patch.setattr(layers, "enlarged", plain_enlarged)
-            patch.setattr(layers, "pooled", plain_pooled)
-            without()
 
-    show(f"residual blocks, {name}, batch {batch}", ours, plain, turns)
+@pytest.mark.parametrize("name", ["sngan/cifar10-resnet", "wgan_gp/cifar10-resnet"])
+def test_changes_of_size_within_convolutions(show, name):
+    without = within(changes_of_size_apart, iteration(name, 16))
+    show(f"residual blocks, {name}, batch 16", iteration(name, 16), without, 5)
 
 
 def padded(layer, x, on_mirrored):
@@ -102,33 +101,62 @@ def cropped(layer, x, on_mirrored):
     return out[:, :, :-1, :-1]
 
 
-@pytest.mark.parametrize(
-    ("name", "batch", "turns"),
-    [
-        ("wgan_gp/digits", 16, 15),
-        ("wgan_gp/cifar10-cnn", 16, 5),
-        ("wgan/cifar10", 16, 5),
-        ("dcgan/cifar10", 16, 5),
-    ],
-)
-def test_same_padding_without_copies(show, monkeypatch, name, batch, turns):
-    ours, without = iteration(name, batch), iteration(name, batch)
-
-    def copies():
-        with monkeypatch.context() as patch:
-            patch.setattr(layers.SameConv2d, "forward", padded)
-            patch.setattr(layers.SameConvTranspose2d, "forward", cropped)
-            patch.setattr(wgan_gp, "mirrored", lambda x: x)
-            without()
-
-    show(f"SAME padding, {name}, batch {batch}", ours, copies, turns)
+@contextlib.contextmanager
+def copies():
+    """SAME padding as it was: with padded and cropped copies."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(layers.SameConv2d, "forward", padded)
+        patch.setattr(layers.SameConvTranspose2d, "forward", cropped)
+        patch.setattr(wgan_gp, "mirrored", lambda x: x)
+        yield
 
 
-@pytest.mark.parametrize(
+@contextlib.contextmanager
+def channels_last():
+    """The memory format of all other networks; for their making."""
+    with pytest.MonkeyPatch.context() as patch:
+        for network in (wgan_gp.CifarGenerator, wgan_gp.CifarCritic):
+            patch.setattr(network, "memory_format", torch.channels_last)
+        yield
+
+
+def within(context, function):
+    """`function`, called within a new `context`."""
+
+    def called():
+        with context():
+            function()
+
+    return called
+
+
+FIVE_BY_FIVE = pytest.mark.parametrize(
     ("name", "turns"), [("wgan_gp/cifar10-cnn", 3), ("wgan/cifar10", 3), ("dcgan/cifar10", 3)]
 )
-def test_contiguous_networks(show, monkeypatch, name, turns):
+
+
+def test_same_padding_without_copies_on_digits(show):
+    without = within(copies, iteration("wgan_gp/digits", 16))
+    show("SAME padding, wgan_gp/digits", iteration("wgan_gp/digits", 16), without, 15)
+
+
+@FIVE_BY_FIVE
+def test_same_padding_without_copies(show, name, turns):
+    without = within(copies, iteration(name, 64))
+    show(f"SAME padding, {name}, batch 64", iteration(name, 64), without, turns)
+
+
+@FIVE_BY_FIVE
+def test_contiguous_networks(show, name, turns):
     ours = iteration(name, 64)
-    for network in (wgan_gp.CifarGenerator, wgan_gp.CifarCritic):
-        monkeypatch.setattr(network, "memory_format", torch.channels_last)
-    show(f"contiguous, {name}, batch 64", ours, iteration(name, 64), turns)
+    with channels_last():
+        without = iteration(name, 64)
+    show(f"contiguous, {name}, batch 64", ours, without, turns)
+
+
+@FIVE_BY_FIVE
+def test_both(show, name, turns):
+    ours = iteration(name, 64)
+    with channels_last():
+        without = within(copies, iteration(name, 64))
+    show(f"SAME padding and contiguous, {name}, batch 64", ours, without, turns)
