@@ -90,8 +90,7 @@ def _convert(
     finally:
         meter.end()
         atomic.remove_litter(folder)
-    for line in _remarks(definition, found):
-        note(f"{name}: {line}")
+    note(f"{name}: {'; '.join(_remarks(definition, found))}")
 
 
 def _available(
@@ -170,11 +169,17 @@ def _described(file: SourceFile, path: Path) -> dict[str, Any]:
 
 def _remarks(definition: Definition, found: dict[str, Any]) -> list[str]:
     counts = [found["splits"][split]["images"] for split in converted.SPLITS]
-    lines = [f"{counts[0]} images to train on, {counts[1]} held out, SHA-256 {found['digest']}"]
+    folders = found["notes"].get("folders", {})
+    train, held_out = (f" ({folders[split]})" if split in folders else "" for split in converted.SPLITS)
+    shape = "x".join(map(str, found["shape"]))
+    lines = [
+        f"{counts[0]} images to train on{train}, {counts[1]} held out{held_out}, {shape}, "
+        f"SHA-256 {found['digest']}"
+    ]
     if left_out := found["notes"].get("left out"):
         lines.append("left out: " + ", ".join(f"{count} {kind}" for kind, count in left_out.items()))
     official = (definition.info.n_train, definition.info.n_held_out)
     for count, known, split in zip(counts, official, converted.SPLITS, strict=True):
         if known and count != known:
             lines.append(f"not the whole set: {count} instead of {known} images in '{split}'")
-    return lines
+    return [*lines, *found["notes"].get("account", [])]

@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 import re
+from collections import Counter
 from pathlib import Path
 
 from benchmark.errors import UserError
@@ -63,8 +64,11 @@ def converted_folder(name: str) -> Path:
         return data_dir() / name
     path, size = split_folder_name(name)
     key = hashlib.sha256(f"{path}\0{size}".encode("utf-8", "surrogateescape"))
-    for relative, entry in _entries(path):
-        status = entry.stat()
+    for relative, entry in _entries(path)[0]:
+        try:
+            status = entry.stat()
+        except OSError:  # gone since
+            continue
         key.update(f"\0{relative}\0{status.st_size}\0{status.st_mtime_ns}".encode("utf-8", "surrogateescape"))
     return data_dir() / f"folder-{key.hexdigest()[:16]}"
 
@@ -83,23 +87,64 @@ def _with_content(start: str) -> Path:
 
 def listing(path: Path) -> list[tuple[str, Path]]:
     """All files below a folder but hidden ones, as (relative name, path) in the order of their names."""
-    return [(relative, Path(entry.path)) for relative, entry in _entries(path)]
+    return survey(path)[0]
 
 
-def _entries(path: Path) -> list[tuple[str, os.DirEntry[str]]]:
+def survey(path: Path) -> tuple[list[tuple[str, Path]], dict[str, int]]:
+    """`listing`, and how many entries were passed over, by kind.
+
+    Linked folders are read too, each real folder once: under its own name if it has one here.
+    """
+    found, passed_over = _entries(path)
+    return [(relative, Path(entry.path)) for relative, entry in found], passed_over
+
+
+def shown(name: str | Path) -> str:
+    """A name as text that can be written: bytes that are no UTF-8 with a backslash and their code."""
+    return os.fsencode(name).decode("utf-8", "backslashreplace")
+
+
+def _entries(path: Path) -> tuple[list[tuple[str, os.DirEntry[str]]], dict[str, int]]:
     found: list[tuple[str, os.DirEntry[str]]] = []
-    waiting = [(path, "")]
-    while waiting:
-        folder, prefix = waiting.pop()
+    passed_over: Counter[str] = Counter()
+    read: set[tuple[int, int]] = set()
+    waiting, linked = [("", str(path))], list[tuple[str, str]]()
+    while waiting or linked:
+        if not waiting:  # links wait until all real folders are read
+            linked.sort(reverse=True)
+            waiting.append(linked.pop())
+        prefix, folder = waiting.pop()
         try:
-            entries = list(os.scandir(folder))
-        except OSError:  # unreadable, or gone: as if it were empty
-            continue
-        for entry in entries:
-            if entry.name.startswith("."):
+            status = os.stat(folder)  # noqa: PTH116
+            if (status.st_dev, status.st_ino) in read:
+                passed_over["linked folders that are read already"] += 1
                 continue
-            if entry.is_dir(follow_symlinks=False):
-                waiting.append((Path(entry.path), f"{prefix}{entry.name}/"))
-            elif entry.is_file():
+            entries = list(os.scandir(folder))
+        except OSError:
+            passed_over["folders that cannot be read"] += 1
+            continue
+        read.add((status.st_dev, status.st_ino))
+        for entry in entries:
+            kind = _kind(entry, path)
+            if kind == "file":
                 found.append((prefix + entry.name, entry))
-    return sorted(found, key=lambda pair: pair[0])
+            elif kind in ("folder", "linked folder"):
+                (waiting if kind == "folder" else linked).append((f"{prefix}{entry.name}/", entry.path))
+            else:
+                passed_over[kind] += 1
+    return sorted(found, key=lambda pair: pair[0]), dict(sorted(passed_over.items()))
+
+
+def _kind(entry: os.DirEntry[str], root: Path) -> str:
+    """``file``, ``folder``, ``linked folder``, or why an entry is passed over."""
+    if entry.name.startswith(".") or entry.name == "__MACOSX":
+        return "hidden"
+    try:
+        if entry.is_dir(follow_symlinks=False):
+            return "folder"
+        if entry.is_dir():
+            around = root.resolve().is_relative_to(Path(entry.path).resolve())
+            return "links to a folder around this one" if around else "linked folder"
+        return "file" if entry.is_file() else "links to nothing, pipes or devices"
+    except OSError:  # a circle of links
+        return "links to nothing, pipes or devices"

@@ -58,11 +58,21 @@ def chunks(
 
     Those that `prepare` or the decoder call broken are noted in `unusable` and left out.
     """
+    decoded = (
+        (name, lambda read=read: prepare(pixels.decode(read())), label) for name, read, label in pictures
+    )
+    return stacks(decoded, unusable)
+
+
+def stacks(
+    pictures: Iterable[tuple[str, Callable[[], Image.Image], int | None]], unusable: Unusable
+) -> Iterator[tuple[np.ndarray, np.ndarray | None]]:
+    """Stack (name, function that gives the picture, label or None) in order; else like `chunks`."""
     arrays: list[np.ndarray] = []
     labels: list[int | None] = []
-    for name, read, label in pictures:
+    for name, picture, label in pictures:
         try:
-            arrays.append(pixels.array(prepare(pixels.decode(read()))))
+            arrays.append(pixels.array(picture()))
         except (pixels.BrokenImage, OSError) as error:
             unusable.add("broken", name, str(error))
             continue

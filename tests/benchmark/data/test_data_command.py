@@ -48,7 +48,7 @@ def test_fetch_then_check_then_damage(ganbench_data, mirrors, miniature, tiny_mn
     base = mirrors(files)
     code, out, err = ganbench_data("fetch", "fashion-mnist", "--mirror", base, "--data-dir", elsewhere)
     assert (code, out) == (0, f"fashion-mnist: ready, {elsewhere / 'fashion-mnist'}\n")
-    assert "5 images to train on, 3 held out, SHA-256 " in err
+    assert "5 images to train on, 3 held out, 1x28x28, SHA-256 " in err
     code, out, _ = ganbench_data("check", "fashion-mnist", "digits")
     assert code == 0
     assert data.info("digits").digest in out
@@ -87,7 +87,7 @@ def test_fetch_a_folder_leaving_out_what_is_broken(ganbench_data, tmp_path, pict
     assert ganbench_data("fetch", name)[0] == 2
     code, out, _ = ganbench_data("fetch", name, "--skip-broken", "--json")
     entry = json.loads(out)[0]
-    assert (code, entry["ready"], entry["train"], entry["shape"]) == (0, True, 1, [3, 4, 4])
+    assert (code, entry["ready"], entry["train"], entry["shape"]) == (0, True, 1, [1, 4, 4])
 
 
 def test_unknown_name(ganbench_data):
