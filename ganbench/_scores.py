@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -10,19 +11,20 @@ import torch
 from torch import nn
 
 from benchmark.cli import given
-from benchmark.errors import NothingToJudge, UserError
-from benchmark.evaluation import generation, protocols, scoring
+from benchmark.errors import UserError
+from benchmark.evaluation import generation, protocols, samples, scoring
 from benchmark.evaluation.protocol import CRITIC
 from benchmark.records import environment
+from benchmark.training import numerics
 from ganbench import _html
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     import numpy as np
 
-    from benchmark.evaluation.generation import Source
+    from benchmark.evaluation.source import Source
 
 
 @dataclass(frozen=True)
@@ -35,6 +37,7 @@ class Result:
         data: what the images were compared with.
         images: what is known of the images.
         device: where features were computed.
+        notes: what the scores depend on that the arguments did not say.
 
     """
 
@@ -43,6 +46,7 @@ class Result:
     data: str
     images: dict[str, Any]
     device: str
+    notes: tuple[str, ...] = ()
 
     def __getitem__(self, metric: str) -> float:
         """The value of a metric, where one protocol has it; `KeyError` otherwise."""
@@ -75,8 +79,9 @@ def evaluate(
 
     Args:
         source: an `nn.Module` or another callable from latents [N, latent], float32 on `device`, to images
-            [N,C,H,W]; an array or tensor [N,C,H,W], uint8 or floating-point; or the path of a run, a
-            checkpoint of ours, bare weights of an experiment's generator, or a folder of PNG and JPEG files.
+            [N,C,H,W]; an array or tensor [N,C,H,W], uint8 or floating-point; or a path of anything that
+            `ganbench evaluate` takes but a program: a run, a checkpoint, weights of an experiment's
+            generator, an .npz or .npy file, a folder of pictures.
             A module is in evaluation mode meanwhile; its parameters stay where they are.
         protocol: one or several of `ganbench list protocols`.
         data: what to compare with, of `ganbench list datasets`; a run's own unless given.
@@ -98,28 +103,43 @@ def evaluate(
     on = environment.resolve_device(device)
     asked = given.Asked(dataset=data, experiment=experiment, seed=seed)
     path = None if callable(source) or hasattr(source, "__array__") else Path(source)
-    if path is not None and not path.exists():
-        raise NothingToJudge("there is no such file or folder", where=str(path))
     if path is None and data is None:
         raise UserError("what are the images to be compared with?", where="evaluate", do="Say data=NAME")
     dataset = given.dataset_of(path, asked) if path is not None else str(data)
     given.check(chosen, dataset, [], path or Path(), asked)
-    images: Source
-    if path is not None:
-        images = given.source(path, on, asked)
-    elif callable(source):
-        where = type(source).__name__ if isinstance(source, nn.Module) else "the callable"
-        images = generation.of_callable(
-            source, prior, latent, value_range, seed or 0, torch.device(on), where
-        )
-    else:
-        images = generation.of_array(source, value_range)
-    was_training = isinstance(source, nn.Module) and [m for m in source.modules() if m.training]
+    notes: list[str] = []
+    with numerics.applied():
+        if path is not None:
+            images, used, scores = given.scored(chosen, path, dataset, on, asked, notes.append)
+        else:
+            made, used = (
+                _source(source, prior, latent, value_range, seed or 0, on),
+                {p.name: p for p in chosen},
+            )
+            with _evaluating(source):
+                scores = scoring.scores_of_images(chosen, made, dataset, on, notes.append)
+            images = made.described
+    return Result(scores, {p.name: p.as_dict() for p in used.values()}, dataset, images, on, tuple(notes))
+
+
+def _source(
+    source: Any, prior: str, latent: int, value_range: tuple[float, float], seed: int, device: str
+) -> Source:
+    """The images of a callable or an array."""
+    if not callable(source):
+        return samples.of_array(source, value_range, "the array")
+    where = type(source).__name__ if isinstance(source, nn.Module) else "the callable"
+    return generation.of_callable(source, prior, latent, value_range, seed, torch.device(device), where)
+
+
+@contextmanager
+def _evaluating(source: Any) -> Iterator[None]:
+    """A module is in evaluation mode meanwhile."""
+    was_training = [m for m in source.modules() if m.training] if isinstance(source, nn.Module) else []
     if isinstance(source, nn.Module):
         source.eval()
     try:
-        scores = scoring.scores_of_images(chosen, images, dataset, on, str(path or "the images"))
+        yield
     finally:
-        for module in was_training or ():
+        for module in was_training:
             module.training = True
-    return Result(scores, {p.name: p.as_dict() for p in chosen}, dataset, images.described, on)

@@ -11,14 +11,13 @@ from benchmark.cli import given
 from benchmark.cli.given import Asked
 from benchmark.cli.options import as_json, data_dir, weights
 from benchmark.cli.streams import print_json
-from benchmark.errors import NothingToJudge
 
 if TYPE_CHECKING:
     from benchmark.evaluation.protocol import Protocol
 
 
 @click.command()
-@click.argument("path", metavar="RUN|CHECKPOINT|FILE|FOLDER", type=click.Path(path_type=Path))
+@click.argument("path", metavar="RUN|FILE|FOLDER", type=click.Path(path_type=Path))
 @click.option(
     "--protocol", "names", multiple=True, required=True, metavar="NAME", help="How to score; repeatable."
 )
@@ -28,6 +27,28 @@ if TYPE_CHECKING:
 @click.option("--data", "dataset", metavar="NAME", help="What to compare with; the run's unless given.")
 @click.option("--seed", type=click.IntRange(min=0), help="Of the latents; the run's, else 0.")
 @click.option("--device", default="auto", show_default=True, type=click.Choice(["auto", "cpu", "cuda"]))
+@click.option("--key", metavar="NAME", help="Which of several state dictionaries, or arrays, in a FILE.")
+@click.option(
+    "--range",
+    "value_range",
+    nargs=2,
+    type=float,
+    default=None,
+    help="Values that are black and white: of an array of floating-point values, of TorchScript (-1 1).",
+)
+@click.option(
+    "--reference",
+    metavar="FILE",
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    help="Compare with mu and sigma in an .npz file, as pytorch-fid writes them; FID alone.",
+)
+@click.option(
+    "--save-statistics",
+    "save",
+    metavar="FILE",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Write mu and sigma of PATH's features to an .npz file; FID alone.",
+)
 @click.option("--trust-torchscript", is_flag=True, help="Execute the code in a TorchScript FILE.")
 @click.option("--latent", default=128, show_default=True, type=click.IntRange(min=1), help="For TorchScript.")
 @click.option(
@@ -37,28 +58,23 @@ if TYPE_CHECKING:
     type=click.Choice(["normal", "uniform"]),
     help="Of the latents, for TorchScript: N(0, 1) or U(-1, 1).",
 )
-@click.option(
-    "--range",
-    "value_range",
-    nargs=2,
-    default=(-1.0, 1.0),
-    show_default=True,
-    help="Outputs that are black and white, for TorchScript.",
-)
 @as_json
 def evaluate(path: Path, names: tuple[str, ...], json_: bool, **options: Any) -> None:
-    r"""Score a run's last checkpoint, a checkpoint file, somebody's generator, or a folder of images.
+    r"""Score a run's last checkpoint, somebody's weights, an array or a folder of images.
 
-    All protocols share one generation pass and one feature pass. Parzen windows (parzen-…) take the images
-    before they are quantised; SVMs (svm-…) take the features of a checkpoint's critic. A TorchScript file
-    (.pt) is a program: it is executed with your rights, so it needs --trust-torchscript. Everything else is
-    only read.
+    FILE is a checkpoint; weights alone (.safetensors, .pt, .pth, .ckpt) of an experiment's generator; an
+    array of images (.npz, .npy); statistics (.npz with mu and sigma); or a TorchScript program, which needs
+    --trust-torchscript, as it is executed with your rights. Everything else is only read. All protocols share
+    one generation pass and one feature pass. Parzen windows (parzen-…) take the images before they are
+    quantised; SVMs (svm-…) take the features of a checkpoint's critic. docs/metrics.md says more.
 
     \b
     ganbench evaluate results/runs/sngan/cifar10-cnn/0123456789ab-01234567 --protocol is-5k --protocol fid-5k
     ganbench evaluate samples/ --data cifar10 --protocol fid-50k --weights inception.pth
+    ganbench evaluate netG.pth --experiment dcgan/cifar10 --protocol fid-5k
     """
-    from benchmark.evaluation import protocols
+    from benchmark.cli.text import note
+    from benchmark.evaluation import kinds, protocols
     from benchmark.evaluation.protocol import CRITIC
     from benchmark.records import environment
 
@@ -67,28 +83,33 @@ def evaluate(path: Path, names: tuple[str, ...], json_: bool, **options: Any) ->
     chosen = [protocols.get(name).resolved() for name in dict.fromkeys(names)]
     of_critics = [p for p in chosen if p.extractor == CRITIC]
     of_images = [p for p in chosen if p.extractor != CRITIC]
-    if not path.exists():
-        raise NothingToJudge("there is no such file or folder", where=str(path))
-    scores: dict[str, dict[str, float]] = {}
+    kinds.kind(path)  # says what cannot be scored
     dataset = given.dataset_of(path, asked) if of_images else ""
     given.check(of_images, dataset, of_critics, path, asked)
     device = environment.resolve_device(asked_device)
     about: dict[str, Any] = {"device": device}
-    if of_images:
-        from benchmark.evaluation import scoring
+    scores: dict[str, dict[str, float]] = {}
+    used = {p.name: p for p in chosen}
+    notes: list[str] = []
 
-        source = given.source(path, device, asked)
-        about |= {"images": source.described, "dataset": dataset}
-        scores |= scoring.scores_of_images(of_images, source, dataset, device, str(path))
-    if of_critics:
-        about["critic"], found = _scores_of_critic(of_critics, path, device, asked)
-        scores |= found
-    results = [{"protocol": p.as_dict(), "scores": scores[p.name]} for p in chosen]
-    _warn_of_edges(results)
+    from benchmark.training import numerics
+
+    with numerics.applied():
+        if of_images:
+            images, by_name, scores = given.scored(of_images, path, dataset, device, asked, notes.append)
+            used |= by_name
+            about |= {"images": images, "dataset": dataset or getattr(asked.reference, "name", "")}
+        if of_critics:
+            about["critic"], found = _scores_of_critic(of_critics, path, device, asked)
+            scores |= found
+    results = [{"protocol": p.as_dict(), "scores": scores[p.name]} for p in used.values()]
+    notes += _edges(results)
+    for line in notes:
+        note(f"ganbench: {line}")
     if json_:
-        print_json({**about, "results": results})
+        print_json({**about, "notes": notes, "results": results})
     else:
-        _print(chosen, scores)
+        _print(list(used.values()), scores)
 
 
 def _print(chosen: list[Protocol], scores: dict[str, dict[str, float]]) -> None:
@@ -110,18 +131,20 @@ def _print(chosen: list[Protocol], scores: dict[str, dict[str, float]]) -> None:
         print_text(f"{p.name}: {p.note}")
 
 
-def _warn_of_edges(results: list[dict[str, Any]]) -> None:
-    from benchmark.cli.text import note
+def _edges(results: list[dict[str, Any]]) -> list[str]:
+    """Lines about σ that may not be the best."""
     from benchmark.evaluation.protocol import at_edge, sigmas
 
+    lines = []
     for result in results:
         protocol = result["protocol"]
         for sigma in filter(lambda x: at_edge(protocol, x), sigmas(result["scores"])):
             first, last, _ = protocol["sigma_grid"]
-            note(
-                f"ganbench: {protocol['name']}: σ = {sigma:g} is at the edge of its grid, {first:g} to "
-                f"{last:g}; a better one may lie outside"
+            lines.append(
+                f"{protocol['name']}: σ = {sigma:g} is at the edge of its grid, {first:g} to {last:g}; a "
+                "better one may lie outside"
             )
+    return lines
 
 
 def _scores_of_critic(
@@ -135,7 +158,7 @@ def _scores_of_critic(
 
     experiment = baselines.get(given.experiment_name(path, asked))
     critic, described = generation.network(
-        given.checkpoint_file(path), experiment, "critic", torch.device(device)
+        given.checkpoint_file(path), experiment, "critic", torch.device(device), asked.key
     )
     meters: list[Meter] = []
 

@@ -1,17 +1,23 @@
-"""What `ganbench evaluate` is given: a run, a checkpoint, bare weights, TorchScript, a folder of images."""
+"""What `ganbench evaluate` is given (`benchmark.evaluation.kinds`), and what is said beside it."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from benchmark.data import mirrors
 from benchmark.errors import NothingToJudge, UserError
+from benchmark.evaluation import kinds
+from benchmark.records import identity
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Callable
 
-    from benchmark.evaluation.generation import Source
     from benchmark.evaluation.protocol import Protocol
+    from benchmark.evaluation.source import Source
+
+_NETWORKS = ("run", "checkpoint", "weights")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,7 +31,10 @@ class Asked:
         trust_torchscript: whether code in a file may be executed.
         latent: dimension of the latents, for TorchScript.
         prior: of the latents, for TorchScript.
-        value_range: outputs that are black and white, for TorchScript.
+        value_range: values that are black and white, for TorchScript and arrays of floating-point values.
+        key: which of several state dictionaries or arrays in a file.
+        reference: statistics to compare with, in place of the data set.
+        save: where to write the statistics of the images to.
 
     """
 
@@ -35,26 +44,47 @@ class Asked:
     trust_torchscript: bool = False
     latent: int = 128
     prior: str = "normal"
-    value_range: tuple[float, float] = (-1.0, 1.0)
+    value_range: tuple[float, float] | None = None
+    key: str | None = None
+    reference: Path | None = None
+    save: Path | None = None
 
 
 def dataset_of(path: Path, asked: Asked) -> str:
-    """The data set that the images at PATH are compared with."""
-    if is_checkpoint(path):
-        import baselines
+    """The data set that the images at PATH are compared with; empty where it is a file with statistics.
 
-        spec, name = _spec(path), experiment_name(path, asked)
-        trained_on = (spec or {}).get("dataset", {}).get("name") or baselines.described(name)["dataset"]
-        return str(asked.dataset or trained_on)
-    if not path.is_dir() and not asked.trust_torchscript:
+    Raises:
+        UserError: nothing says it, or PATH cannot be scored.
+
+    """
+    what = kinds.kind(path)
+    if asked.value_range and not asked.value_range[0] < asked.value_range[1]:
+        raise UserError("the first value must be below the second", where="--range")
+    if what == "torchscript" and not asked.trust_torchscript:
         raise UserError(
-            "a TorchScript file is a program and would be executed",
+            "is a TorchScript program, which is not executed",
             where=str(path),
-            do="Add --trust-torchscript if you trust it",
+            do="Give its weights alone (torch.save(generator.state_dict(), FILE)) with --experiment NAME, or "
+            "images it made; --trust-torchscript executes it with your rights",
         )
+    if asked.reference:
+        if kinds.kind(asked.reference) != "statistics":
+            raise UserError("has no statistics (an .npz file with mu and sigma)", where=str(asked.reference))
+        return ""
+    if asked.dataset is None and what in ("run", "checkpoint", "weights"):
+        return trained_on(path, asked)
     if asked.dataset is None:
         raise UserError("what are the images to be compared with?", where=str(path), do="Add --data NAME")
-    return str(asked.dataset)
+    return asked.dataset
+
+
+def trained_on(path: Path, asked: Asked) -> str:
+    """The data set that a network of ours has seen: of the run, else of the experiment."""
+    import baselines
+
+    spec = _spec(path)
+    known = (spec or {}).get("dataset", {}).get("name")
+    return str(known or baselines.described(experiment_name(path, asked))["dataset"])
 
 
 def check(
@@ -65,18 +95,62 @@ def check(
     from benchmark.evaluation import fit
     from benchmark.evaluation.protocol import WINDOW
 
-    if of_images:
+    if asked.save and (asked.save.suffix != ".npz" or asked.save.exists() or len(of_images) != 1):
+        do = "Name a new file that ends in .npz, and one protocol"
+        raise UserError("cannot be written", where=f"--save-statistics {asked.save}", do=do)
+    if asked.save and not asked.save.absolute().parent.is_dir():
+        raise UserError("there is no such folder", where=f"--save-statistics {asked.save}")
+    if dataset:
         fit.check_known(data.info(dataset))
-    for protocol in of_images:
+    for protocol in of_images if dataset else ():
         if protocol.extractor == WINDOW:
             protocol.check_data(data.info(dataset), data.info(dataset).shape)
         else:
             fit.check(protocol, data.info(dataset), fit.CHANNELS[protocol.extractor])
-    if of_critics and not is_checkpoint(path):
+    if of_critics and kinds.kind(path) not in _NETWORKS:
         names = ", ".join(p.name for p in of_critics)
         raise UserError(f"there is no critic for {names}", where=str(path), do="Name a run or a checkpoint")
     if of_critics:
         experiment_name(path, asked)
+
+
+def scored(
+    chosen: list[Protocol],
+    path: Path,
+    dataset: str,
+    device: str,
+    asked: Asked,
+    note: Callable[[str], None],
+) -> tuple[dict[str, Any], dict[str, Protocol], dict[str, dict[str, float]]]:
+    """What is known of the images at PATH, the protocols as they were used, and the scores.
+
+    Args:
+        chosen: protocols of images, `resolved`, after `check`.
+        path: what to score.
+        dataset: from `dataset_of`.
+        device: where generators and extractors run.
+        asked: what is said beside.
+        note: gets lines for a person.
+
+    Raises:
+        UserError: PATH, the data and the protocols do not fit, or there is nothing finite to score.
+
+    """
+    from benchmark.evaluation import scoring, statistics_file
+
+    is_statistics = kinds.kind(path) == "statistics"
+    files = [file for file in (path if is_statistics else None, asked.reference) if file]
+    if not files and not asked.save:
+        images = source(path, device, asked)
+        scores = scoring.scores_of_images(chosen, images, dataset, device, note)
+        return images.described, {p.name: p for p in chosen}, scores
+    used = statistics_file.protocols(tuple(chosen), [file.name for file in files], note)
+    of = path if is_statistics else source(path, device, asked)
+    real = asked.reference or dataset
+    fids = {p.name: {"fid": statistics_file.fid(p, of, real, device, note, asked.save)} for p in used}
+    described = {"statistics": path.name} if isinstance(of, Path) else of.described
+    digests = {f"sha256 of {file.name}": mirrors.file_digest(file) for file in files}
+    return {**described, **digests}, {p.name: p for p in used}, fids
 
 
 def source(path: Path, device: str, asked: Asked) -> Source:
@@ -84,22 +158,26 @@ def source(path: Path, device: str, asked: Asked) -> Source:
     import torch
 
     import baselines
-    from benchmark.evaluation import generation
+    from benchmark.evaluation import generation, samples
 
-    on = torch.device(device)
-    if is_checkpoint(path):
+    on, what = torch.device(device), kinds.kind(path)
+    if what in _NETWORKS:
         spec, experiment = _spec(path), baselines.get(experiment_name(path, asked))
         seed = asked.seed if asked.seed is not None else spec["seed"] if spec else 0
-        return generation.of_checkpoint(checkpoint_file(path), experiment, seed, on)
-    if path.is_dir():
-        return generation.of_folder(path)
+        seen = trained_on(path, asked)
+        file = checkpoint_file(path)
+        images = generation.of_checkpoint(file, experiment, seed, on, key=asked.key, trained_on=seen)
+        if spec and identity.is_portable(spec["numerics"]):
+            images.notes.append("the run is portable, and so are the scores in its record; these are not")
+        return images
+    if what == "folder":
+        return samples.of_folder(path)
+    if what == "samples":
+        return samples.of_file(path, asked.key, asked.value_range)
+    if what == "statistics":
+        raise UserError("has statistics, not images", where=str(path), do="Score it by FID alone")
     seed = asked.seed or 0
     return generation.of_torchscript(path, asked.prior, asked.latent, asked.value_range, seed, on)
-
-
-def is_checkpoint(path: Path) -> bool:
-    """A run directory, or any file that is no TorchScript."""
-    return (path / "spec.json").exists() if path.is_dir() else path.suffix not in (".pt", ".pth")
 
 
 def _spec(path: Path) -> dict[str, Any] | None:
@@ -129,7 +207,7 @@ def experiment_name(path: Path, asked: Asked) -> str:
     name = asked.experiment or (spec["experiment"]["name"] if spec else "")
     if not name:
         raise UserError(
-            "no spec.json says what it is a checkpoint of", where=str(path), do="Add --experiment NAME"
+            "no spec.json says what experiment it is of", where=str(path), do="Add --experiment NAME"
         )
     experiments.describe(name, where="--experiment")
     return str(name)

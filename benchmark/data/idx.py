@@ -6,7 +6,6 @@ the number of dimensions, one 32-bit size per dimension, then the values in C or
 
 from __future__ import annotations
 
-import gzip
 import hashlib
 import math
 import struct
@@ -15,6 +14,7 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
+from benchmark.data import archives
 from benchmark.errors import UserError
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ def find(directory: Path, file_name: str) -> Path:
 def read_bytes(path: Path) -> bytes:
     """Read the uncompressed content of an IDX file; `UserError` when it is cut off or unreadable."""
     try:
-        return gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
+        return b"".join(archives.gzip_chunks(path)) if path.suffix == ".gz" else path.read_bytes()
     except (OSError, EOFError, zlib.error) as error:
         raise UserError(f"cannot read the file ({error})", where=str(path), do=_DOWNLOAD_AGAIN) from error
 

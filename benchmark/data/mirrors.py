@@ -13,6 +13,7 @@ import zlib
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from benchmark import __version__
+from benchmark.data import archives
 from benchmark.data.meter import Meter
 from benchmark.errors import UserError
 
@@ -105,8 +106,12 @@ def _content_sha256(path: Path) -> str:
     """SHA-256 of the file's content; of all that is in it if it is gzipped."""
     with path.open("rb") as file:
         zipped = file.read(2) == b"\x1f\x8b"
-    with gzip.open(path) if zipped else path.open("rb") as content:
-        return hashlib.file_digest(content, "sha256").hexdigest()
+    if not zipped:
+        return file_digest(path)
+    digest = hashlib.sha256()
+    for chunk in archives.gzip_chunks(path):
+        digest.update(chunk)
+    return digest.hexdigest()
 
 
 class _Progress:

@@ -152,7 +152,7 @@ class Evaluator:
         if "is" in protocol.metrics:
             values |= _inception_score(protocol, logits)
         if "fid" in protocol.metrics:
-            values["fid"] = frechet.distance(features, self._normal(protocol))
+            values["fid"] = frechet.distance(features, self.normal(protocol))
         if "kid" in protocol.metrics:
             kid, deviation = fidelity.kernel_distance(
                 features,
@@ -168,7 +168,8 @@ class Evaluator:
             values |= {"precision": precision, "recall": recall}
         return values
 
-    def _normal(self, protocol: Protocol) -> frechet.Normal:
+    def normal(self, protocol: Protocol) -> frechet.Normal:
+        """What FID by a protocol compares with."""
         normal = self._references[protocol.name].normal
         assert normal is not None
         return normal

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import os
-from typing import Any
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
 
 from benchmark.records.environment import THREADS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 FAITHFUL: dict[str, Any] = {
     "precision": "fp32",
@@ -64,6 +68,33 @@ def apply() -> None:
     torch.backends.cudnn.allow_tf32 = False
     torch.backends.cuda.matmul.allow_tf32 = False
     torch.set_float32_matmul_precision("highest")
+
+
+@contextmanager
+def applied() -> Iterator[None]:
+    """The policy `FAITHFUL` inside a `with` block, in a process that may do other things before and after.
+
+    NumPy's threads are bounded too, although it may be loaded already.
+    """
+    import torch
+    from threadpoolctl import threadpool_limits
+
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # cuBLAS wants it to be deterministic
+    before = in_force()
+    warn_only = torch.is_deterministic_algorithms_warn_only_enabled()
+    fill = torch.utils.deterministic.fill_uninitialized_memory  # type: ignore[attr-defined]
+    with threadpool_limits(THREADS):
+        try:
+            apply()
+            yield
+        finally:
+            torch.set_num_threads(before["num_threads"])
+            torch.use_deterministic_algorithms(before["deterministic_algorithms"], warn_only=warn_only)
+            torch.utils.deterministic.fill_uninitialized_memory = fill  # type: ignore[attr-defined]
+            torch.backends.cudnn.benchmark = before["cudnn_benchmark"]
+            torch.backends.cudnn.allow_tf32 = before["cudnn_allow_tf32"]
+            torch.backends.cuda.matmul.allow_tf32 = before["matmul_allow_tf32"]
+            torch.set_float32_matmul_precision(before["float32_matmul_precision"])
 
 
 def in_force() -> dict[str, Any]:

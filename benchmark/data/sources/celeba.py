@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import zipfile
+import zlib
 from typing import TYPE_CHECKING
 
-from benchmark.data import pixels
+from benchmark.data import archives, pixels
 from benchmark.data.sources import Content, Request
 from benchmark.data.sources.pictures import Unusable, chunks
 from benchmark.errors import UserError
@@ -51,8 +52,8 @@ def read(request: Request) -> Content:
 def _reader(file: zipfile.ZipFile, name: str) -> Callable[[], bytes]:
     def read_member() -> bytes:
         try:
-            return file.read(f"img_align_celeba/{name}")
-        except (KeyError, zipfile.BadZipFile) as error:
+            return archives.picture(file, f"img_align_celeba/{name}")
+        except (KeyError, zipfile.BadZipFile, zlib.error, NotImplementedError) as error:
             raise pixels.BrokenImage(str(error)) from error
 
     return read_member

@@ -1,0 +1,144 @@
+"""Weights of strangers: the state dictionary of one network, found in a file whatever is around it.
+
+Files of `torch.save` hold what their authors liked: the dictionary alone, under a name (``G``, ``ema``,
+``state_dict``), several of them, with a prefix before every name (``module.``). All of it is looked through,
+and what fits a network exactly is taken. Only tensors are read: nothing is unpickled as code.
+"""
+
+from __future__ import annotations
+
+import pickle
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from torch import Tensor
+
+from benchmark.errors import UserError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
+
+_DEEPEST = 4
+_SHOWN = 3
+
+
+@dataclass(frozen=True)
+class Found:
+    """A state dictionary in a file.
+
+    Attributes:
+        key: where: the names of the dictionaries around it and the prefix of its names, joined by dots;
+            empty for all that is in the file.
+        tensors: by the names that the network has for them.
+
+    """
+
+    key: str
+    tensors: dict[str, Tensor]
+
+
+def read(file: Path) -> Any:
+    """All tensors of a safetensors file, or what a file of `torch.save` holds, on the CPU.
+
+    Raises:
+        UserError: the file is damaged, or holds more than tensors, numbers, text and containers of these.
+
+    """
+    with file.open("rb") as opened:
+        start = opened.read(9)
+    where = str(file)
+    if start[8:] == b"{":
+        try:
+            with safe_open(file, framework="pt") as tensors:
+                return {name: tensors.get_tensor(name) for name in tensors.keys()}  # noqa: SIM118
+        except (OSError, SafetensorError) as error:
+            raise UserError(f"the weights cannot be read ({error})", where=where) from error
+    try:
+        return torch.load(file, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError as error:
+        what = "holds more than tensors, and nothing else is read" if "GLOBAL" in str(error) else "is damaged"
+        do = "Save the state dictionary alone: torch.save(generator.state_dict(), FILE)"
+        raise UserError(what, where=where, do=do) from error
+    except Exception as error:  # the unpickler raises nearly anything on damaged files
+        reason = " ".join(str(error).split())[:200] or type(error).__name__
+        raise UserError(f"the weights cannot be read ({reason})", where=where) from error
+
+
+def fitting(content: Any, shapes: Mapping[str, torch.Size], key: str | None, where: str, whose: str) -> Found:
+    """The one state dictionary in a file that fits a network.
+
+    Args:
+        content: what `read` gave.
+        shapes: of the network's tensors, by name.
+        key: which to take, where several fit.
+        where: what messages call the file.
+        whose: what messages call the network.
+
+    Raises:
+        UserError: none fits, or several do.
+
+    """
+    everything = list(_dictionaries(content))
+    found = [one for path, tensors in everything for one in _parts(path, tensors, shapes)]
+    chosen = found if key is None else [one for one in found if one.key == key]
+    if len(chosen) == 1:
+        return chosen[0]
+    if found:
+        keys = ", ".join(one.key or "''" for one in found)
+        what = (
+            f"{len(found)} state dictionaries fit: {keys}" if key is None else f"'{key}' does not fit {whose}"
+        )
+        raise UserError(what, where=where, do=f"Name one of them with --key: {keys}")
+    raise UserError(f"not weights of {whose}: {_difference(everything, shapes)}", where=where)
+
+
+def _dictionaries(content: Any, path: str = "", depth: int = 0) -> Iterator[tuple[str, dict[str, Tensor]]]:
+    """The tensors by name of every dictionary in a file that has some, with the names around it."""
+    if not isinstance(content, dict) or depth > _DEEPEST:
+        return
+    named = {name: value for name, value in content.items() if isinstance(name, str)}
+    tensors = {name: value for name, value in named.items() if isinstance(value, Tensor)}
+    if tensors:
+        yield path, tensors
+    for name, value in named.items():
+        yield from _dictionaries(value, f"{path}.{name}" if path else name, depth + 1)
+
+
+def _parts(path: str, tensors: dict[str, Tensor], shapes: Mapping[str, torch.Size]) -> Iterator[Found]:
+    """The tensors with a common prefix that are the network's, name by name and shape by shape."""
+    first = next(iter(shapes))
+    for name in tensors:
+        prefix = name.removesuffix(first)
+        if not name.endswith(first) or (prefix and not prefix.endswith(".")):
+            continue
+        own = {n.removeprefix(prefix): t for n, t in tensors.items() if n.startswith(prefix)}
+        if own.keys() == shapes.keys() and all(own[n].shape == shape for n, shape in shapes.items()):
+            yield Found(".".join(part for part in (path, prefix.rstrip(".")) if part), own)
+
+
+def _difference(everything: list[tuple[str, dict[str, Tensor]]], shapes: Mapping[str, torch.Size]) -> str:
+    """What is wrong with the dictionary that comes closest."""
+    if not everything:
+        return "it holds no tensors by name"
+
+    def common(tensors: dict[str, Tensor]) -> int:
+        return sum(any(name.endswith(own) for own in shapes) for name in tensors)
+
+    path, tensors = max(everything, key=lambda one: common(one[1]))
+    missing = [name for name in shapes if name not in tensors]
+    other = [name for name in tensors if name not in shapes]
+    wrong = [
+        f"{name} is {list(tensors[name].shape)}, not {list(shape)}"
+        for name, shape in shapes.items()
+        if name in tensors and tensors[name].shape != shape
+    ]
+    kinds = [("missing", missing), ("unexpected", other), ("of another shape", wrong)]
+    parts = [
+        f"{len(names)} {kind} ({', '.join(names[:_SHOWN])}{', …' if len(names) > _SHOWN else ''})"
+        for kind, names in kinds
+        if names
+    ]
+    return (f"in '{path}', " if path else "") + "; ".join(parts)

@@ -1,0 +1,168 @@
+"""Mean and covariance of features in an .npz file, as pytorch-fid writes and reads them, and FID by them.
+
+`mu` [D] and `sigma` [D, D]. Nothing in such a file says what made it: which network, which resizing, how many
+images. A FID by it is therefore never comparable with a paper. Files written here say it in a third array,
+``ganbench``, which others pass over; it is compared when they are read.
+"""
+
+from __future__ import annotations
+
+import json
+import zipfile
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+import numpy as np
+import torch
+
+from benchmark import data
+from benchmark.data.framing import frame
+from benchmark.errors import UserError
+from benchmark.evaluation import digits_lenet, extractors, fidelity, frechet, inception, scoring
+from benchmark.evaluation.evaluator import Evaluator
+from benchmark.evaluation.fidelity import NonFiniteScore
+from benchmark.evaluation.fit import CHANNELS
+from benchmark.training.quantise import NonFiniteImages
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from torch import Tensor
+
+    from benchmark.evaluation.fidelity import Matrix, Vector
+    from benchmark.evaluation.protocol import Protocol
+    from benchmark.evaluation.source import Source
+    from benchmark.training.quantise import Generated
+
+_MOST_BYTES = 1 << 30
+"""11 000 features and their covariance; Inception has 2 048."""
+_FEATURES = {net.NAME: net.FEATURE_DIM for net in (digits_lenet, inception)}
+_SAME = ("extractor", "weights_digest", "image_size")
+
+
+def protocols(
+    chosen: tuple[Protocol, ...], files: list[str], note: Callable[[str], None]
+) -> tuple[Protocol, ...]:
+    """The protocols as they are by statistics: FID alone, and not comparable if they come from files.
+
+    Raises:
+        UserError: one has no FID.
+
+    """
+    for protocol in chosen:
+        where = f"protocol '{protocol.name}'"
+        if "fid" not in protocol.metrics:
+            raise UserError("has no FID, and statistics serve for nothing else", where=where)
+        if len(protocol.metrics) > 1:
+            note(f"{protocol.name}: by statistics there is FID alone")
+    if not files:
+        return tuple(replace(protocol, metrics=("fid",)) for protocol in chosen)
+    what = f"Not comparable with any paper: by statistics in {' and '.join(files)}. "
+    return tuple(
+        replace(p, metrics=("fid",), comparable_with_papers=False, note=what + p.note) for p in chosen
+    )
+
+
+def read(file: Path, protocol: Protocol) -> frechet.Normal:
+    """Statistics out of a file.
+
+    Raises:
+        UserError: it is damaged, has none, or they are not of the protocol's features.
+
+    """
+    where = str(file)
+    try:
+        with zipfile.ZipFile(file) as zipped:
+            if sum(info.file_size for info in zipped.infolist()) > _MOST_BYTES:
+                raise UserError("is too large for statistics", where=where)
+        with np.load(file, allow_pickle=False) as arrays:
+            mean, covariance = arrays["mu"], arrays["sigma"]
+            about = json.loads(str(arrays["ganbench"])) if "ganbench" in arrays else {}
+    except (OSError, ValueError, KeyError, EOFError, RecursionError, zipfile.BadZipFile) as error:
+        raise UserError(f"has no statistics mu and sigma ({error})", where=where) from error
+    d = len(mean) if mean.ndim == 1 else 0
+    real = all(np.issubdtype(a.dtype, np.floating) and np.isfinite(a).all() for a in (mean, covariance))
+    if not d or covariance.shape != (d, d) or not real or not np.allclose(covariance, covariance.T):
+        what = f"mu {mean.dtype} {list(mean.shape)} and sigma {covariance.dtype} {list(covariance.shape)}"
+        raise UserError(f"{what} are no mean and covariance", where=where)
+    expected = _FEATURES[protocol.extractor]
+    if d != expected:
+        raise UserError(
+            f"is of {d} features, '{protocol.extractor}' of {protocol.name} has {expected}", where=where
+        )
+    ours = protocol.as_dict()
+    if not isinstance(about, dict) or any(about.get(key, ours.get(key)) != ours.get(key) for key in _SAME):
+        raise UserError(f"was made by another network or size than those of {protocol.name}", where=where)
+    return frechet.Normal(0, cast("Vector", mean), cast("Matrix", covariance.astype(np.float64)), root=None)
+
+
+def write(file: Path, normal: frechet.Normal, protocol: Protocol, images: dict[str, Any]) -> None:
+    """Write statistics of the features of some images."""
+    about = {**{key: protocol.as_dict().get(key) for key in _SAME}, "n": normal.n, "images": images}
+    try:
+        with file.open("xb") as opened:
+            np.savez(opened, mu=normal.mean, sigma=normal.covariance, ganbench=json.dumps(about))
+    except OSError as error:
+        raise UserError(f"cannot be written ({error.strerror})", where=str(file)) from error
+
+
+def fid(
+    protocol: Protocol,
+    images: Source | Path,
+    real: str | Path,
+    device: str,
+    note: Callable[[str], None],
+    save: Path | None = None,
+) -> float:
+    """FID between images, or statistics of some, and a data set, or statistics of one.
+
+    Args:
+        protocol: one of `protocols`.
+        images: the generated side.
+        real: name of the data set, or a file.
+        device: where the feature extractor runs.
+        note: gets lines for a person.
+        save: where to write the statistics of the images to.
+
+    Raises:
+        UserError: something does not fit, or there is nothing finite to score.
+
+    """
+    where = str(images) if isinstance(images, Path) else images.where
+    try:
+        if isinstance(images, Path):
+            ours = read(images, protocol)
+            theirs = (
+                Evaluator([protocol], real, device).normal(protocol)
+                if isinstance(real, str)
+                else read(real, protocol)
+            )
+            return fidelity.frechet_between((ours.mean, ours.covariance), (theirs.mean, theirs.covariance))
+        name, channels = str(real), CHANNELS[protocol.extractor][-1]
+        if isinstance(real, str):
+            channels = data.info(real).shape[0]
+        batches, shape = scoring.checked((protocol,), images, channels, name, note)
+        if isinstance(real, str):
+            framed_to = scoring.frame_of((protocol,), images, shape, data.info(real), note)
+            theirs = Evaluator([protocol], real, device, framed_to).normal(protocol)
+        else:
+            scoring.check_size(protocol, shape, where)
+            theirs = read(real, protocol)
+        features = _features(protocol, batches, device)
+        if save:
+            write(save, frechet.fit(features), protocol, images.described)
+        return frechet.distance(features, theirs)
+    except (NonFiniteImages, NonFiniteScore, ValueError) as error:
+        raise UserError(f"nothing to score: {error}", where=where) from error
+
+
+def _features(protocol: Protocol, batches: Iterable[Generated], device: str) -> Tensor:
+    """Features of the images that a protocol takes, float32 [N, D] on the CPU."""
+    extractor, on = extractors.get(protocol.extractor), torch.device(device)
+    net = extractor.load(protocol.weights_digest or "").to(on)
+    feature_pass = extractors.Pass(net, on, extractor.batch_size, protocol.n_generated, 0)
+    for batch in batches:
+        size = protocol.image_size
+        feature_pass.add(frame(batch.images, size) if size else batch.images.contiguous())
+    return feature_pass.rows()[0]
