@@ -167,7 +167,7 @@ def source(path: Path, device: str, asked: Asked) -> Source:
         seen = trained_on(path, asked)
         file = checkpoint_file(path)
         images = generation.of_checkpoint(file, experiment, seed, on, key=asked.key, trained_on=seen)
-        if spec and identity.is_portable(spec["numerics"]):
+        if spec and identity.is_portable(spec.get("numerics", {})):
             images.notes.append("the run is portable, and so are the scores in its record; these are not")
         return images
     if what == "folder":

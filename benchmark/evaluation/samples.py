@@ -18,7 +18,7 @@ from torch import Tensor
 from benchmark.data import folders, pixels
 from benchmark.errors import UserError
 from benchmark.evaluation.source import Source
-from benchmark.training.quantise import Generated
+from benchmark.training.quantise import Generated, NonFiniteImages
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -33,8 +33,7 @@ def of_array(images: Any, value_range: tuple[float, float] | None, where: str, *
     """Images [N,C,H,W]: uint8 as they are, floating-point from `value_range` (black, white).
 
     Raises:
-        UserError: another shape or type, no range for floating-point values.
-        NonFiniteImages: a value is NaN or Inf.
+        UserError: another shape or type, no range for floating-point values, or NaN or Inf among them.
 
     """
     try:
@@ -56,7 +55,10 @@ def of_array(images: Any, value_range: tuple[float, float] | None, where: str, *
         assert value_range is not None
         return Generated.of(part, value_range, len(part))
 
-    parts = [generated(part).images for part in torch.split(tensor, _BATCH)]
+    try:
+        parts = [generated(part).images for part in torch.split(tensor, _BATCH)]
+    except NonFiniteImages as error:
+        raise UserError(f"nothing to score: {error}", where=where) from error
     if tensor.shape[1] == 3 and all((part == part[:, :1]).all() for part in parts):
         tensor, parts = tensor[:, :1], [part[:, :1] for part in parts]
     order = _order(image for part in parts for image in part.numpy())
@@ -119,7 +121,7 @@ def of_folder(folder: Path) -> Source:
 
     order = _order(read())
     found.unusable.stop(where, len(found.train), "Repair or remove them")
-    taken = f"{len(files)} images, {size[0]} x {size[1]}" if size else ""
+    taken = f"{len(files)} images, {size[1]} x {size[0]}" if size else ""
     notes = ["; ".join([f"{where}: {taken}, {'coloured' if colour else 'grey'}", *found.account()])]
 
     def batches(n: int) -> Iterator[Generated]:

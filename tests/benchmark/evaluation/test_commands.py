@@ -3,6 +3,7 @@
 import importlib
 import json
 
+import numpy as np
 import pytest
 import torch
 from click.testing import CliRunner
@@ -17,7 +18,7 @@ from benchmark.evaluation import critic_features, protocols, weights
 from benchmark.evaluation.evaluator import Evaluator
 from benchmark.evaluation.protocols import replace
 from benchmark.records import atomic
-from benchmark.training import checkpoint, sampling, trainer
+from benchmark.training import checkpoint, numerics, sampling, trainer
 
 verify = importlib.import_module("benchmark.cli.verify_weights")  # the package has the command by that name
 
@@ -89,7 +90,18 @@ def test_a_folder_scores_like_its_images(run, tmp_path):
     with pytest.raises(UserError, match="Add --data NAME"):
         call(evaluate, tmp_path, "--protocol", "digits-2k")
     _, said = call(evaluate, tmp_path, "--protocol", "digits-2k", "--data", "digits", "--device", "cpu")
-    assert said["results"][0]["scores"] == scores["digits-2k"]
+    found = said["results"][0]["scores"]
+    assert found == pytest.approx(scores["digits-2k"], rel=1e-6)
+    folder = tmp_path / "again"
+    folder.mkdir()
+    for i, image in enumerate(images[:, 0].numpy()[::-1]):
+        (folder / f"{i % 7}").mkdir(exist_ok=True)
+        Image.fromarray(image).convert("RGB").save(folder / f"{i % 7}" / f"{i:05d}.bmp")
+    np.savez(tmp_path / "samples.npz", images.permute(0, 2, 3, 1).numpy())
+    np.save(tmp_path / "samples.npy", images.flip(0).numpy())
+    for other in (folder, tmp_path / "samples.npz", tmp_path / "samples.npy"):
+        _, said = call(evaluate, other, "--protocol", "digits-2k", "--data", "digits", "--device", "cpu")
+        assert said["results"][0]["scores"] == found  # the same bits, whatever the order, names and format
 
 
 def test_a_torchscript_file_is_executed_only_when_trusted(tmp_path):
@@ -100,7 +112,9 @@ def test_a_torchscript_file_is_executed_only_when_trusted(tmp_path):
     file = tmp_path / "generator.pt"
     torch.jit.save(torch.jit.script(Script()), str(file))
     arguments = (file, "--protocol", "digits-2k", "--data", "digits", "--latent", 784, "--device", "cpu")
-    with pytest.raises(UserError, match="--trust-torchscript"):
+    with pytest.raises(
+        UserError, match=r"which is not executed\. Give its weights alone.*--trust-torchscript"
+    ):
         call(evaluate, *arguments)
     _, said = call(evaluate, *arguments, "--trust-torchscript", "--prior", "uniform")
     assert said["results"][0]["scores"]["fid"] > 1
@@ -137,7 +151,8 @@ def test_a_window_is_put_on_images_before_they_are_quantised(run, tmp_path, monk
         Image.fromarray(image).save(tmp_path / f"{i:05d}.png")
     _, said = call(evaluate, tmp_path, "--protocol", "parzen-mnist", "--data", "digits", "--device", "cpu")
     of_files = said["results"][0]["scores"]
-    assert of_files == Evaluator([SMALL_WINDOW], "digits").scores(images[:60])["parzen-mnist"]
+    in_order = Evaluator([SMALL_WINDOW], "digits").scores(images[:60])["parzen-mnist"]
+    assert of_files == pytest.approx(in_order, rel=1e-9)
     assert of_files["parzen_ll"] == pytest.approx(window["parzen_ll"], abs=0.5)
     assert of_files != window
 
@@ -199,6 +214,67 @@ def test_what_has_no_critic_gets_no_svm(run, tmp_path, monkeypatch):
     given(monkeypatch, replace(SMALL_SVM, n_validation=4000))
     with pytest.raises(UserError, match="4000 training and 1000 test images of 'digits' are fewer"):
         call(evaluate, run[0], "--protocol", "svm-cifar10-400")
+
+
+def test_weights_of_strangers_and_what_is_around_them(run, tmp_path):
+    directory, scores, _ = run
+    _, tensors = checkpoint.read(directory / "checkpoints" / "000000000.safetensors")
+    weights = checkpoint.part(tensors, "generator")
+    file = tmp_path / "checkpoint.ckpt"
+    of_both = {"netG": {f"module.{name}": w for name, w in weights.items()}, "netD": {"x": torch.zeros(2)}}
+    torch.save({"epoch": 3, **of_both}, file)
+    arguments = ("--protocol", "digits-2k", "--experiment", "gan/digits", "--seed", 2, "--device", "cpu")
+    _, said = call(evaluate, file, *arguments)
+    assert said["results"][0]["scores"] == scores["digits-2k"]
+    assert said["images"]["key"] == "netG.module"
+    assert any("the weights under 'netG.module' are taken" in line for line in said["notes"])
+
+
+def test_scores_by_statistics(run, tmp_path):
+    """As pytorch-fid writes them: mu and sigma, nothing else. Both sides, and those written here."""
+    directory, scores, _ = run
+    theirs, ours = tmp_path / "theirs.npz", tmp_path / "ours.npz"
+    base = ("--protocol", "digits-2k", "--device", "cpu")
+    _, said = call(evaluate, directory, *base, "--save-statistics", ours)
+    assert said["results"][0]["scores"] == {"fid": scores["digits-2k"]["fid"]}
+    with np.load(ours) as arrays:
+        np.savez(theirs, mu=arrays["mu"], sigma=arrays["sigma"])
+        assert arrays["sigma"].shape == (84, 84)
+    _, said = call(evaluate, theirs, *base, "--data", "digits")
+    assert said["results"][0]["scores"]["fid"] == pytest.approx(scores["digits-2k"]["fid"], rel=1e-5)
+    assert said["results"][0]["protocol"]["note"].startswith(
+        "Not comparable with any paper: by statistics in"
+    )
+    for file in (theirs, ours):
+        _, said = call(evaluate, directory, *base, "--reference", file)
+        assert said["results"][0]["scores"]["fid"] == pytest.approx(0, abs=1e-3)
+    _, said = call(evaluate, ours, *base, "--reference", theirs)
+    assert said["results"][0]["scores"]["fid"] == pytest.approx(0, abs=1e-3)
+    with pytest.raises(UserError, match=r"--save-statistics .*: cannot be written"):
+        call(evaluate, directory, *base, "--save-statistics", ours)
+    with pytest.raises(UserError, match="has no statistics"):
+        call(evaluate, directory, *base, "--reference", directory / "spec.json")
+    np.savez(theirs, mu=np.zeros(5), sigma=np.eye(5))
+    with pytest.raises(UserError, match="is of 5 features, 'digits-lenet' of digits-2k has 84"):
+        call(evaluate, directory, *base, "--reference", theirs)
+    np.savez(theirs, mu=np.zeros(84), sigma=np.full((84, 84), np.nan))
+    with pytest.raises(UserError, match="are no mean and covariance"):
+        call(evaluate, directory, *base, "--reference", theirs)
+
+
+def test_torch_is_left_as_it_was_and_computes_as_in_a_run(run, monkeypatch):
+    seen = []
+    scores_of = Evaluator.scores_of
+    monkeypatch.setattr(Evaluator, "scores_of", lambda *a: seen.append(numerics.in_force()) or scores_of(*a))
+    torch.set_num_threads(2)
+    before = numerics.in_force()
+    call(evaluate, run[0], "--protocol", "digits-2k", "--device", "cpu")
+    assert {**numerics.in_force(), "cublas_workspace_config": None} == {
+        **before,
+        "cublas_workspace_config": None,
+    }
+    assert seen[0]["num_threads"] == 1
+    assert seen[0]["deterministic_algorithms"]
 
 
 def test_what_is_not_there_is_named(tmp_path):

@@ -1,9 +1,7 @@
 """Images from runs, files and folders: the ones they say, in batches, and errors in words."""
 
-import numpy as np
 import pytest
 import torch
-from PIL import Image
 from safetensors.torch import save_file
 
 import baselines
@@ -73,7 +71,7 @@ def test_somebodys_weights_alone_give_the_same_images(trained, tmp_path):
     assert torch.equal(images_of(source, 40), expected)
     assert source.described["gen_iters"] is None
     save_file(dict(list(weights.items())[1:]), file)  # one tensor short
-    with pytest.raises(UserError, match=f"not weights of '{experiment.name}'"):
+    with pytest.raises(UserError, match=f"not weights of the generator of '{experiment.name}': 1 missing"):
         generation.of_checkpoint(file, experiment, 11, CPU)
 
 
@@ -116,41 +114,44 @@ def test_torchscript_generators(tmp_path):
         generation.of_torchscript(tmp_path / "other.pt", "normal", 16, (-1, 1), 0, CPU)
 
 
-def pictures(folder, n, shape=(8, 6, 3)):
-    pixels = np.random.default_rng(0).integers(0, 256, (n, *shape), dtype=np.uint8)
-    folder.mkdir(exist_ok=True)
-    for i, image in enumerate(pixels):
-        Image.fromarray(image).save(folder / f"{i:04d}.png")
-    return torch.from_numpy(pixels)
+class Noisy(torch.nn.Module):
+    """Has noise of its own, and dropout that evaluation mode does not switch off."""
+
+    def forward(self, z):
+        noise = torch.randn_like(z[:, :12])
+        return torch.nn.functional.dropout(z[:, :12] + noise, 0.5, True).reshape(-1, 3, 2, 2)
 
 
-def test_folders_give_their_pixels_in_the_order_of_the_names(tmp_path):
-    coloured = pictures(tmp_path / "coloured", 7)
-    source = generation.of_folder(tmp_path / "coloured")
-    assert torch.equal(images_of(source, 5), coloured[:5].permute(0, 3, 1, 2))
-    grey = pictures(tmp_path / "grey", 3, (4, 4))
-    source = generation.of_folder(tmp_path / "grey")
-    assert torch.equal(images_of(source, 3), grey[:, None])
-    assert source.image_size == 4
+class Convolutional(torch.nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.layer = torch.nn.ConvTranspose2d(16, 3, 2)
+
+    def forward(self, z):
+        return self.layer(z)
 
 
-def test_folders_that_cannot_be_scored_are_refused(tmp_path):
-    folder = tmp_path / "images"
-    folder.mkdir()
-    with pytest.raises(UserError, match="no image"):
-        generation.of_folder(folder)
-    pictures(folder, 3)
-    with pytest.raises(UserError, match="holds 3 images, but 4 are needed"):
-        list(generation.of_folder(folder).batches(4))
-    Image.new("RGB", (8, 8)).save(folder / "0001.png")
-    with pytest.raises(UserError, match=r"0001\.png: is 8 x 8 and coloured, but 0000.png is 8 x 6"):
-        list(generation.of_folder(folder).batches(3))
-    Image.new("L", (6, 8)).save(folder / "0001.png")
-    with pytest.raises(UserError, match="is 8 x 6 and grey"):
-        list(generation.of_folder(folder).batches(3))
-    Image.new("RGBA", (6, 8)).save(folder / "0001.png")
-    with pytest.raises(UserError, match="pixels of kind RGBA"):
-        list(generation.of_folder(folder).batches(3))
-    (folder / "0001.png").write_bytes(b"no image")
-    with pytest.raises(UserError, match=r"0001\.png: cannot be read as an image"):
-        list(generation.of_folder(folder).batches(3))
+def test_a_generator_with_noise_of_its_own_gives_the_same_bits_for_a_seed(tmp_path):
+    def images(seed):
+        return images_of(generation.of_callable(Noisy(), "normal", 16, (-1.0, 1.0), seed, CPU, "it"), 700)
+
+    torch.manual_seed(0)
+    state = torch.get_rng_state()
+    first = images(3)
+    assert torch.equal(torch.get_rng_state(), state)  # ours are left as they were
+    torch.manual_seed(1)
+    assert torch.equal(images(3), first)
+    assert not torch.equal(images(4), first)
+    assert not torch.equal(first[:200], first[500:])
+
+
+def test_convolutional_generators_get_latents_with_height_and_width():
+    layer = Convolutional()
+    source = generation.of_callable(layer, "normal", 16, (-1.0, 1.0), 0, CPU, "it")
+    images = images_of(source, 600)
+    z = torch.cat([batch.outputs for batch in source.batches(600)])
+    assert images.shape == z.shape == (600, 3, 2, 2)
+    assert source.described["latent"] == [16, 1, 1]
+    flat = generation.of_callable(Script(), "normal", 16, (-1.0, 1.0), 0, CPU, "it")
+    images_of(flat, 3)
+    assert flat.described["latent"] == 16

@@ -1,0 +1,139 @@
+"""Images that are there: an array, a file, a folder; a score depends on their pixels alone."""
+
+import io
+import zipfile
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from benchmark.errors import UserError
+from benchmark.evaluation import samples
+
+
+def images_of(source, n):
+    return torch.cat([batch.images for batch in source.batches(n)])
+
+
+def some(n, channels=3, height=8, width=6, seed=0):
+    return np.random.default_rng(seed).integers(0, 256, (n, channels, height, width), dtype=np.uint8)
+
+
+def pictures(folder, images):
+    folder.mkdir(exist_ok=True)
+    for i, image in enumerate(images):
+        pixels = image[0] if len(image) == 1 else image.transpose(1, 2, 0)
+        Image.fromarray(pixels).save(folder / f"{i:04d}.png")
+    return folder
+
+
+def as_set(images):
+    return sorted(image.numpy().tobytes() for image in images)
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_all_ways_to_store_images_give_them_in_one_order(channels, tmp_path):
+    images = some(700, channels)
+    source = samples.of_array(images, None, "it")
+    expected = images_of(source, 700)
+    assert as_set(expected) == as_set(torch.from_numpy(images))
+    shuffled = np.random.default_rng(1).permutation(images)
+    np.savez(tmp_path / "nhwc.npz", shuffled.transpose(0, 2, 3, 1))
+    np.savez_compressed(tmp_path / "nchw.npz", images=shuffled)
+    np.save(tmp_path / "nchw.npy", shuffled)
+    files = ["nhwc.npz", "nchw.npz", "nchw.npy"]
+    if channels == 1:
+        np.save(tmp_path / "nhw.npy", shuffled[:, 0])
+        np.save(tmp_path / "rgb.npy", shuffled.repeat(3, 1))
+        files += ["nhw.npy", "rgb.npy"]
+    sources = [samples.of_file(tmp_path / file, None, None) for file in files]
+    sources += [
+        samples.of_folder(pictures(tmp_path / "pictures", shuffled)),
+        samples.of_array(shuffled / np.float32(255), (0.0, 1.0), "it"),
+    ]
+    for other in sources:
+        assert torch.equal(images_of(other, 700), expected)
+        assert torch.equal(images_of(other, 33), expected[:33])
+        assert other.n_images == 700
+
+
+def test_large_folders_are_decoded_twice_to_the_same_images(tmp_path, monkeypatch):
+    folder = pictures(tmp_path / "pictures", some(20))
+    expected = images_of(samples.of_folder(folder), 20)
+    monkeypatch.setattr(samples, "_KEPT_BYTES", 10)
+    assert torch.equal(images_of(samples.of_folder(folder), 20), expected)
+
+
+def test_what_was_taken_is_told(tmp_path):
+    folder = pictures(tmp_path / "pictures", some(3, 1))
+    (folder / "._0000.png").write_bytes(b"\x00\x05\x16\x07Mac OS X")
+    (folder / "readme.txt").write_text("hello")
+    pictures(folder / "train", some(2, 1, seed=1))  # alone, it is a folder like any other one
+    (folder / "train").rename(folder / "more")
+    (line,) = samples.of_folder(folder).notes
+    assert line == f"{folder}: 5 images, 8 x 6, grey; passed over: 1 hidden, 1 other files (.txt)"
+
+
+def test_folders_that_cannot_be_scored_are_refused(tmp_path):
+    folder = tmp_path / "images"
+    folder.mkdir()
+    with pytest.raises(UserError, match="there is no image"):
+        samples.of_folder(folder)
+    pictures(folder, some(4))
+    Image.new("RGB", (8, 8)).save(folder / "0001.png")
+    with pytest.raises(UserError, match=r"1 of another size than most, 6x8 \(0001.png: 8x8\)"):
+        samples.of_folder(folder)
+    (folder / "0001.png").write_bytes(b"no image")
+    with pytest.raises(UserError, match=r"1 of 4 images cannot be used: 1 broken \(0001.png"):
+        samples.of_folder(folder)
+    for part in ("train", "valid"):
+        pictures(tmp_path / "splits", []).joinpath(part).mkdir()
+        pictures(tmp_path / "splits" / part, some(1))
+    with pytest.raises(UserError, match="has the splits 'train' and 'valid'"):
+        samples.of_folder(tmp_path / "splits")
+
+
+def test_a_picture_that_is_far_too_large_is_named(tmp_path, monkeypatch):
+    folder = pictures(tmp_path / "images", some(3))
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 100)
+    Image.new("1", (200, 200)).save(folder / "bomb.png")
+    with pytest.raises(UserError, match=r"1 broken \(bomb.png: .*decompression bomb"):
+        samples.of_folder(folder)
+
+
+def npz(path, **arrays):
+    np.savez(path, **arrays)
+    return path
+
+
+def test_arrays_that_cannot_be_scored_are_refused(tmp_path):
+    file = tmp_path / "it.npz"
+    two = npz(tmp_path / "two.npz", a=some(2), b=some(3))
+    with pytest.raises(UserError, match=r"has no array 'arr_0'. Name one of them with --key: a, b"):
+        samples.of_file(two, None, None)
+    assert samples.of_file(two, "b", None).n_images == 3
+    for array, said in (
+        (np.zeros((2, 5, 8, 8), np.uint8), r"is 2x5x8x8, not \[N,C,H,W\]"),
+        (np.zeros((0, 1, 8, 8), np.uint8), "is 0x1x8x8"),
+        (np.zeros((2, 1, 8, 8), np.int64), "holds torch.int64"),
+        (np.zeros((2, 1, 8, 8), np.uint16), "holds torch.uint16"),
+        (np.zeros((2, 1, 8, 8), np.float32), "whose range is not said. Add --range LOW HIGH"),
+        (np.zeros((2, 1, 8, 8), "<U3"), "can't convert"),
+    ):
+        with pytest.raises(UserError, match=said):
+            samples.of_file(npz(file, arr_0=array), None, None)
+    with pytest.raises(UserError, match=r"nothing to score: .* NaN or Inf"):
+        samples.of_file(npz(file, arr_0=np.full((2, 1, 8, 8), np.nan)), None, (0.0, 1.0))
+    np.save(tmp_path / "objects.npy", np.array([{}]), allow_pickle=True)
+    with pytest.raises(UserError, match="cannot be read as an array"):
+        samples.of_file(tmp_path / "objects.npy", None, None)
+    (tmp_path / "cut.npy").write_bytes((tmp_path / "objects.npy").read_bytes()[:20])
+    with pytest.raises(UserError, match="cannot be read as an array"):
+        samples.of_file(tmp_path / "cut.npy", None, None)
+    content = io.BytesIO()
+    np.save(content, some(20))
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as zipped:
+        zipped.writestr("arr_0.npy", content.getvalue()[:900])
+    with pytest.raises(UserError, match="cannot be read as an array"):
+        samples.of_file(file, None, None)
