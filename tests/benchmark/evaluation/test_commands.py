@@ -252,7 +252,7 @@ def test_scores_by_statistics(run, tmp_path):
     assert said["results"][0]["scores"]["fid"] == pytest.approx(0, abs=1e-3)
     with pytest.raises(UserError, match=r"--save-statistics .*: cannot be written"):
         call(evaluate, directory, *base, "--save-statistics", ours)
-    with pytest.raises(UserError, match="has no statistics"):
+    with pytest.raises(UserError, match="is of no kind that is known"):
         call(evaluate, directory, *base, "--reference", directory / "spec.json")
     np.savez(theirs, mu=np.zeros(5), sigma=np.eye(5))
     with pytest.raises(UserError, match="is of 5 features, 'digits-lenet' of digits-2k has 84"):
