@@ -6,10 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from benchmark.data import mirrors
 from benchmark.errors import NothingToJudge, UserError
-from benchmark.evaluation import kinds
-from benchmark.records import identity
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -57,6 +54,8 @@ def dataset_of(path: Path, asked: Asked) -> str:
         UserError: nothing says it, or PATH cannot be scored.
 
     """
+    from benchmark.evaluation import kinds
+
     what = kinds.kind(path)
     if asked.value_range and not asked.value_range[0] < asked.value_range[1]:
         raise UserError("the first value must be below the second", where="--range")
@@ -92,7 +91,7 @@ def check(
 ) -> None:
     """Refuse what cannot be scored, before torch is imported for it."""
     from benchmark import data
-    from benchmark.evaluation import fit
+    from benchmark.evaluation import fit, kinds
     from benchmark.evaluation.protocol import WINDOW
 
     if asked.save and (asked.save.suffix != ".npz" or asked.save.exists() or len(of_images) != 1):
@@ -136,7 +135,8 @@ def scored(
         UserError: PATH, the data and the protocols do not fit, or there is nothing finite to score.
 
     """
-    from benchmark.evaluation import scoring, statistics_file
+    from benchmark.data import mirrors
+    from benchmark.evaluation import kinds, scoring, statistics_file
 
     is_statistics = kinds.kind(path) == "statistics"
     files = [file for file in (path if is_statistics else None, asked.reference) if file]
@@ -158,7 +158,8 @@ def source(path: Path, device: str, asked: Asked) -> Source:
     import torch
 
     import baselines
-    from benchmark.evaluation import generation, samples
+    from benchmark.evaluation import generation, kinds, samples
+    from benchmark.records import identity
 
     on, what = torch.device(device), kinds.kind(path)
     if what in _NETWORKS:
@@ -205,6 +206,8 @@ def experiment_name(path: Path, asked: Asked) -> str:
 
     spec = _spec(path)
     name = asked.experiment or (spec["experiment"]["name"] if spec else "")
+    if not name and spec is None and (path / "spec.json").exists():
+        raise UserError("its spec.json is damaged", where=str(path), do="Add --experiment NAME")
     if not name:
         raise UserError(
             "no spec.json says what experiment it is of", where=str(path), do="Add --experiment NAME"

@@ -10,7 +10,7 @@ from click.testing import CliRunner
 from PIL import Image
 
 import baselines
-from benchmark import data
+from benchmark import data, suites
 from benchmark.cli.evaluate import evaluate
 from benchmark.data.framing import frame
 from benchmark.errors import NothingToJudge, UserError
@@ -18,6 +18,7 @@ from benchmark.evaluation import critic_features, protocols, weights
 from benchmark.evaluation.evaluator import Evaluator
 from benchmark.evaluation.protocols import replace
 from benchmark.records import atomic
+from benchmark.suites import plan
 from benchmark.training import checkpoint, numerics, sampling, trainer
 
 verify = importlib.import_module("benchmark.cli.verify_weights")  # the package has the command by that name
@@ -46,7 +47,8 @@ def run(tmp_path_factory):
     real = frame(data.load("digits", "train"), experiment.image_shape[1])
     players = trainer.build(experiment, 2, real)
     checkpoint.write(directory / "checkpoints", players, {"gen_iters": 0})
-    atomic.write_json(directory / "spec.json", {"experiment": {"name": experiment.name}, "seed": 2})
+    suite = suites.load("quick").revised(patterns=(experiment.name,), seeds="2")
+    atomic.write_json(directory / "spec.json", plan.plan(suite, directory, "cpu")[0].spec)
     images = sampling.evaluation_images(experiment, players.generator, 2, 2000)
     return directory, Evaluator([protocols.get("digits-2k")], "digits").scores(images), images
 
