@@ -33,15 +33,15 @@ WORK = 120e9
 BATCH, SMALL_BATCH = 4, 2
 _PER_WEIGHT = 250
 """Operations in whose time an optimiser updates one weight, which memory limits."""
-NARROW = {"width": 16, "critic_width": 16, "units": 128}
-"""Most of these settings in `late`; the last of every setting whose name ends so."""
+NARROW = {"width": 8, "critic_width": 8, "units": 128}
+"""Most of these settings in `late`, or a tenth; the last of every setting whose name ends so."""
 SCHEDULE_UNTIL = 1000
 """G-iterations among which changes of the number of critic updates are looked for."""
 SOME_EPOCHS = 499
 """With 10 images in batches of 4 it is in epoch 166 or later, where a GAN's momentum still rises and a
 conditional DCGAN's learning rate falls; and it is the one before a long critic phase of WGAN."""
-BEYOND = 10_000_000
-"""Where every schedule has ended."""
+BEYOND = 10_000_001
+"""Where every schedule has ended; no multiple of 500, where WGAN's critic is updated 100 times."""
 GENERATED = 8
 """Images of the evaluation."""
 
@@ -96,8 +96,11 @@ def _narrow(experiment: Experiment[Any]) -> dict[str, int]:
     batch = _of_batch(experiment, BATCH)
     for name, value in experiment.settings.values().items():
         most = NARROW.get("units" if name.endswith("units") else name)
-        if most and _is_count(value) and value > most and _work(experiment, {**batch, **found, name: most}):
-            found[name] = most
+        if not most or not _is_count(value) or value <= most:
+            continue
+        allowed = (n for n in (most, value // 10) if _work(experiment, {**batch, **found, name: n}))
+        if narrow := next(allowed, None):
+            found[name] = narrow
     return found
 
 
@@ -129,7 +132,7 @@ def _starts(experiment: Experiment[Any]) -> dict[int, int]:
     ends += [v for n, v in experiment.settings.values().items() if n.endswith("_iters") and _is_count(v)]
     for end in ends:
         if end > SCHEDULE_UNTIL:
-            starts |= {end // 2: 1, end - 1: 1}
+            starts |= {end // 2 + 1: 1, end - 1: 1}
     return starts
 
 
