@@ -11,6 +11,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from benchmark.data import converted, places, registry
+from benchmark.data.meter import Meter
 from benchmark.data.registry import DatasetInfo
 from benchmark.errors import NothingToJudge, UserError
 
@@ -125,27 +126,21 @@ def check(name: str, told: Callable[[int, int], None] = lambda *_: None) -> str:
     if problem:
         raise NothingToJudge(problem, where=str(path), do=_how_to_get(name))
     try:
-        actual = converted.content_digest(path, found, told)
+        converted.verify(path, found, told, anew=True)
     except converted.Damaged as error:
         raise NothingToJudge(f"'{name}' is damaged: {error}", where=str(path), do=_repair(name)) from error
-    if actual != found["digest"]:
-        raise NothingToJudge(
-            f"'{name}' is damaged: its content has SHA-256 {actual}, expected {found['digest']}",
-            where=str(path),
-            do=_repair(name),
-        )
-    return actual
+    return str(found["digest"])
 
 
 def load(name: str, split: Split) -> torch.Tensor:
     """Images of one split, uint8 [N,C,H,W] on the CPU in the split's fixed order; the caller's own copy.
 
     Those of a converted set are mapped: pages are read when they are used, and what the caller writes stays
-    in its memory.
+    in its memory. All of the set is hashed first, if it was not since its files last changed; `digits` is
+    hashed at every load.
 
     Raises:
-        UserError: unknown data set or split; not ready; or damaged, as far as sizes and recorded digests tell
-            (`check` hashes a converted set again; `digits` is hashed at every load).
+        UserError: unknown data set or split; not ready; or damaged.
 
     """
     _check_split(name, split)
@@ -157,6 +152,7 @@ def load(name: str, split: Split) -> torch.Tensor:
         return torch.from_numpy(_digits(split)[0])
     path, found = _found(name)
     try:
+        _verify(name, path, found)
         return torch.from_numpy(converted.open_images(path, found, split))
     except converted.Damaged as error:
         raise UserError(f"'{name}' is damaged: {error}", where=str(path), do=_repair(name)) from error
@@ -178,6 +174,7 @@ def load_labels(name: str, split: Split) -> torch.Tensor:
         return torch.from_numpy(_digits(split)[1].astype("int64"))
     path, found = _found(name)
     try:
+        _verify(name, path, found)
         labels = converted.open_labels(path, found, split)
     except converted.Damaged as error:
         raise UserError(f"'{name}' is damaged: {error}", where=str(path), do=_repair(name)) from error
@@ -209,6 +206,15 @@ def _digits(split: Split) -> tuple[Any, Any]:
     from benchmark.data import digits
 
     return digits.load(split, digest=info(_EMBEDDED).digest)
+
+
+def _verify(name: str, path: Path, found: dict[str, Any]) -> None:
+    """Hash a converted set where that is due, with a word about how far it is if it takes long."""
+    meter = Meter(f"hashing {name}")
+    try:
+        converted.verify(path, found, meter)
+    finally:
+        meter.end()
 
 
 def _found(name: str) -> tuple[Path, dict[str, Any]]:

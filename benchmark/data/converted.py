@@ -1,17 +1,25 @@
 """Opens converted data sets: memory-mapped uint8 arrays beside a `dataset.json` that was written last.
 
 `<folder>/<split>.npy` is uint8 [N,C,H,W], `<split>.labels.npy` uint8 or little-endian uint16 [N] where the
-split has labels. `dataset.json` holds shapes, sizes and digests, and a digest of itself.
+split has labels. `dataset.json` holds shapes, sizes and digests, and a digest of itself. Before arrays are
+used they are hashed, once per change: `.hashed.json` has the sizes, times and inodes that they had then.
 """
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import math
 import mmap
-from typing import TYPE_CHECKING, Any
+import os
+import time
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 from weakref import WeakValueDictionary
+
+import msgspec
+
+from benchmark.records import atomic, bounded, schema
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -20,9 +28,33 @@ if TYPE_CHECKING:
     import numpy as np
 
 METADATA = "dataset.json"
+STAMP = ".hashed.json"
+SETTLED_NS = 2_000_000_000
 FORMAT = 1
 SPLITS = ("train", "held-out")
 _CHUNK = 1 << 22
+_METADATA_BYTES = 64 * bounded.MIB
+"""Of a set of 65 536 classes with long names about 20 MB."""
+_Size = Annotated[int, msgspec.Meta(ge=1, le=1 << 16)]
+
+
+class _Split(msgspec.Struct):
+    images: Annotated[int, msgspec.Meta(ge=0)]
+    labelled: bool
+
+
+class _Metadata(msgspec.Struct):
+    """What of the metadata is read again."""
+
+    shape: tuple[_Size, _Size, _Size]
+    digest: str
+    splits: dict[Literal["train", "held-out"], _Split]
+    files: dict[
+        Literal["train.npy", "held-out.npy", "train.labels.npy", "held-out.labels.npy"],
+        Annotated[int, msgspec.Meta(ge=0)],
+    ]
+    sources: dict[str, dict[str, Any]]
+    notes: dict[str, Any]
 
 
 class Damaged(Exception):
@@ -53,13 +85,14 @@ def metadata(folder: Path) -> dict[str, Any] | None:
 
     """
     try:
-        found = json.loads((folder / METADATA).read_text(encoding="utf-8"))
+        found = bounded.read_json(folder / METADATA, _METADATA_BYTES)
+        if not isinstance(found, dict) or found.get("format") != FORMAT:
+            raise Damaged(f"{METADATA} is of another version of ganbench")
+        schema.check(found, _Metadata)
     except FileNotFoundError:
         return None
-    except (OSError, ValueError) as error:
+    except bounded.Unreadable as error:
         raise Damaged(f"cannot read {METADATA} ({error})") from error
-    if not isinstance(found, dict) or found.get("format") != FORMAT:
-        raise Damaged(f"{METADATA} is of another version of ganbench")
     if found.get("metadata_digest") != metadata_digest(found):
         raise Damaged(f"{METADATA} was changed")
     for name, size in found["files"].items():
@@ -98,6 +131,57 @@ def open_labels(folder: Path, found: dict[str, Any], split: str) -> np.ndarray |
     return _open(folder / labels_file(split), expected, ("uint8", "uint16"), mapped=False)
 
 
+def verify(
+    folder: Path,
+    found: dict[str, Any],
+    told: Callable[[int, int], None] = lambda *_: None,
+    *,
+    anew: bool = False,
+) -> None:
+    """Hash the content, unless that was done since its files last changed.
+
+    Args:
+        folder: of the set.
+        found: its metadata.
+        told: gets (bytes hashed, bytes in all).
+        anew: believe only what this process has hashed itself.
+
+    Raises:
+        Damaged: it does not have the recorded digest.
+
+    """
+    states = _states(folder, found)
+    stamp = {"digest": found["digest"], "files": states}
+    if _hashed.get(folder) == stamp or (not anew and _read_stamp(folder) == stamp):
+        return
+    began_ns = time.time_ns()
+    actual = content_digest(folder, found, told)
+    if actual != found["digest"]:
+        (folder / STAMP).unlink(missing_ok=True)
+        raise Damaged(f"its content has SHA-256 {actual}, expected {found['digest']}")
+    # A file that has just changed may change again within one tick of its times.
+    if all(began_ns - max(times) > SETTLED_NS for _, *times, _ in states.values()):
+        _hashed[folder] = stamp
+        with contextlib.suppress(OSError):  # costs the time to hash it again, no number
+            atomic.write_json(folder / STAMP, stamp)
+
+
+def _states(folder: Path, found: dict[str, Any]) -> dict[str, list[int]]:
+    """Size, time of the last write and of the last change in ns, inode of each file."""
+    try:
+        stats = {name: (folder / name).stat() for name in found["files"]}
+    except OSError as error:
+        raise Damaged(f"cannot be read ({error.strerror})") from error
+    return {name: [s.st_size, s.st_mtime_ns, s.st_ctime_ns, s.st_ino] for name, s in stats.items()}
+
+
+def _read_stamp(folder: Path) -> Any:
+    try:
+        return bounded.read_json(folder / STAMP, bounded.MIB)
+    except (FileNotFoundError, bounded.Unreadable):
+        return None
+
+
 def content_digest(folder: Path, found: dict[str, Any], told: Callable[[int, int], None]) -> str:
     """SHA-256 (hex) of the content, as `DatasetInfo.digest` defines it, of what is on disk now.
 
@@ -106,11 +190,13 @@ def content_digest(folder: Path, found: dict[str, Any], told: Callable[[int, int
     digest = hashlib.sha256()
     total, done = sum(found["files"].values()), 0
     for split in SPLITS:
-        flat = open_images(folder, found, split).reshape(-1)
-        for start in range(0, len(flat), _CHUNK):
-            digest.update(flat[start : start + _CHUNK].data)
-            done += min(_CHUNK, len(flat) - start)
-            told(done, total)
+        images = open_images(folder, found, split)
+        with (folder / images_file(split)).open("rb") as file:  # a map's pages would count as resident
+            file.seek(-images.nbytes, os.SEEK_END)
+            while chunk := file.read(_CHUNK):
+                digest.update(chunk)
+                done += len(chunk)
+                told(done, total)
     for split in SPLITS:
         labels = open_labels(folder, found, split)
         if labels is not None:
@@ -129,6 +215,9 @@ def release(address: int) -> bool:
         mapped.madvise(mmap.MADV_DONTNEED)
     return mapped is not None
 
+
+_hashed: dict[Path, dict[str, Any]] = {}
+"""Stamps of the sets that this process has hashed, by folder."""
 
 _mapped: WeakValueDictionary[int, mmap.mmap] = WeakValueDictionary()
 """Live maps by the address of the array in them."""

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 import re
 from collections import Counter
 from pathlib import Path
 
 from benchmark.errors import UserError
+from benchmark.records import bounded
 from benchmark.records.places import expanded, user_cache
 
 DIRECTORY_VARIABLE = "GANBENCH_DATA_DIR"
@@ -77,8 +77,8 @@ def _with_content(start: str) -> Path:
     """The converted folder whose digest starts so; one that does not exist if there is none."""
     for metadata in sorted(data_dir().glob("folder-*/dataset.json")):
         try:
-            digest = json.loads(metadata.read_text(encoding="utf-8"))["digest"]
-        except (OSError, ValueError, KeyError, TypeError):
+            digest = bounded.read_json(metadata, 64 * bounded.MIB)["digest"]
+        except (FileNotFoundError, bounded.Unreadable, KeyError, TypeError):
             continue
         if str(digest).startswith(start):
             return metadata.parent

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from benchmark import data
 from benchmark.errors import NothingToJudge, UserError
 from benchmark.records import atomic, environment, equivalence, identity, loss_file, record, store
 from benchmark.records.bounded import Unreadable
@@ -32,7 +33,7 @@ TOLERANCE = 1e-3
 FIRST_GEN_ITERS = 10
 """As many as the record keeps losses of."""
 
-Subject = Literal["record", "file", "code", "environment", "bits"]
+Subject = Literal["record", "file", "data", "code", "environment", "bits"]
 
 
 @dataclass(frozen=True)
@@ -80,7 +81,7 @@ def checks(directory: Path, *, rerun: bool = True) -> Iterator[Check]:
         yield check
         if not check.ok:
             return
-    for check in _file_checks(directory, content):
+    for check in (*_file_checks(directory, content), _data_check(content["spec"], needed=rerun)):
         yield check
         rerun &= check.ok
     code = _code_check(content["spec"])
@@ -182,6 +183,23 @@ def _checkpoint_check(directory: Path, content: dict[str, Any]) -> Check:
         what = f"record.json contradicts {available[0].name}: {', '.join(differs)}"
         return Check("record", False, what)
     return Check("file", True, f"{available[0].name} holds the recorded weights, curve and losses")
+
+
+def _data_check(spec: dict[str, Any], *, needed: bool) -> Check:
+    """Hash the images again that the run was trained on and compared with, if they are here."""
+    name, expected = spec["dataset"]["name"], spec["dataset"]["digest"]
+    try:
+        if not data.is_ready(name):
+            what = f"the data set '{name}' is not here, so its content was not hashed"
+            return Check("data", not needed, what)
+        actual = data.check(name)
+    except UserError as error:
+        return Check("data", False, str(error))
+    if actual != expected:
+        return Check("data", False, f"the data set '{name}' has SHA-256 {actual}, the run's had {expected}")
+    if data.is_drawn(name):
+        return Check("data", True, f"'{name}' is drawn, from the settings of the run")
+    return Check("data", True, f"the data set '{name}' has the recorded SHA-256")
 
 
 def _code_check(spec: dict[str, Any]) -> Check:

@@ -89,6 +89,83 @@ def test_every_flipped_byte_is_found_by_check(ready):
     assert data.check(NAME)
 
 
+@pytest.mark.parametrize("name", ["train.npy", "held-out.npy", "train.labels.npy"])
+@pytest.mark.parametrize("used_before", [False, True])
+def test_content_that_was_altered_at_equal_size_is_not_loaded(name, used_before, ready, monkeypatch):
+    folder, _ = ready
+    monkeypatch.setattr(converted, "SETTLED_NS", 0)
+    if used_before:
+        data.load(NAME, "train")
+    times = (folder / name).stat()
+    content = bytearray((folder / name).read_bytes())
+    content[-2] ^= 1
+    (folder / name).write_bytes(content)
+    os.utime(folder / name, ns=(times.st_atime_ns, times.st_mtime_ns))
+    assert data.is_ready(NAME)  # which is quick
+    for load in (data.load, data.load_labels):
+        with pytest.raises(UserError, match=f"'{NAME}' is damaged: its content has SHA-256") as caught:
+            load(NAME, "train")
+        assert caught.value.exit_code == 2
+
+
+def count_hashing(monkeypatch):
+    calls = []
+    digest = converted.content_digest
+    monkeypatch.setattr(converted, "content_digest", lambda *a: calls.append(a[0]) or digest(*a))
+    return calls
+
+
+def test_content_is_hashed_once_per_change(ready, monkeypatch):
+    folder, _ = ready
+    monkeypatch.setattr(converted, "SETTLED_NS", 0)
+    calls = count_hashing(monkeypatch)
+    for _ in range(3):
+        data.load(NAME, "train")
+        data.load_labels(NAME, "held-out")
+        data.check(NAME)
+    assert len(calls) == 1
+    monkeypatch.setattr(converted, "_hashed", {})  # another process
+    data.load(NAME, "train")
+    assert len(calls) == 1
+    data.check(NAME)  # does not believe what others wrote down
+    assert len(calls) == 2
+    os.utime(folder / "train.npy")
+    data.load(NAME, "train")
+    assert len(calls) == 3
+    (folder / ".hashed.json").write_text("[" * 100_000)
+    monkeypatch.setattr(converted, "_hashed", {})
+    data.load(NAME, "train")
+    assert len(calls) == 4
+
+
+def test_files_that_have_just_changed_are_hashed_again(ready, monkeypatch):
+    """They may change once more without another time."""
+    monkeypatch.setattr(converted, "SETTLED_NS", 10**18)
+    calls = count_hashing(monkeypatch)
+    data.load(NAME, "train")
+    data.load(NAME, "train")
+    assert len(calls) == 2
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"files": {"../train.npy": 1}},
+        {"shape": [1, 28]},
+        {"shape": [1, 28, 10**9]},
+        {"splits": {"train": {"images": -1, "labelled": False}}},
+        {"sources": []},
+    ],
+)
+def test_metadata_of_another_kind_are_damage(change, ready):
+    folder, _ = ready
+    path = folder / "dataset.json"
+    found = json.loads(path.read_text()) | change
+    path.write_text(json.dumps(found | {"metadata_digest": converted.metadata_digest(found)}))
+    with pytest.raises(UserError, match="is damaged: cannot read dataset"):
+        data.require(NAME)
+
+
 @pytest.mark.parametrize("damage", ["cut off", "gone", "metadata edited", "metadata cut off", "other format"])
 def test_damage_is_noticed_when_opening_and_repaired_by_fetching(damage, ready):
     folder, arrays = ready

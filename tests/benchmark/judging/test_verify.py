@@ -7,7 +7,8 @@ import pytest
 import torch
 from PIL import Image
 
-from benchmark import cli
+from benchmark import cli, data
+from benchmark.errors import NothingToJudge
 from benchmark.judging import verify
 from benchmark.records import identity, loss_file, record, store
 from benchmark.training import checkpoint
@@ -83,6 +84,32 @@ def test_a_folder_stands_for_the_runs_below_it(run, verified):
     assert code == 0
     assert {entry["directory"] for entry in found} == {str(run)}
     assert "bits" not in {entry["subject"] for entry in found}
+
+
+def test_data_that_are_not_those_of_the_record(run, verified, monkeypatch):
+    code, found = verified(run, "--no-rerun")
+    assert ("data", "the data set 'digits' has the recorded SHA-256") in [
+        (entry["subject"], entry["message"]) for entry in found
+    ]
+    monkeypatch.setattr(data, "check", lambda name: "0" * 64)
+    code, found = verified(run)
+    assert code == 1
+    ((subject, message),) = failures(found)
+    assert subject == "data"
+    assert message.startswith(f"the data set 'digits' has SHA-256 {'0' * 64}, the run's had")
+    assert "bits" not in {entry["subject"] for entry in found}
+
+    def damaged(name):
+        raise NothingToJudge(f"'{name}' is damaged: its content has SHA-256 0")
+
+    monkeypatch.setattr(data, "check", damaged)
+    assert failures(verified(run, "--no-rerun")[1]) == [
+        ("data", "'digits' is damaged: its content has SHA-256 0")
+    ]
+    monkeypatch.setattr(data, "is_ready", lambda name: False)
+    assert failures(verified(run, "--no-rerun")[1]) == []
+    missing = "the data set 'digits' is not here, so its content was not hashed"
+    assert failures(verified(run)[1]) == [("data", missing)]
 
 
 def test_an_altered_record(run, verified):
