@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from benchmark.engines import parent
 from benchmark.errors import NothingToJudge, UserError
 from benchmark.records import atomic, environment, equivalence, identity, loss_file, record, store
 from benchmark.records.bounded import Unreadable
@@ -284,7 +285,7 @@ def _work(
             shutil.copy(path, folder / "checkpoints")
         done = subprocess.run(
             [sys.executable, "-m", "benchmark.engines.worker", str(folder)],
-            env=numerics.child_environment(),
+            env={**numerics.child_environment(), **parent.announced()},
             capture_output=True,
             text=True,
             check=False,
