@@ -200,8 +200,8 @@ BUGS = (
         "sngan.train-mode-sampling",
         "no switch of batch norm to running statistics for samples",
         "benchmark/training/sampling.py",
-        'with_batch_statistics = settings.sampling_statistics == "batch"',
-        "with_batch_statistics = True",
+        "sampler = copy.deepcopy(generator).train(with_batch_statistics)",
+        "sampler = copy.deepcopy(generator).train()",
         SAMPLING,
     ),
     Bug(
@@ -373,7 +373,7 @@ BUGS = (
         "np.ascontiguousarray(pixels.transpose(2, 0, 1))",
         "np.ascontiguousarray(pixels.transpose(2, 0, 1)[::-1])",
         ("benchmark/data/test_pixels",),
-        experiment="dcgan/lsun64",
+        experiment="wgan/lsun64",
         unseen="`check` and `probe` convert no pictures: runs begin with converted sets, probes with drawn "
         "images. A converted set has a SHA-256, which runs are identified by and which is compared where one "
         "is published.",
