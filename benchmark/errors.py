@@ -36,6 +36,10 @@ class NothingToJudge(UserError):
     exit_code = 4
 
 
+class Stopped(BaseException):
+    """Somebody wants this process to end; raised where what is computed can be computed again."""
+
+
 def did_you_mean(name: str, options: Iterable[str]) -> str:
     """Instruction naming the closest option, or listing them all when none is close."""
     options = list(options)

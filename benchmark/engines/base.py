@@ -45,15 +45,39 @@ def default_jobs(device: str) -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
+class Interrupts:
+    """Handler that makes KeyboardInterrupt of signals, but for moments that must not be cut in two."""
+
+    def __init__(self) -> None:
+        self._held = self._came = False
+
+    def __call__(self, *_: object) -> None:
+        """Take a signal."""
+        self._came = True
+        if not self._held:
+            raise KeyboardInterrupt
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """What is done here is done; a signal that comes meanwhile counts afterwards."""
+        self._held, self._came = True, False
+        try:
+            yield
+        finally:
+            self._held = False
+        if self._came:
+            raise KeyboardInterrupt
+
+
 @contextmanager
-def terminable() -> Iterator[None]:
-    """SIGTERM is like Ctrl-C here: a KeyboardInterrupt."""
-    previous = signal.signal(signal.SIGTERM, _raise_interrupt)
+def terminable() -> Iterator[Interrupts]:
+    """SIGTERM is like Ctrl-C here: a KeyboardInterrupt. An ignored Ctrl-C stays ignored."""
+    handler = Interrupts()
+    ignored = signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+    numbers = (signal.SIGTERM,) if ignored else (signal.SIGTERM, signal.SIGINT)
+    before = {number: signal.signal(number, handler) for number in numbers}
     try:
-        yield
+        yield handler
     finally:
-        signal.signal(signal.SIGTERM, previous)
-
-
-def _raise_interrupt(*_: object) -> None:
-    raise KeyboardInterrupt
+        for number, previous in before.items():
+            signal.signal(number, previous)

@@ -16,7 +16,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import IO, TYPE_CHECKING, Any
 
-from benchmark.engines import worker
+from benchmark.engines import parent, worker
 from benchmark.engines.base import Interrupted, terminable
 from benchmark.records import atomic, locks, store
 from benchmark.training import numerics
@@ -66,15 +66,17 @@ def execute(
     waiting, children, told = deque(runs), list[_Child](), set[str]()
     environment = {
         **numerics.child_environment(),
+        **parent.announced(),
         worker.LAUNCH_VARIABLE: json.dumps(launch),
     }
-    with terminable():
+    with terminable() as interrupts:
         try:
             while waiting or children:
                 for run in _free(waiting, children, jobs, display, told):
                     display.started(run)
-                    if child := _start(run, environment, cadence or {}, display):
-                        children.append(child)
+                    with interrupts.held():  # a child that is not in the list would never be stopped
+                        if child := _start(run, environment, cadence or {}, display):
+                            children.append(child)
                 time.sleep(_POLL_S)
                 for child in list(children):
                     if child.process.poll() is None:

@@ -3,8 +3,8 @@
 The unit of work of engines. Reads `spec.json`, trains and evaluates, writes `events.jsonl`, samples,
 checkpoints, `losses.safetensors` and, last, `record.json`.
 Its process is fresh and its environment prepared (`numerics.child_environment`). It stops at the next
-G-iteration, with a checkpoint, on SIGTERM, SIGINT or when its parent is gone. CADENCE is the JSON of
-`trainer.Cadence`.
+G-iteration or within an evaluation, with a checkpoint, on SIGTERM, SIGINT or when the parent is gone
+that announced itself (`benchmark.engines.parent`). CADENCE is the JSON of `trainer.Cadence`.
 
 Exit codes: 0 the record is written; 1 failed, the reason is the last event; 75 stopped, can be continued;
 76 another process works in this directory; 100 + errno the reason could not be written down, since the
@@ -21,11 +21,12 @@ import time
 import traceback
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from filelock import Timeout
 
-from benchmark.errors import UserError
+from benchmark.engines import parent
+from benchmark.errors import Stopped, UserError
 from benchmark.records import (
     atomic,
     environment,
@@ -38,8 +39,13 @@ from benchmark.records import (
     store,
 )
 
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from benchmark.training.quantise import Generated
+    from benchmark.training.trainer import Evaluator, Scores
+
 STARTED = time.perf_counter()
-PARENT = os.getppid()
 STOPPED, BUSY, UNWRITABLE = 75, 76, 100
 LAUNCH_VARIABLE = "GANBENCH_LAUNCH"
 """Environment variable with the JSON of `provenance.launch`, set by the engine."""
@@ -85,10 +91,13 @@ class Log:
 
 def main(argv: list[str]) -> int:
     """Run the directory named on the command line."""
+    started_by = parent.follow()
+    if parent.is_gone(started_by):
+        return STOPPED
     directory = Path(argv[0])
     try:
         with locks.hold(directory):
-            return execute(directory, json.loads(argv[1]) if argv[1:] else {})
+            return execute(directory, json.loads(argv[1]) if argv[1:] else {}, started_by)
     except Timeout:
         return BUSY
     except OSError as error:
@@ -96,22 +105,32 @@ def main(argv: list[str]) -> int:
         return UNWRITABLE + (error.errno or 0)
 
 
-def execute(directory: Path, cadence: dict[str, Any]) -> int:
+def execute(directory: Path, cadence: dict[str, Any], started_by: int | None = None) -> int:
     """Run a locked directory to its record, or to a stop or failure that is written down."""
     spec = store.read_spec(directory)
     if spec is None:
         print(f"{directory}: no readable spec.json", file=sys.stderr)  # noqa: T201
         return 1
     atomic.remove_litter(directory)
-    log = Log(directory, spec["gen_iters"])
+    log, stop = Log(directory, spec["gen_iters"]), _Stop(started_by)
     try:
-        return _train(directory, spec, cadence, log)
+        return _train(directory, spec, cadence, log, stop)
+    except Stopped:
+        return _stopped(directory, log)
     except UserError as error:
         log.event("failed", reason=str(error))
     except Exception as error:
         traceback.print_exc()
+        if stop.asked():  # C code may have made another error of `Stopped`
+            return _stopped(directory, log)
         log.event("failed", reason=_reason(error))
     return 1
+
+
+def _stopped(directory: Path, log: Log) -> int:
+    """The run was stopped before it began to train."""
+    log.event("interrupted", gen_iters=store.checkpointed(directory))
+    return STOPPED
 
 
 def _reason(error: Exception) -> str:
@@ -129,7 +148,7 @@ def _reason(error: Exception) -> str:
     return repr(error)
 
 
-def _train(directory: Path, spec: dict[str, Any], cadence: dict[str, Any], log: Log) -> int:
+def _train(directory: Path, spec: dict[str, Any], cadence: dict[str, Any], log: Log, stop: _Stop) -> int:
     started_utc = now_utc()
     log.progress("start", 0)
     import torch
@@ -142,7 +161,6 @@ def _train(directory: Path, spec: dict[str, Any], cadence: dict[str, Any], log: 
     from benchmark.training.portable import selftest
     from benchmark.training.trainer import Cadence, Trainer
 
-    stop = _Stop()
     numerics.apply()
     device = spec["device"]
     described = environment.describe(device)
@@ -172,13 +190,14 @@ def _train(directory: Path, spec: dict[str, Any], cadence: dict[str, Any], log: 
         labels=labels,
         device=torch.device(device),
         pretrained=_first_stage(directory, spec, env_id),
-        evaluator=evaluator,
+        evaluator=_Stoppable(evaluator, stop) if evaluator else None,
         portable=portable,
         directory=directory,
         watcher=log,
         cadence=Cadence(**cadence),
         started=STARTED,
     )
+    stop.at_once = False
     if trainer.run(stop.asked) == "stopped":
         log.event("interrupted", gen_iters=trainer.state.gen_iters)
         return STOPPED
@@ -262,18 +281,50 @@ def _first_stage(directory: Path, spec: dict[str, Any], env_id: str) -> dict[str
 
 
 class _Stop:
-    """Whether the run should stop: a signal came, or the parent process is gone."""
+    """Whether the run should stop: a signal came, or the parent process is gone.
 
-    def __init__(self) -> None:
-        self._asked = False
+    While `at_once`, a signal raises `Stopped` wherever the program is.
+    """
+
+    def __init__(self, started_by: int | None) -> None:
+        self.at_once = True
+        self._asked, self._parent = False, started_by
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._on_signal)
 
     def _on_signal(self, *_: object) -> None:
         self._asked = True
+        if self.at_once:
+            self.at_once = False
+            raise Stopped
 
     def asked(self) -> bool:
-        return self._asked or os.getppid() != PARENT
+        self._asked = self._asked or parent.is_gone(self._parent)
+        return self._asked
+
+
+class _Stoppable:
+    """An evaluator that ends by `Stopped` when the run should stop: an evaluation may take minutes."""
+
+    def __init__(self, evaluator: Evaluator, stop: _Stop) -> None:
+        self._evaluator, self._stop = evaluator, stop
+
+    @property
+    def n_generated(self) -> int:
+        return self._evaluator.n_generated
+
+    def scores_of(self, batches: Iterable[Generated]) -> Scores:
+        self._stop.at_once = True
+        try:
+            return self._evaluator.scores_of(self._watched(batches))
+        finally:
+            self._stop.at_once = False
+
+    def _watched(self, batches: Iterable[Generated]) -> Iterator[Generated]:
+        for batch in batches:
+            if self._stop.asked():
+                raise Stopped
+            yield batch
 
 
 def _check_code(spec: dict[str, Any]) -> None:

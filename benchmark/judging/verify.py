@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from benchmark import data
+from benchmark.engines import parent
 from benchmark.errors import NothingToJudge, UserError
 from benchmark.records import atomic, environment, equivalence, identity, loss_file, record, store
 from benchmark.records.bounded import Unreadable
@@ -302,7 +303,7 @@ def _work(
             shutil.copy(path, folder / "checkpoints")
         done = subprocess.run(
             [sys.executable, "-m", "benchmark.engines.worker", str(folder)],
-            env=numerics.child_environment(),
+            env={**numerics.child_environment(), **parent.announced()},
             capture_output=True,
             text=True,
             check=False,

@@ -144,7 +144,7 @@ def state(directory: Path) -> RunState:
     event = last_event(directory)
     if event.get("event") == "failed":
         return RunState("failed", gen_iters, str(event.get("reason", "")))
-    return RunState("interrupted", _checkpointed(directory), damage(directory))
+    return RunState("interrupted", checkpointed(directory), damage(directory))
 
 
 def events(directory: Path) -> Iterator[dict[str, Any]]:
@@ -195,6 +195,7 @@ def set_aside(directory: Path) -> None:
     directory.rename(target)
 
 
-def _checkpointed(directory: Path) -> int:
+def checkpointed(directory: Path) -> int:
+    """G-iteration of the newest checkpoint; 0 without one."""
     names = sorted(path.stem for path in (directory / "checkpoints").glob("[0-9]*.safetensors"))
     return int(names[-1]) if names else 0

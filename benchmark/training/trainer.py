@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol
 import torch
 from torch import Tensor
 
+from benchmark.errors import Stopped
 from benchmark.training import checkpoint, initial, sampling
 from benchmark.training.draws import SeededDraws
 from benchmark.training.loss_history import LossHistory, Row
@@ -153,11 +154,18 @@ class Trainer:
         self.state.seconds["startup_s"] += time.perf_counter() - started
 
     def run(self, stop: Callable[[], bool]) -> Literal["done", "diverged", "stopped"]:
-        """Train and evaluate up to the budget, until divergence, or until `stop` says so."""
+        """Train and evaluate up to the budget, until divergence, or until `stop` says so.
+
+        An evaluator may raise `Stopped`; what it was to score is in a checkpoint then.
+        """
         state = self.state
         while True:
             if state.diverged_at is None and state.gen_iters in self.evaluate_at and not self._evaluated():
-                self._evaluate()
+                try:
+                    self._evaluate()
+                except Stopped:
+                    self._write_checkpoint()
+                    return "stopped"
             if state.diverged_at is not None or state.gen_iters == self.budget:
                 break
             self._train(min(self._next_evaluation(), state.gen_iters + CHUNK), stop)

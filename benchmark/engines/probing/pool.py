@@ -12,6 +12,7 @@ from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any
 
+from benchmark.engines import parent
 from benchmark.engines.base import terminable
 from benchmark.training import numerics
 
@@ -114,7 +115,7 @@ class _Process:
 
     def _alive(self) -> subprocess.Popen[str]:
         if self._process is None:
-            environment = numerics.child_environment()
+            environment = {**numerics.child_environment(), **parent.announced()}
             before = environment.get("PYTHONPATH")
             environment["PYTHONPATH"] = str(self._checkout) + (f":{before}" if before else "")
             self._process = subprocess.Popen(

@@ -15,9 +15,13 @@ import time
 import traceback
 from typing import Any
 
+from benchmark.engines import parent
+
 
 def main() -> int:
-    """Answer requests until stdin ends."""
+    """Answer requests until stdin or the parent ends."""
+    if parent.is_gone(parent.follow()):
+        return 1
     out = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)  # what a third party's module prints is no result
     from benchmark.training import numerics

@@ -171,6 +171,22 @@ def test_a_signal_stops_the_children_and_starts_no_more(number, execute, when, t
     assert signal.getsignal(signal.SIGTERM) is before
 
 
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_while_a_child_is_started_stops_that_one_too(number, execute, monkeypatch):
+    start, started = local._start, []
+
+    def start_and_be_interrupted(*arguments):
+        started.append(start(*arguments))
+        os.kill(os.getpid(), number)
+        return started[-1]
+
+    monkeypatch.setattr(local, "_start", start_and_be_interrupted)
+    with pytest.raises(base.Interrupted):
+        execute("exec sleep 3000", FINISH)
+    assert execute.screen.ends == {0: "interrupted at 0"}
+    assert [child.process.returncode for child in started] == [-signal.SIGTERM]
+
+
 def test_a_child_that_does_not_stop_is_killed_after_the_grace_period(execute, when, tmp_path, monkeypatch):
     monkeypatch.setattr(local, "_GRACE_S", 0.2)
     when(lambda: list(tmp_path.rglob("seen")), lambda: os.kill(os.getpid(), signal.SIGINT))

@@ -12,8 +12,8 @@ import torch
 
 from baselines import gan, sngan
 from benchmark import data
-from benchmark.engines import worker
-from benchmark.errors import UserError
+from benchmark.engines import parent, worker
+from benchmark.errors import Stopped, UserError
 from benchmark.records import locks, store
 from benchmark.suites import Suite, plan
 
@@ -29,9 +29,10 @@ def planned(tmp_path):
     return run
 
 
-def work(directory):
+def work(directory, **environment):
     return subprocess.run(
         [sys.executable, "-m", "benchmark.engines.worker", str(directory)],
+        env={**os.environ, **environment},
         capture_output=True,
         text=True,
         check=False,
@@ -57,18 +58,92 @@ def test_code_that_changed_after_planning_fails_the_run(planned):
     assert store.state(planned.directory).reason.startswith("the code changed after this run was planned")
 
 
+PARENT = """
+import os, subprocess, sys
+from benchmark.engines import parent
+command = [sys.executable, "-m", "benchmark.engines.worker", sys.argv[1]]
+subprocess.run(command, env={**os.environ, **parent.announced()})
+"""
+
+
 def test_a_run_stops_with_a_checkpoint_when_its_parent_is_gone(planned, wait):
-    module = "'-m', 'benchmark.engines.worker'"
-    code = f"import subprocess, sys; subprocess.run([sys.executable, {module}, sys.argv[1]])"
-    parent = subprocess.Popen([sys.executable, "-c", code, str(planned.directory)])
+    started_by = subprocess.Popen([sys.executable, "-c", PARENT, str(planned.directory)])
     wait(lambda: store.state(planned.directory).gen_iters > 2)
-    os.kill(parent.pid, signal.SIGKILL)
-    parent.wait()
+    os.kill(started_by.pid, signal.SIGKILL)
+    started_by.wait()
     wait(lambda: not locks.is_held(planned.directory))
     state = store.state(planned.directory)
     assert state.name == "interrupted"
     assert state.gen_iters > 2
     assert store.last_event(planned.directory)["event"] == "interrupted"
+
+
+def test_a_run_whose_parent_died_while_it_started_does_not_begin(planned):
+    done = work(planned.directory, **{parent.VARIABLE: str(os.getppid())})  # not the one that starts it
+    assert done.returncode == worker.STOPPED
+    assert not (planned.directory / "events.jsonl").exists()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells of a parent's death")
+def test_the_death_of_the_parent_is_a_signal(tmp_path, wait):
+    begin = f"parent.follow(); open({str(tmp_path / 'on')!r}, 'w')"
+    child = f"import time; from benchmark.engines import parent; {begin}; time.sleep(3000)"
+    code = PARENT.replace('[sys.executable, "-m", "benchmark.engines.worker", sys.argv[1]]', "sys.argv[1:]")
+    command = [sys.executable, "-c", code, sys.executable, "-c", child]
+    started_by = subprocess.Popen(command, stdout=subprocess.PIPE)  # the child holds the pipe, too
+    wait(lambda: (tmp_path / "on").exists())
+    started_by.kill()
+    assert started_by.communicate()[0] == b""
+
+
+@pytest.fixture
+def stop():
+    """A worker's `_Stop` in this process, and the handlers as they were afterwards."""
+    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+    yield worker._Stop(None)
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
+class Evaluator:
+    """Does something before the first batch, or reads them all."""
+
+    n_generated = 2
+
+    def __init__(self, act=lambda: None):
+        self._act = act
+
+    def scores_of(self, batches):
+        self._act()
+        return {"seen": {"batches": len(list(batches))}}
+
+
+def interrupt():
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
+def test_a_signal_ends_an_evaluation_at_once(stop):
+    stop.at_once = False
+    with pytest.raises(Stopped):
+        worker._Stoppable(Evaluator(interrupt), stop).scores_of(iter("ab"))
+    assert stop.asked()
+
+
+def test_a_signal_during_training_waits_for_the_end_of_the_iteration(stop):
+    stop.at_once = False
+    interrupt()
+    assert stop.asked()
+    with pytest.raises(Stopped):
+        worker._Stoppable(Evaluator(), stop).scores_of(iter("ab"))
+
+
+def test_an_evaluation_notices_that_the_parent_is_gone(stop):
+    stop.at_once = False
+    assert worker._Stoppable(Evaluator(), stop).scores_of(iter("ab")) == {"seen": {"batches": 2}}
+    assert not stop.at_once
+    stop._parent = os.getpid()  # any process but the one that started this one
+    with pytest.raises(Stopped):
+        worker._Stoppable(Evaluator(), stop).scores_of(iter("ab"))
 
 
 # --- Training data ------------------------------------------------------------------------------------

@@ -6,6 +6,7 @@ import random
 import pytest
 import torch
 
+from benchmark.errors import Stopped
 from benchmark.records import identity, record
 from benchmark.suites import Suite, plan
 from benchmark.training import checkpoint, sampling, trainer
@@ -57,6 +58,34 @@ def test_stopped_and_resumed_is_the_uninterrupted_run(
     assert last.watcher.trained == list(range(stops[-1] + 1, BUDGET + 1))
     assert bits_of(last) == uninterrupted(digits_experiment)
     assert last.state.sessions == 3
+
+
+class Stopping:
+    """The evaluator of a run that is stopped after the first batch of the evaluation at one G-iteration."""
+
+    def __init__(self, run, at):
+        self._run, self._at, self._evaluator = run, at, run.evaluator
+        self.n_generated = run.evaluator.n_generated
+
+    def scores_of(self, batches):
+        if self._run.state.gen_iters == self._at:
+            next(iter(batches))
+            raise Stopped
+        return self._evaluator.scores_of(batches)
+
+
+def test_stopped_within_an_evaluation_and_resumed_is_the_uninterrupted_run(
+    make_trainer, bits_of, never, uninterrupted, tmp_path
+):
+    for at in (0, BUDGET):
+        run = make_trainer("dcgan/digits", tmp_path, evaluate_at=[0, BUDGET])
+        run.evaluator = Stopping(run, at)
+        assert run.run(never) == "stopped"
+        assert run.state.gen_iters == at
+    last = make_trainer("dcgan/digits", tmp_path, evaluate_at=[0, BUDGET])
+    assert last.watcher.of("resumed") == [{"gen_iters": BUDGET}]
+    assert last.run(never) == "done"
+    assert bits_of(last) == uninterrupted("dcgan/digits")
 
 
 def test_two_runs_are_equal_and_another_seed_is_not(

@@ -1,0 +1,34 @@
+"""A child process ends with the one that started it, at whatever moment that dies."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import signal
+import sys
+
+VARIABLE = "GANBENCH_PARENT"
+_PR_SET_PDEATHSIG = 1
+
+
+def announced() -> dict[str, str]:
+    """What the parent puts into the environment of its child: who it is."""
+    return {VARIABLE: str(os.getpid())}
+
+
+def follow() -> int | None:
+    """The parent that announced itself, None without one; where the system can, its death is a SIGTERM here.
+
+    The parent may be dead already: `is_gone` tells, asked after this.
+    """
+    said = os.environ.pop(VARIABLE, "")  # not for children of this process
+    if not said.isdecimal():
+        return None
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, int(signal.SIGTERM), 0, 0, 0)
+    return int(said)
+
+
+def is_gone(parent: int | None) -> bool:
+    """Whether the parent that announced itself is dead."""
+    return parent is not None and os.getppid() != parent
