@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import difflib
-from typing import TYPE_CHECKING
+import reprlib
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -34,6 +35,17 @@ class NothingToJudge(UserError):
     """There is no record, reference or data set to work on (exit code 4)."""
 
     exit_code = 4
+
+
+def shown(value: Any) -> str:
+    """A value as a message shows it: `repr`, cut where it is long or deep."""
+    short = reprlib.Repr()
+    short.maxlevel, short.maxstring, short.maxother, short.maxlong = 4, 100, 100, 40
+    short.maxlist = short.maxdict = 10
+    try:
+        return short.repr(value)
+    except ValueError:
+        return "a number of very many digits"
 
 
 class Stopped(BaseException):

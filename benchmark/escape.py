@@ -59,6 +59,8 @@ _HARMLESS = frozenset(
     ]
 )
 """Commands that an entry of a bibliography may hold: accents, letters, fonts, links."""
+_LONGEST = 4000
+"""Characters of a message."""
 _FORMULAS = ("=", "+", "-", "@", "＝", "＋", "－", "＠")
 
 
@@ -87,8 +89,9 @@ def terminal(text: str, *, lines: bool = False) -> str:
 
 
 def one_line(text: str) -> str:
-    """`terminal` of a message whose lines are joined by spaces."""
-    return terminal(re.sub(r"\s*[\r\n]\s*", " ", text.strip()))
+    """`terminal` of a message whose lines are joined by spaces, cut where it is very long."""
+    shown = terminal(re.sub(r"\s*[\r\n]\s*", " ", text[:_LONGEST].strip()))
+    return shown if len(text) <= _LONGEST else f"{shown}…"
 
 
 def markdown(text: str) -> str:

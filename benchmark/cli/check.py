@@ -179,18 +179,13 @@ def _summary_file(summary: str | None) -> Path | None:
 
 
 def _waivers(path: Path | None) -> list[dict[str, Any]]:
-    import tomllib
 
+    from benchmark.suites import toml
     from benchmark.suites.gate_table import read_waiver_table
 
     if path is None:
         return []
-    try:
-        content = tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise UserError(f"cannot be read ({error.strerror})", where=f"--waivers {path}") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise UserError(f"not a TOML file ({error})", where=f"--waivers {path}") from error
+    content = toml.read(path, "the waivers")
     if unknown := sorted(set(content) - {"waiver"}):
         raise UserError(f"unknown key '{unknown[0]}'", where=str(path), do="Write [[waiver]] tables")
     return list(read_waiver_table(content.get("waiver", []), str(path)))

@@ -67,7 +67,10 @@ def narrowing(function: F) -> F:
         patterns,
         seeds,
         click.option(
-            "--budget", type=click.IntRange(min=0), metavar="N", help="Another budget, in G-iterations."
+            "--budget",
+            type=click.IntRange(min=0, max=10**9),
+            metavar="N",
+            help="Another budget, in G-iterations.",
         ),
         click.option(
             "--dataset",

@@ -58,7 +58,7 @@ def report(
             do="Leave them out, or name the suite",
         )
     if folders:
-        name = folders[0].name
+        name = folders[0].resolve().name or "all"
         records = []
         for folder in folders:
             found, damages = store.records_below(folder)

@@ -138,8 +138,8 @@ def run(
             written = _report(
                 chosen, runs, out, commands(suite, patterns, seeds, budget, dataset, numerics, out), json_
             )
-    except OSError as error:
-        written = f"not written ({error.strerror})"
+    except UserError as error:
+        written = str(error)
     bad = [r for r in runs if r.state.name != "done"]
     for r in bad:
         note(f"{r.label}: {r.state.text()}" + (f", see {r.directory}" if r.state.name == "failed" else ""))

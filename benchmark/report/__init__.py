@@ -54,7 +54,7 @@ def write_report(
         The files written.
 
     Raises:
-        UserError: an unknown format.
+        UserError: an unknown format, or a file cannot be written.
 
     """
     for name in formats:
@@ -105,6 +105,9 @@ def _files(
 
 
 def _write(path: Path, text: str) -> Path:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(text, encoding="utf-8", newline="\n")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8", newline="\n")
+    except OSError as error:
+        raise UserError(f"the report cannot be written ({error.strerror})", where=str(path)) from error
     return path

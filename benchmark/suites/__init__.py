@@ -28,15 +28,16 @@ A suite file holds::
 from __future__ import annotations
 
 import dataclasses
-import tomllib
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import baselines
-from benchmark.errors import UserError, did_you_mean
+from benchmark import escape
+from benchmark.errors import UserError, did_you_mean, shown
 from benchmark.evaluation import protocols
-from benchmark.suites import experiments
+from benchmark.records.schema import MOST_POINTS
+from benchmark.suites import experiments, toml
 from benchmark.suites.gate_table import GateTable, read_gate, read_waiver_table
 from benchmark.suites.seeds import MAX_SEED, parse_seeds
 from benchmark.training.numerics import POLICIES
@@ -46,6 +47,8 @@ if TYPE_CHECKING:
 
 _FOLDER = Path(__file__).parent
 _NO_KEYS = ("name", "comes_with_ganbench")
+MAX_GEN_ITERS = 10**9
+"""Most G-iterations of a run."""
 _OPTIONAL = ("note", "dataset", "numerics", "budgets", "gate", "waiver")
 
 
@@ -94,6 +97,13 @@ class Suite:
     def evaluate_at(self, experiment: str) -> list[int]:
         """G-iterations at which an experiment is scored: 0, every multiple, and the end."""
         budget = self.budget(experiment)
+        if budget // self.evaluate_every > MOST_POINTS:
+            raise UserError(
+                f"{budget} G-iterations, evaluated every {self.evaluate_every}, are more than {MOST_POINTS} "
+                "evaluations",
+                where=f"suite '{self.name}', experiment '{experiment}'",
+                do="Give it a larger evaluate_every",
+            )
         return sorted({*range(0, budget, self.evaluate_every), budget})
 
     def confirmation(self) -> tuple[int, ...]:
@@ -148,13 +158,9 @@ def load(name_or_file: str) -> Suite:
             f"unknown suite '{name_or_file}'",
             do="A file must end in .toml. " + did_you_mean(name_or_file, names()),
         )
-    try:
-        content = tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise UserError(f"cannot read the suite ({error.strerror})", where=str(path)) from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise UserError(f"not a TOML file ({error})", where=str(path)) from error
-    return _checked(content, path)
+    if path.stem.startswith(".") or path.stem != escape.visible(path.stem):
+        raise UserError(f"'{path.stem}' can be no suite's name", where=name_or_file, do="Rename the file")
+    return _checked(toml.read(path, "the suite"), path)
 
 
 def _checked(content: dict[str, Any], path: Path) -> Suite:
@@ -200,7 +206,7 @@ def _checked(content: dict[str, Any], path: Path) -> Suite:
 def _budgets(table: Any, chosen: tuple[str, ...], where: str) -> dict[str, OwnBudget]:
     where = f"{where}: budgets"
     if not isinstance(table, dict):
-        raise UserError(f"must be a table, not {table!r}", where=where)
+        raise UserError(f"must be a table, not {shown(table)}", where=where)
     found = {}
     for name, entry in table.items():
         if name not in chosen:
@@ -209,7 +215,9 @@ def _budgets(table: Any, chosen: tuple[str, ...], where: str) -> dict[str, OwnBu
             )
         if not isinstance(entry, dict) or set(entry) != {"gen_iters", "reason"}:
             do = 'Write { gen_iters = 1000, reason = "..." }'
-            raise UserError(f"needs gen_iters and reason, not {entry!r}", where=f"{where}: {name}", do=do)
+            raise UserError(
+                f"needs gen_iters and reason, not {shown(entry)}", where=f"{where}: {name}", do=do
+            )
         reason = _string(entry["reason"], "reason", f"{where}: {name}")
         found[name] = OwnBudget(_whole(entry["gen_iters"], name, where, at_least=0), reason)
     return found
@@ -217,13 +225,13 @@ def _budgets(table: Any, chosen: tuple[str, ...], where: str) -> dict[str, OwnBu
 
 def _profile(value: Any, where: str) -> str:
     if value not in POLICIES:
-        raise UserError(f"must be one of {', '.join(POLICIES)}, not {value!r}", where=where)
+        raise UserError(f"must be one of {', '.join(POLICIES)}, not {shown(value)}", where=where)
     return str(value)
 
 
 def _string(value: Any, key: str, where: str) -> str:
     if not isinstance(value, str):
-        raise UserError(f"must be a string, not {value!r}", where=f"{where}: {key}")
+        raise UserError(f"must be a string, not {shown(value)}", where=f"{where}: {key}")
     return value
 
 
@@ -233,13 +241,15 @@ def _strings(
     value = content[key]
     if not isinstance(value, list) or len(value) < at_least or not all(isinstance(v, str) for v in value):
         wanted = "at least one string" if at_least else "strings"
-        raise UserError(f"must be a list of {wanted}, not {value!r}", where=f"{where}: {key}")
+        raise UserError(f"must be a list of {wanted}, not {shown(value)}", where=f"{where}: {key}")
     return tuple(dict.fromkeys(value))
 
 
 def _whole(value: Any, key: str, where: str, *, at_least: int) -> int:
     if not isinstance(value, int) or isinstance(value, bool) or value < at_least:
         raise UserError(
-            f"must be a whole number of at least {at_least}, not {value!r}", where=f"{where}: {key}"
+            f"must be a whole number of at least {at_least}, not {shown(value)}", where=f"{where}: {key}"
         )
+    if value > MAX_GEN_ITERS:
+        raise UserError(f"must be at most {MAX_GEN_ITERS}, not {shown(value)}", where=f"{where}: {key}")
     return value

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
-from benchmark.errors import UserError, did_you_mean
+from benchmark.errors import UserError, did_you_mean, shown
 from benchmark.suites.seeds import parse_seeds
 from benchmark.suites.waivers import read_waivers
 
@@ -47,7 +47,7 @@ class GateTable:
 def read_gate(table: Any, where: str) -> GateTable:
     """The table, checked; `UserError` for an unknown key or a value out of range."""
     if not isinstance(table, dict):
-        raise UserError(f"must be a table, not {table!r}", where=where)
+        raise UserError(f"must be a table, not {shown(table)}", where=where)
     known = [entry.name for entry in dataclasses.fields(GateTable)]
     for key in table:
         if key not in known:
@@ -59,7 +59,7 @@ def read_gate(table: Any, where: str) -> GateTable:
         found["effects"] = _effects(found["effects"], f"{where}: effects")
     if "points" in found and (type(found["points"]) is not int or found["points"] < 1):
         raise UserError(
-            f"must be a whole number of at least 1, not {found['points']!r}", where=f"{where}: points"
+            f"must be a whole number of at least 1, not {shown(found['points'])}", where=f"{where}: points"
         )
     if "confirm_with" in found:
         found["confirm_with"] = confirmation_seeds(found["confirm_with"], f"{where}: confirm_with")
@@ -69,7 +69,7 @@ def read_gate(table: Any, where: str) -> GateTable:
 def read_waiver_table(entries: Any, where: str) -> tuple[dict[str, Any], ...]:
     """Waivers as JSON types, checked as `waivers.read_waivers` does."""
     if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
-        raise UserError(f"must be tables [[waiver]], not {entries!r}", where=f"{where}: waiver")
+        raise UserError(f"must be tables [[waiver]], not {shown(entries)}", where=f"{where}: waiver")
     try:
         read_waivers(entries)
     except UserError as error:
@@ -82,7 +82,7 @@ def read_waiver_table(entries: Any, where: str) -> tuple[dict[str, Any], ...]:
 def share(value: Any, where: str) -> float:
     """A number between 0 and 1, both excluded."""
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < 1:
-        raise UserError(f"must be a number between 0 and 1, not {value!r}", where=where)
+        raise UserError(f"must be a number between 0 and 1, not {shown(value)}", where=where)
     return float(value)
 
 
@@ -93,7 +93,7 @@ def confirmation_seeds(value: Any, where: str) -> tuple[int, ...]:
 
 def _effects(table: Any, where: str) -> dict[str, float]:
     if not isinstance(table, dict) or not table:
-        raise UserError(f"must be a table, not {table!r}", where=where, do="Write { fid = 0.03 }")
+        raise UserError(f"must be a table, not {shown(table)}", where=where, do="Write { fid = 0.03 }")
     for metric in table:
         if metric not in METRICS:
             raise UserError(f"unknown metric '{metric}'", where=where, do=did_you_mean(metric, METRICS))

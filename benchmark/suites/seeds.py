@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from benchmark.errors import UserError
+from benchmark.errors import UserError, shown
 
 MAX_SEED = 2**64 - 1
 _MOST = 100_000
@@ -24,7 +24,7 @@ def parse_seeds(value: Any, where: str) -> tuple[int, ...]:
     elif isinstance(value, list) and all(isinstance(s, int) and not isinstance(s, bool) for s in value):
         seeds = value
     else:
-        raise _bad(f"{value!r} is neither text nor a list of integers", where)
+        raise _bad(f"{shown(value)} is neither text nor a list of integers", where)
     if not seeds:
         raise _bad("no seeds", where)
     if len(seeds) > _MOST:
@@ -32,14 +32,14 @@ def parse_seeds(value: Any, where: str) -> tuple[int, ...]:
     if any(not 0 <= seed <= MAX_SEED for seed in seeds):
         raise _bad("seeds lie between 0 and 2^64 - 1", where)
     if len(set(seeds)) != len(seeds):
-        raise _bad(f"a seed comes twice in {value!r}", where)
+        raise _bad(f"a seed comes twice in {shown(value)}", where)
     return tuple(seeds)
 
 
 def _part(part: str, whole: str, where: str) -> range:
     found = re.fullmatch(r"([0-9]{1,20})(?:-([0-9]{1,20}))?", part)
     if not found:
-        raise _bad(f"cannot read the seeds '{whole}'", where)
+        raise _bad(f"cannot read the seeds {shown(whole)}", where)
     first = int(found[1])
     last = int(found[2]) if found[2] else first
     if last < first:

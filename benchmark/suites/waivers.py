@@ -8,7 +8,7 @@ from datetime import date
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any, Protocol
 
-from benchmark.errors import UserError, did_you_mean
+from benchmark.errors import UserError, did_you_mean, shown
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -72,9 +72,11 @@ def _waiver(entry: Mapping[str, Any], where: str) -> Waiver:
     try:
         day = date.fromisoformat(expires if isinstance(expires, str) else expires.isoformat()[:10])
     except (ValueError, AttributeError):
-        raise UserError(f"'expires' is no date: {expires!r}", where=where, do="Write 2026-12-31") from None
+        raise UserError(
+            f"'expires' is no date: {shown(expires)}", where=where, do="Write 2026-12-31"
+        ) from None
     texts = {key: value for key, value in entry.items() if key != "expires"}
     for key, value in texts.items():
         if not isinstance(value, str):
-            raise UserError(f"'{key}' must be a text, not {value!r}", where=where)
+            raise UserError(f"'{key}' must be a text, not {shown(value)}", where=where)
     return Waiver(**texts, expires=day)

@@ -1,5 +1,7 @@
 """Suite files: what they may say, and one clear sentence for each thing they may not."""
 
+import os
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -70,6 +72,11 @@ def test_a_suite_may_score_nothing(load):
         ({"gen_iters": "1.5"}, "must be a whole number of at least 0, not 1.5", ""),
         ({"gen_iters": "true"}, "must be a whole number of at least 0, not True", ""),
         ({"gen_iters": '"many"'}, "must be a whole number of at least 0, not 'many'", ""),
+        (
+            {"gen_iters": "100_000_000_000_000_000_000"},
+            "must be at most 1000000000, not 100000000000000000000",
+            "",
+        ),
         ({"evaluate_every": "0"}, "must be a whole number of at least 1, not 0", ""),
         ({"evaluate_every": '"7"'}, "must be a whole number of at least 1, not '7'", ""),
         ({"title": "3"}, "must be a string, not 3", ""),
@@ -100,7 +107,7 @@ def test_missing_files_and_folders_are_no_suites(tmp_path):
     with pytest.raises(UserError, match="No such file"):
         suites.load(str(tmp_path / "none.toml"))
     (tmp_path / "folder.toml").mkdir()
-    with pytest.raises(UserError, match="Is a directory"):
+    with pytest.raises(UserError, match="is no regular file"):
         suites.load(str(tmp_path / "folder.toml"))
 
 
@@ -178,3 +185,49 @@ def test_a_bad_budget_is_refused(budgets, what, load):
         load(budgets=budgets)
     assert error.value.what == what
     assert "mine.toml: budgets" in error.value.where
+
+
+# --- Files that are no suites -------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("content", "what"),
+    [
+        ("title = " + 50_000 * "[", "nested too deeply"),
+        (f"title.{'a.' * 50_000}a = 1", "must be a string, not {'a': {'a': "),
+        (f"title = {'9' * 10_000}", "not a TOML file"),
+        (f"title = 0x{'f' * 10_000}", "must be a string, not a number of very many digits"),
+        (f"title = [{'1, ' * 100_000}]", r"must be a string, not \[1, 1, 1, 1, 1, 1, 1, 1, 1, 1, \.\.\.\]"),
+        ("#" * 2**20 + "\n", "has 1 MiB; at most 1 are read"),
+    ],
+    ids=["deep", "deep keys", "long", "long hexadecimal", "long list", "large"],
+)
+def test_what_would_not_end_is_one_short_line(content, what, tmp_path):
+    path = tmp_path / "hostile.toml"
+    rest = "".join(f"{key} = {value}\n" for key, value in GOOD.items() if key != "title")
+    path.write_text(f"{content}\n{rest}" if "title." not in content else f"{rest}{content}")
+    with pytest.raises(UserError, match=what) as error:
+        suites.load(str(path))
+    assert len(str(error.value)) < 1000
+
+
+def test_a_pipe_or_device_is_no_suite(tmp_path):
+    os.mkfifo(tmp_path / "pipe.toml")
+    (tmp_path / "zeros.toml").symlink_to("/dev/zero")
+    for name in ("pipe", "zeros"):
+        with pytest.raises(UserError, match="cannot read the suite \\(is no regular file\\)"):
+            suites.load(str(tmp_path / f"{name}.toml"))
+
+
+@pytest.mark.parametrize("name", ["...toml", "..toml", ".toml", ".hidden.toml", "a\nb.toml", "\udcff.toml"])
+def test_a_file_whose_name_is_no_folders_is_refused(name, tmp_path):
+    (tmp_path / name).write_text("".join(f"{key} = {value}\n" for key, value in GOOD.items()))
+    with pytest.raises(UserError, match="can be no suite's name"):
+        suites.load(str(tmp_path / name))
+
+
+def test_more_evaluations_than_a_record_can_hold_are_refused(load):
+    suite = load(gen_iters="1_000_000_000", evaluate_every="1")
+    with pytest.raises(UserError, match="more than 100000 evaluations"):
+        suite.evaluate_at("gan/digits")
+    assert len(load(gen_iters="1_000_000", evaluate_every="10").evaluate_at("gan/digits")) == 100_001

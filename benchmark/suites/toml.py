@@ -1,0 +1,33 @@
+"""Reads TOML that a person wrote: a regular file of bounded size, whatever is in it an error in one line."""
+
+from __future__ import annotations
+
+import tomllib
+from typing import TYPE_CHECKING, Any
+
+from benchmark.errors import UserError
+from benchmark.records import bounded
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+_MOST_BYTES = bounded.MIB
+
+
+def read(path: Path, what: str) -> dict[str, Any]:
+    """The content of the file; errors begin with `what` it is said to be, like `the suite`.
+
+    Raises:
+        UserError: it cannot be read, is larger than 1 MiB, or is no TOML.
+
+    """
+    try:
+        return tomllib.loads(bounded.read(path, _MOST_BYTES).decode("utf-8"))
+    except FileNotFoundError as error:
+        raise UserError(f"cannot read {what} ({error.strerror})", where=str(path)) from error
+    except bounded.Unreadable as error:
+        raise UserError(f"cannot read {what} ({error})", where=str(path)) from error
+    except RecursionError as error:
+        raise UserError("not a TOML file (its values are nested too deeply)", where=str(path)) from error
+    except ValueError as error:  # also of a number with too many digits
+        raise UserError(f"not a TOML file ({error})", where=str(path)) from error
