@@ -82,7 +82,7 @@ class Bench:
     def accept_probes(self, bugs):
         """Probes of every experiment that a bug is looked for in."""
         names = sorted({bug.experiment for bug in bugs})
-        options = ("--accept", "--reference", self.folder / "probes.json", "--jobs", self.jobs)
+        options = ("--accept", "--reference", self.folder / "probes.json")
         command = ("-m", "benchmark", "probe", *names, *options)
         self.once("clean", "accept probes", lambda: done(python(self.clean, *command)))
 

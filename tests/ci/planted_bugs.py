@@ -373,7 +373,7 @@ BUGS = (
         "np.ascontiguousarray(pixels.transpose(2, 0, 1))",
         "np.ascontiguousarray(pixels.transpose(2, 0, 1)[::-1])",
         ("benchmark/data/test_pixels",),
-        experiment="dcgan/lsun64",
+        experiment="wgan/lsun64",
         unseen="`check` and `probe` convert no pictures: runs begin with converted sets, probes with drawn "
         "images. A converted set has a SHA-256, which runs are identified by and which is compared where one "
         "is published.",
