@@ -71,7 +71,7 @@ def judge(
         return Finding(experiment, "new", "the accepted probe computes something else: accept this one")
     ours = [*_settings(accepted, now), *_portable(accepted, now)]
     theirs = list(_faithful(accepted, now))
-    edited = accepted.get("sources") != now.get("sources")
+    edited = "sources" not in accepted or accepted["sources"] != now.get("sources")  # scores name none
     if ours:
         return Finding(experiment, "ours", ours[0] + ("" if edited else _NOT_EDITED))
     if not theirs:

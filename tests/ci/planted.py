@@ -18,6 +18,7 @@ Every step that is done is a line of FOLDER/planted.jsonl and is not done again.
 
 import argparse
 import json
+import os
 import shutil
 import subprocess
 import time
@@ -114,7 +115,11 @@ class Bench:
         command = ("-m", "benchmark", "check", suite, *narrowed, *options)
         found = checked(python(tree, *command, env=env), 0, 1, 3)
         said = json.loads(found.stdout)
-        return {"exit": found.returncode, "conclusion": said["conclusion"], "gate": said["gate"]}
+        return {
+            "exit": found.returncode,
+            "conclusion": said["conclusion"],
+            "gate": said.get("gate", {"decisions": []}),
+        }
 
     def accepted(self, suite, out):
         return self.out(out) / "reference" / f"{suite.stem}.json"
@@ -127,7 +132,7 @@ class Bench:
         for n in dict.fromkeys((1, len(seeds))):
             asked = ",".join(map(str, seeds[:n]))
             entry = self.started(tree, self.out(f"{bug.name}-start"), asked, bug.experiment, arm=OTHER)
-            if any(d["outcome"] == "departed" for d in entry["gate"]["decisions"]):
+            if entry["exit"] == 3 or any(d["outcome"] == "departed" for d in entry["gate"]["decisions"]):
                 break
         return entry
 
@@ -197,19 +202,20 @@ class Bench:
                 one.result()
 
     def ask(self, bug, steps):
-        trees = self.folder / "trees"
+        trees = (
+            self.folder / "trees" / f"{bug.name}-{os.getpid()}"
+        )  # of one process: another may do other steps
 
         @cache
         def tree(arm):
-            return make(self.clean, trees / f"{bug.name}{'-other' if arm else ''}", arm, bug)
+            return make(self.clean, trees / (arm.name if arm else "same machine"), arm, bug)
 
         for step in STEPS:
             if step in steps and (bug.runs or step in ("probe", "tests")):
                 arm = OTHER if step in AFFORDABLE else None
                 do = getattr(self, step)
                 self.once(bug.name, step, lambda do=do, arm=arm: do(bug, tree(arm)))
-        for name in (bug.name, f"{bug.name}-other"):
-            shutil.rmtree(trees / name, ignore_errors=True)
+        shutil.rmtree(trees, ignore_errors=True)
 
 
 def checked(process, *codes):

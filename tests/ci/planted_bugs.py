@@ -200,8 +200,8 @@ BUGS = (
         "sngan.train-mode-sampling",
         "no switch of batch norm to running statistics for samples",
         "benchmark/training/sampling.py",
-        'with_batch_statistics = settings.sampling_statistics == "batch"',
-        "with_batch_statistics = True",
+        "sampler = copy.deepcopy(generator).train(with_batch_statistics)",
+        "sampler = copy.deepcopy(generator).train()",
         SAMPLING,
     ),
     Bug(

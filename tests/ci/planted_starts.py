@@ -50,6 +50,11 @@ print(json.dumps(rows))
 """Arguments: a results folder, its suite. Mean and sd over seeds of what the gate compares."""
 
 
+def share(k):
+    """Of a loss's range, that it may differ by at G-iteration k, from 1."""
+    return min(starts.LARGEST_SHARE, starts.FIRST_SHARE * 2.0 ** (k - 1))
+
+
 def rows(accepted, current):
     """One row for each run below the results folder `current` whose experiment and seed were accepted.
 

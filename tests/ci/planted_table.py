@@ -4,9 +4,11 @@ import shlex
 from collections import Counter
 
 from planted_bugs import BUGS
+from planted_starts import share
 from planted_trees import ARMS, OTHER
 
 from benchmark.judging.probes import FAILING
+from benchmark.judging.starts import GEN_ITERS
 
 INTRODUCTION = """\
 # Planted bugs, and what notices them
@@ -15,7 +17,8 @@ INTRODUCTION = """\
 tolerance, bugs leave it](start-band.svg)
 
 One bug at a time was put into a copy of ganbench ({revision}), and the gate was asked on another machine
-than that of the accepted runs. It is simulated: {other}. Two things look at it:
+than that of the accepted runs. It is simulated: {other}.
+Two things look at it:
 
 * **start**: `ganbench check` of the first {n_iters} G-iterations of seed {first_seed}, and of seeds
   {start_seeds} where that one does not depart, against accepted ones of the clean code. Named are the loss or
@@ -31,7 +34,8 @@ READING = """
 ## No false alarms
 
 The clean code in environments that are legitimate, five experiments and {n_seeds} seeds each, against the
-same accepted runs. *Worst* is the largest difference, as a multiple of what may differ:
+same accepted runs. *Worst* is the largest difference, as a multiple of what may differ: of losses, and of all
+that is compared:
 
 {alarms}
 
@@ -52,7 +56,7 @@ that does not use the library's kernels: `theirs` is the answer.
 {command}
 ```
 
-Everything above is of one tree, {revision}. Its steps took {minutes:.0f} minutes beside other work.
+Everything above is of one tree, {revision}.
 """
 STATISTICS = """
 *Statistics* are {n_bug} seeds trained with the bug ({seeds}) against {n_reference} accepted ones
@@ -98,7 +102,6 @@ def markdown(found, options):
             probes=control(found),
             statistics=statistics,
             command=shlex.join(command),
-            minutes=sum(entry["wall_s"] for entry in found.values()) / 60,
         )
     )
 
@@ -106,10 +109,10 @@ def markdown(found, options):
 def counts(asked, found):
     """How many of the bugs each half of the gate noticed."""
     started = [bug for bug in asked if (bug.name, "start") in found]
-    by_start = [bug for bug in started if departed(found[bug.name, "start"])]
+    by_start = [bug for bug in started if fails(found[bug.name, "start"])]
     probed = [bug for bug in asked if (bug.name, "probe") in found]
     by_probe = [bug for bug in probed if failing(found[bug.name, "probe"])]
-    by_bits = [bug for bug in probed if any(f["portable"] for f in found[bug.name, "probe"]["findings"])]
+    by_bits = [bug for bug in probed if half(found[bug.name, "probe"], "portable").startswith("**differ")]
     either = {bug.name for bug in (*by_start, *by_probe)}
     return (
         f"Of {len(asked)} bugs the gate noticed **{len(either)}**: starts {len(by_start)} of the "
@@ -138,14 +141,27 @@ def departed(start):
     return [d for d in start["gate"]["decisions"] if d["outcome"] == "departed"]
 
 
+def fails(start):
+    """Whether the runs failed, or one departs."""
+    return start["exit"] == 3 or bool(departed(start))
+
+
 def starts_as(start):
     """What `check` says of how runs start, and in what else it fails."""
     others = {"failed", "diverged", "missing", "nondeterministic"}
     told = dict.fromkeys(d["outcome"] for d in start["gate"]["decisions"] if d["outcome"] in others)
     also = "".join(f"; {name}" for name in told)
+    if start["exit"] == 3:
+        return f"**{start['conclusion'].split(': ', 1)[-1]}**"
     if found := departed(start):
-        return f"**departed**: {found[0]['reason'].split(': ', 1)[-1]}{also}"
+        return f"**departed**: {short_reason(found[0]['reason'])}{also}"
     return f"as accepted (seeds {start['seeds']}){also}"
+
+
+def short_reason(reason):
+    """The first seed, what is off and by how many tolerances, without the values."""
+    what, off, _ = reason.split(": ", 1)[-1].partition(" tolerances off ")
+    return what + off.rstrip()
 
 
 def failing(probe):
@@ -154,7 +170,10 @@ def failing(probe):
 
 def half(probe, which):
     """The first that differs in one half; of the experiment before the scores."""
-    return next((f"**differ**: {f[which]}" for f in probe["findings"] if f[which]), "equal")
+    if any(f["outcome"] == "failed" for f in probe["findings"]):
+        return "not computed"
+    told = (f[which].split(";")[0] for f in probe["findings"] if f[which])
+    return next((f"**differ**: {one}" for one in told), "equal")
 
 
 def outcome(probe):
@@ -162,6 +181,8 @@ def outcome(probe):
     bad = failing(probe)
     if not bad:
         return "unchanged"
+    if bad[0]["outcome"] == "failed":
+        return f"**failed**: {bad[0]['reason']}"
     halves = [name for name in ("portable", "faithful") if any(f[name] for f in bad)]
     which = "both halves" if len(halves) == 2 else f"{halves[0]} half alone" if halves else bad[0]["reason"]
     faithful = next((f["faithful"] for f in bad if f["faithful"]), "")
@@ -176,7 +197,7 @@ def unseen(asked, found):
         for bug in asked
         if {(bug.name, "probe")} <= found.keys()
         and not failing(found[bug.name, "probe"])
-        and not departed(found.get((bug.name, "start"), {"gate": {"decisions": []}}))
+        and not ((bug.name, "start") in found and fails(found[bug.name, "start"]))
     ]
     return "\nNot noticed:\n\n" + "\n".join(lines) + "\n" if lines else ""
 
@@ -187,10 +208,11 @@ def alarms(found):
     for arm in ARMS:
         entry = found.get((arm.name, "start"))
         if entry is None:
-            lines.append((f"{arm.name}: {arm.what}", "not run", "", "", ""))
+            lines.append((f"{arm.name}: {arm.what}", "not run", "", "", "", ""))
             continue
         runs = entry["starts"]
         per_outcome = Counter(d["outcome"] for d in entry["gate"]["decisions"])
+        loss, whose = max((worst_loss(r), f"{r['experiment']}, seed {r['seed']}") for r in runs)
         worst = max(runs, key=lambda r: r["tolerances"])
         lines.append(
             (
@@ -198,11 +220,24 @@ def alarms(found):
                 len(runs),
                 len(departed(entry)),
                 ", ".join(f"{n} {name}" for name, n in sorted(per_outcome.items())),
-                f"{worst['tolerances']:.2g} ({worst['experiment']}, seed {worst['seed']})",
+                f"{loss:.2g} ({whose})",
+                f"{worst['tolerances']:.2g} ({worst['what'].partition(' is ')[0]})",
             )
         )
-    header = ("environment", "runs", "departed", "outcomes (experiment × metric)", "worst")
+    header = (
+        "environment",
+        "runs",
+        "departed",
+        "outcomes (experiment × metric)",
+        "worst loss",
+        "worst of all",
+    )
     return table([header, *lines]).strip()
+
+
+def worst_loss(run):
+    """In tolerances, over losses and G-iterations."""
+    return max((x or 0.0) / share(k) for k, x in enumerate(run["by_range"][:GEN_ITERS], 1))
 
 
 def control(found):
