@@ -127,7 +127,7 @@ def bibtex(text: str) -> str:
 
 def bibtex_comment(text: str) -> str:
     """For a comment between BibTeX entries, where an @ would begin one."""
-    return "% " + one_line(text).replace("@", "(at)")
+    return "% " + bibtex(one_line(text)).replace("@", "(at)")
 
 
 def unusable_entry(entry: str) -> str:

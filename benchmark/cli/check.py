@@ -185,7 +185,7 @@ def _waivers(path: Path | None) -> list[dict[str, Any]]:
 
     if path is None:
         return []
-    content = toml.read(path, "the waivers")
+    content = toml.read(path, "the waivers", f"--waivers {path}")
     if unknown := sorted(set(content) - {"waiver"}):
         raise UserError(f"unknown key '{unknown[0]}'", where=str(path), do="Write [[waiver]] tables")
     return list(read_waiver_table(content.get("waiver", []), str(path)))

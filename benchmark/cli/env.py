@@ -69,7 +69,7 @@ def _compare(device: str, suite: str, out: Path) -> int:
     if records is None:
         print_text(f"{path}: nothing was accepted yet, so any machine will do. This one: {device}")
         return 0
-    models = sorted({str(r["provenance"]["environment"]["device"]) for r in records})
+    models = sorted({str(r["provenance"]["environment"].get("device")) for r in records})
     same = models == [device]
     print_text(
         f"The reference was made on {', '.join(models)}; this machine {'too' if same else 'is ' + device}."

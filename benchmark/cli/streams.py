@@ -8,6 +8,7 @@ import io
 import os
 import select
 import sys
+import warnings
 from typing import TYPE_CHECKING, Any
 
 from benchmark import escape
@@ -68,6 +69,7 @@ class Output:
             sys.stdout, self._raw = _guarded(sys.stdout, 1)
         if sys.stderr is None or sys.stderr is sys.__stderr__:
             sys.stderr, _ = _guarded(sys.stderr, 2)
+            warnings.showwarning = _warn
 
     def lost(self) -> str:
         """Why stdout does not have everything; empty when it has, or when its reader has gone."""
@@ -105,6 +107,10 @@ def echo(text: object = "", *, err: bool = False) -> None:
 def say(text: str) -> None:
     """`ganbench: …` in one line on stderr."""
     _write(f"ganbench: {escape.one_line(text)}", sys.stderr)
+
+
+def _warn(message: Warning | str, category: type[Warning], *_: object, **__: object) -> None:
+    say(f"{category.__name__}: {message}")
 
 
 def print_json(value: Any) -> None:

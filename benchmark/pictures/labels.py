@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter
 
+from benchmark.escape import markup
 from benchmark.pictures.style import COLOURS, MARKERS, MUTED
 from benchmark.records.quantities import NARROW_SPACE
 
@@ -46,7 +47,15 @@ def direct_labels(
             markersize=4.5,
             clip_on=False,
         )
-        ax.text(1.065, shown, labels[i], transform=ax.transAxes, va="center", fontsize=8.5, parse_math=False)
+        ax.text(
+            1.065,
+            shown,
+            markup(labels[i]),
+            transform=ax.transAxes,
+            va="center",
+            fontsize=8.5,
+            parse_math=False,
+        )
     if not ends:
         ax.text(0.5, 0.5, "no finite scores", transform=ax.transAxes, ha="center", color=MUTED)
 

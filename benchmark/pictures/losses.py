@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from matplotlib.figure import Figure as Canvas
 
+from benchmark.escape import markup
 from benchmark.evaluation.loss_curves import thinned
 from benchmark.pictures.labels import plain_numbers
 from benchmark.pictures.style import COLOURS, house_style
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-    from benchmark.evaluation.loss_curves import Line
+from benchmark.evaluation.loss_curves import Line
 
 MOST_POINTS = 4000
 """Of a drawn line; a picture is not wider."""
@@ -67,7 +68,7 @@ def draw(runs: Sequence[Drawn], path: Path) -> None:
                 named.add((title, run.experiment))
                 panels[title].plot(*line, "o-", color=colour, markersize=3, linewidth=1.2, label=label)
         for title, ax in panels.items():
-            ax.set_title(title, loc="left", fontsize=9, parse_math=False)
+            ax.set_title(markup(title), loc="left", fontsize=9, parse_math=False)
             plain_numbers(ax)
             if ax.get_legend_handles_labels()[0]:
                 ax.legend(fontsize=7.5, frameon=False)

@@ -103,10 +103,34 @@ class Dataset(Struct):
 
 
 class Protocol(Struct):
-    """How a score was computed."""
+    """How a score was computed; `benchmark.evaluation.protocol` explains the keys."""
 
     name: Word
+    title: Text
+    extractor: Text
     metrics: list[Word]
+    n_generated: Count
+    n_reference: Count
+    reference_split: Text
+    comparable_with_papers: bool
+    note: Text
+    quantisation: Text | None = None
+    weights_digest: Text | None = None
+    dataset: Text | None = None
+    folds_digest: Text | None = None
+    isc_splits: Count | None = None
+    image_size: Count | None = None
+    is_sets: Count | None = None
+    kid_subsets: Count | None = None
+    kid_subset_size: Count | None = None
+    prc_neighbours: Count | None = None
+    n_validation: Count | None = None
+    first_validation: Count | None = None
+    folds: Count | None = None
+    labels_per_class: Count | None = None
+    draws: Count | None = None
+    choosing_draws: Count | None = None
+    sigma_grid: Annotated[list[float], Meta(min_length=3, max_length=3)] | None = None
 
 
 class Before(Struct):
@@ -160,6 +184,28 @@ class Digests(Struct):
     samples: dict[Sample, Sha256]
 
 
+class Timing(Struct):
+    """Seconds over all sessions, and what they were spent on."""
+
+    wall_s: Seconds
+    startup_s: Seconds
+    train_s: Seconds
+    evaluate_s: Seconds
+    checkpoint_s: Seconds
+    cpu_s: Seconds = 0.0
+    sessions: Count = 1
+    checkpoints: Count = 0
+    checkpoint_bytes: Count = 0
+
+
+class Git(Struct):
+    """The code's revision."""
+
+    sha: Text
+    dirty: bool = False
+    diff_sha256: Text | None = None
+
+
 class Provenance(Struct):
     """Where a run was made: what judgements and reports ask for."""
 
@@ -168,7 +214,7 @@ class Provenance(Struct):
     started_utc: Text
     finished_utc: Text
     argv: list[Text] = msgspec.field(default_factory=list)
-    git: dict[str, Any] | None = None
+    git: Git | None = None
 
 
 class Record(Struct):
@@ -192,7 +238,7 @@ class Record(Struct):
     digests: Digests
     first_losses: Annotated[list[Row], Meta(max_length=10)]
     samples: Annotated[list[Sample], Meta(max_length=MOST_POINTS)]
-    timing: dict[str, Seconds]
+    timing: Timing
     peak_memory_mib: Seconds
     provenance: Provenance
     record_sha256: Sha256

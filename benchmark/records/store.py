@@ -7,6 +7,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
+from benchmark import escape
 from benchmark.errors import UserError
 from benchmark.records import bounded, locks, record, schema
 from benchmark.records.bounded import Unreadable
@@ -49,9 +50,16 @@ def open_folder(out: Path) -> None:
     """Make sure that `out` may receive results; creates it.
 
     Raises:
-        UserError: it is a file, holds something that ganbench did not put there, or cannot be written.
+        UserError: it is a file, holds something that ganbench did not put there, or cannot be written; or its
+            name is not UTF-8, by which no checkpoint could be read again.
 
     """
+    if escape.visible(str(out)) != str(out):
+        raise UserError(
+            "the name has characters that cannot be seen, or bytes that are not UTF-8",
+            where=f"--out {out}",
+            do="Choose another folder",
+        )
     try:
         if out.exists() and not out.is_dir():
             raise UserError("exists and is not a folder", where=f"--out {out}", do="Choose another folder")

@@ -8,6 +8,7 @@ from matplotlib.figure import Figure as Canvas
 from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter
 
 from baselines.claims import Claim
+from benchmark.escape import markup
 from benchmark.pictures.labels import direct_labels, plain_numbers, shorten
 from benchmark.pictures.style import COLOURS, INK, MARKERS, house_style, to_svg
 from benchmark.records.quantities import (
@@ -173,5 +174,5 @@ def _score_axes(ax: Axes, c: Comparison, metric: str, values: Sequence[float]) -
         ax.yaxis.set_minor_formatter(NullFormatter())
         label += ", log scale"
     # The label lies above the axis: written along it, it would be longer than the axis and hard to read.
-    ax.set_title(label, loc="left", x=-0.1, fontsize=9, parse_math=False)
+    ax.set_title(markup(label), loc="left", x=-0.1, fontsize=9, parse_math=False)
     plain_numbers(ax)

@@ -10,6 +10,7 @@ from matplotlib.figure import Figure as Canvas
 from matplotlib.ticker import MaxNLocator
 
 from baselines.critic_losses import critic_loss
+from benchmark.escape import markup
 from benchmark.evaluation import loss_curves
 from benchmark.evaluation.loss_curves import Line
 from benchmark.pictures.labels import plain_numbers
@@ -89,7 +90,7 @@ def _figure(cell: Cell, stem: str, runs: Sequence[Mapping[str, Line]]) -> Figure
         ):
             done = [record["status"] == "done" for record in cell.records]
             _draw(ax, [(lines.get(title), ok) for lines, ok in zip(runs, done, strict=True)], COLOURS[i])
-            ax.set_title(title, fontsize=8.5, loc="left", parse_math=False)
+            ax.set_title(markup(title), fontsize=8.5, loc="left", parse_math=False)
             ax.set_xlim(0, cell.first["gen_iters"] or 1)
             ax.set_xlabel("G-iterations", fontsize=8)
             ax.tick_params(labelsize=7.5, length=2)

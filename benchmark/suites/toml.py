@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 _MOST_BYTES = bounded.MIB
 
 
-def read(path: Path, what: str) -> dict[str, Any]:
-    """The content of the file; errors begin with `what` it is said to be, like `the suite`.
+def read(path: Path, what: str, where: str = "") -> dict[str, Any]:
+    """The content of the file; errors call it `what`, like `the suite`, and name `where`, or its path.
 
     Raises:
         UserError: it cannot be read, is larger than 1 MiB, or is no TOML.
@@ -24,10 +24,10 @@ def read(path: Path, what: str) -> dict[str, Any]:
     try:
         return tomllib.loads(bounded.read(path, _MOST_BYTES).decode("utf-8"))
     except FileNotFoundError as error:
-        raise UserError(f"cannot read {what} ({error.strerror})", where=str(path)) from error
+        raise UserError(f"cannot read {what} ({error.strerror})", where=where or str(path)) from error
     except bounded.Unreadable as error:
-        raise UserError(f"cannot read {what} ({error})", where=str(path)) from error
+        raise UserError(f"cannot read {what} ({error})", where=where or str(path)) from error
     except RecursionError as error:
-        raise UserError("not a TOML file (its values are nested too deeply)", where=str(path)) from error
+        raise UserError("not a TOML file (its values are nested too deeply)", where=where or str(path)) from error
     except ValueError as error:  # also of a number with too many digits
-        raise UserError(f"not a TOML file ({error})", where=str(path)) from error
+        raise UserError(f"not a TOML file ({error})", where=where or str(path)) from error

@@ -83,7 +83,13 @@ def make_record(
             },
             "first_losses": [],
             "samples": [],
-            "timing": {"wall_s": 2.0},
+            "timing": {
+                "wall_s": 2.0,
+                "startup_s": 0.5,
+                "train_s": 1.0,
+                "evaluate_s": 0.25,
+                "checkpoint_s": 0.125,
+            },
             "peak_memory_mib": 1.0,
             "provenance": {
                 "git": git,

@@ -197,7 +197,7 @@ def test_a_damaged_spec_is_no_crash(s, check):
         (["--from", "nowhere"], "'--from'"),
         (["--experiment", "dcgan/*"], "no experiment matches 'dcgan/*'"),
         (["--summary", "auto"], "--summary auto: $GITHUB_STEP_SUMMARY is not set"),
-        (["--waivers", "none.toml"], "--waivers none.toml: cannot be read"),
+        (["--waivers", "none.toml"], "--waivers none.toml: cannot read the waivers"),
         (["--waivers", "small.toml"], "small.toml: unknown key 'evaluate_every'"),
         (["--junit", "small.toml/x.xml"], "small.toml: cannot be written"),
     ],

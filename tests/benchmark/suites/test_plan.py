@@ -33,7 +33,7 @@ def record_of(run, **changes):
         "cell_id": identity.cell_id(run.spec),
         "seed": run.seed,
         "spec": run.spec,
-        "timing": {"wall_s": 45.0, "startup_s": 5.0},
+        "timing": {**TEMPLATE["timing"], "wall_s": 45.0, "startup_s": 5.0},
     }
     return record.sealed(content | changes)
 
