@@ -28,6 +28,8 @@ def read(path: Path, what: str, where: str = "") -> dict[str, Any]:
     except bounded.Unreadable as error:
         raise UserError(f"cannot read {what} ({error})", where=where or str(path)) from error
     except RecursionError as error:
-        raise UserError("not a TOML file (its values are nested too deeply)", where=where or str(path)) from error
+        raise UserError(
+            "not a TOML file (its values are nested too deeply)", where=where or str(path)
+        ) from error
     except ValueError as error:  # also of a number with too many digits
         raise UserError(f"not a TOML file ({error})", where=where or str(path)) from error
