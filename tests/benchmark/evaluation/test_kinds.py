@@ -88,6 +88,7 @@ def picture():
         (zip_of("a/1.png", "a/2.png"), "is a ZIP archive; unpack it"),
         (zip_of("a.npy")[:-30], "is a damaged ZIP file"),
     ],
+    ids=["picture", "empty", "text", "gzip", "zip", "cut zip"],  # a ZIP holds the time it was made at
 )
 def test_what_cannot_be_scored(content, said, tmp_path):
     file = tmp_path / "it"
