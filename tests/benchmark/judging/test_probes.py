@@ -134,7 +134,7 @@ def test_every_source_is_executed_or_listed_as_unseen():
     assert set(json.loads(done.stdout)) <= set(equivalence.UNSEEN)
 
 
-SAMPLING = 'with_batch_statistics = settings.sampling_statistics == "batch"'
+SAMPLING = "copy.deepcopy(generator).train(with_batch_statistics)"
 BETAS = "            betas=(s.beta1, s.beta2),\n            eps=1e-8,"
 SCHEDULE = "(k < 25 or k % 500 == 0)"
 
@@ -155,7 +155,7 @@ SCHEDULE = "(k < 25 or k % 500 == 0)"
             "sngan/digits",
             "benchmark/training/sampling.py",
             SAMPLING,
-            "with_batch_statistics = True",
+            "copy.deepcopy(generator)",
             "images",
         ),
         (
