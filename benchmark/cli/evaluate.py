@@ -50,7 +50,9 @@ if TYPE_CHECKING:
     help="Write mu and sigma of PATH's features to an .npz file; FID alone.",
 )
 @click.option("--trust-torchscript", is_flag=True, help="Execute the code in a TorchScript FILE.")
-@click.option("--latent", default=128, show_default=True, type=click.IntRange(min=1), help="For TorchScript.")
+@click.option(
+    "--latent", default=128, show_default=True, type=click.IntRange(1, 1 << 16), help="For TorchScript."
+)
 @click.option(
     "--prior",
     default="normal",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -57,8 +58,9 @@ def dataset_of(path: Path, asked: Asked) -> str:
     from benchmark.evaluation import kinds
 
     what = kinds.kind(path)
-    if asked.value_range and not asked.value_range[0] < asked.value_range[1]:
-        raise UserError("the first value must be below the second", where="--range")
+    low, high = asked.value_range or (0.0, 1.0)
+    if not (low < high and math.isfinite(high - low)):
+        raise UserError("the first value must be below the second, both finite", where="--range")
     if what == "torchscript" and not asked.trust_torchscript:
         raise UserError(
             "is a TorchScript program, which is not executed",

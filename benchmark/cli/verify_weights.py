@@ -67,6 +67,7 @@ def verify_weights(no_scores: bool, device: str, json_: bool) -> int:
             raise NothingToJudge(error.what, where=error.where, do=error.do) from error
     digest = protocols.get("is-50k").resolved().weights_digest or ""
     from benchmark.evaluation import inception
+    from benchmark.training import numerics
 
     inception.load(digest)
     published = digest == weights.INCEPTION_SHA256
@@ -74,8 +75,11 @@ def verify_weights(no_scores: bool, device: str, json_: bool) -> int:
         "file": str(weights.inception_path()),
         "sha256": digest,
         "published": published,
-        "anchors": [] if no_scores else _scored(environment.resolve_device(device)),
+        "anchors": [],
     }
+    if not no_scores:
+        with numerics.applied():
+            found["anchors"] = _scored(environment.resolve_device(device))
     if json_:
         print_json(found)
     else:

@@ -82,7 +82,7 @@ def _convert(
         found = convert.convert(
             folder,
             content,
-            name=name,
+            name=places.shown(name),
             expected_digest=definition.info.digest,
             sources={file.name: _described(file, files[file.name]) for file in definition.files},
             told=meter,

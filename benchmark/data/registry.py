@@ -147,13 +147,13 @@ def definition(name: str) -> Definition:
         return Definition(
             DatasetInfo(
                 name=f"{places.FOLDER_PREFIX}{path}" + (f"@{size}" if size else ""),
-                title=f"images of {path.name}" + (f" ({size}×{size})" if size else ""),
+                title=f"images of {places.shown(path.name)}" + (f" ({size}×{size})" if size else ""),
                 shape=(3, size or 0, size or 0),
                 n_train=0,
                 n_held_out=0,
                 digest="",
                 licence="the folder's own",
-                source=str(path),
+                source=places.shown(path),
             ),
             reader="folder:read",
         )

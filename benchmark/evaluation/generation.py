@@ -91,9 +91,8 @@ def network(
             described["gen_iters"] = state.get("gen_iters")
             found.load_state_dict(checkpoint.part(tensors, part))
         else:
-            shapes = {name: tensor.shape for name, tensor in found.state_dict().items()}
             whose = f"the {part} of '{experiment.name}'"
-            fit = state_dicts.fitting(state_dicts.read(file), shapes, key, str(file), whose)
+            fit = state_dicts.fitting(state_dicts.read(file), found.state_dict(), key, str(file), whose)
             found.load_state_dict(fit.tensors)
             described |= {"key": fit.key} if fit.key else {}
     except checkpoint.DamagedCheckpoint as error:

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _BATCH = 500
+_LOSSY = (".jpg", ".jpeg", ".jpe", ".jfif")
 _KEPT_BYTES = 1 << 29
 """Pictures of a folder are decoded once if all together take no more than this, else twice."""
 
@@ -38,10 +39,10 @@ def of_array(images: Any, value_range: tuple[float, float] | None, where: str, *
     """
     try:
         tensor = torch.as_tensor(images)
-    except TypeError as error:
+    except (TypeError, ValueError) as error:
         raise UserError(str(error).partition(". ")[0], where=where, do="Give uint8 or float32") from error
     if tensor.dim() != 4 or tensor.shape[1] not in (1, 3) or not tensor.numel():
-        shape = "x".join(map(str, tensor.shape))
+        shape = "x".join(map(str, tensor.shape)) or "one value"
         raise UserError(f"is {shape}, not [N,C,H,W] with one channel or three", where=where)
     if tensor.dtype != torch.uint8 and not tensor.is_floating_point():
         raise UserError(f"holds {tensor.dtype}", where=where, do="Give uint8 or floating-point values")
@@ -80,6 +81,8 @@ def of_file(file: Path, key: str | None, value_range: tuple[float, float] | None
 
     """
     array = _array(file, key)
+    if not array.dtype.isnative:
+        array = array.astype(array.dtype.newbyteorder("="))
     if array.ndim == 3:
         array = array[:, None]
     elif array.ndim == 4 and array.shape[3] in (1, 3):
@@ -121,8 +124,11 @@ def of_folder(folder: Path) -> Source:
 
     order = _order(read())
     found.unusable.stop(where, len(found.train), "Repair or remove them")
-    taken = f"{len(files)} images, {size[1]} x {size[0]}" if size else ""
-    notes = ["; ".join([f"{where}: {taken}, {'coloured' if colour else 'grey'}", *found.account()])]
+    shape = f"{size[1]} x {size[0]}" if size else ""
+    parts = [f"{len(files)} images, {shape}, {'coloured' if colour else 'grey'}", *found.account()]
+    if lossy := sum(file.suffix.lower() in _LOSSY for file in files):
+        parts.append(f"{lossy} are JPEG, which changes pixels")
+    notes = [f"{where}: {'; '.join(parts)}"]
 
     def batches(n: int) -> Iterator[Generated]:
         for chosen in torch.split(order[:n], _BATCH):
@@ -156,5 +162,7 @@ def _array(file: Path, key: str | None) -> np.ndarray[Any, np.dtype[Any]]:
         with np.load(file, allow_pickle=False) as arrays:
             found: np.ndarray[Any, np.dtype[Any]] = arrays[name]
         return found
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, MemoryError) as error:
+    except UserError:
+        raise
+    except Exception as error:  # NumPy raises nearly anything on damaged files
         raise UserError(f"cannot be read as an array ({error})", where=where) from error

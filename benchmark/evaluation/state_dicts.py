@@ -67,12 +67,12 @@ def read(file: Path) -> Any:
         raise UserError(f"the weights cannot be read ({reason})", where=where) from error
 
 
-def fitting(content: Any, shapes: Mapping[str, torch.Size], key: str | None, where: str, whose: str) -> Found:
+def fitting(content: Any, own: Mapping[str, Tensor], key: str | None, where: str, whose: str) -> Found:
     """The one state dictionary in a file that fits a network.
 
     Args:
         content: what `read` gave.
-        shapes: of the network's tensors, by name.
+        own: the network's tensors, by name.
         key: which to take, where several fit.
         where: what messages call the file.
         whose: what messages call the network.
@@ -82,7 +82,7 @@ def fitting(content: Any, shapes: Mapping[str, torch.Size], key: str | None, whe
 
     """
     everything = list(_dictionaries(content))
-    found = [one for path, tensors in everything for one in _parts(path, tensors, shapes)]
+    found = [one for path, tensors in everything for one in _parts(path, tensors, own)]
     chosen = found if key is None else [one for one in found if one.key == key]
     if len(chosen) == 1:
         return chosen[0]
@@ -92,7 +92,7 @@ def fitting(content: Any, shapes: Mapping[str, torch.Size], key: str | None, whe
             f"{len(found)} state dictionaries fit: {keys}" if key is None else f"'{key}' does not fit {whose}"
         )
         raise UserError(what, where=where, do=f"Name one of them with --key: {keys}")
-    raise UserError(f"not weights of {whose}: {_difference(everything, shapes)}", where=where)
+    raise UserError(f"not weights of {whose}: {_difference(everything, own)}", where=where)
 
 
 def _dictionaries(content: Any, path: str = "", depth: int = 0) -> Iterator[tuple[str, dict[str, Tensor]]]:
@@ -107,35 +107,45 @@ def _dictionaries(content: Any, path: str = "", depth: int = 0) -> Iterator[tupl
         yield from _dictionaries(value, f"{path}.{name}" if path else name, depth + 1)
 
 
-def _parts(path: str, tensors: dict[str, Tensor], shapes: Mapping[str, torch.Size]) -> Iterator[Found]:
+def _parts(path: str, tensors: dict[str, Tensor], own: Mapping[str, Tensor]) -> Iterator[Found]:
     """The tensors with a common prefix that are the network's, name by name and shape by shape."""
-    first = next(iter(shapes))
+    first = next(iter(own))
     for name in tensors:
         prefix = name.removesuffix(first)
         if not name.endswith(first) or (prefix and not prefix.endswith(".")):
             continue
-        own = {n.removeprefix(prefix): t for n, t in tensors.items() if n.startswith(prefix)}
-        if own.keys() == shapes.keys() and all(own[n].shape == shape for n, shape in shapes.items()):
-            yield Found(".".join(part for part in (path, prefix.rstrip(".")) if part), own)
+        part = {n.removeprefix(prefix): t for n, t in tensors.items() if n.startswith(prefix)}
+        if part.keys() == own.keys() and not any(_mismatch(part[n], tensor) for n, tensor in own.items()):
+            yield Found(".".join(text for text in (path, prefix.rstrip(".")) if text), part)
 
 
-def _difference(everything: list[tuple[str, dict[str, Tensor]]], shapes: Mapping[str, torch.Size]) -> str:
+def _mismatch(theirs: Tensor, own: Tensor) -> str:
+    """Why a tensor cannot take the place of another one; empty if it can."""
+    if theirs.shape != own.shape:
+        return f"{list(theirs.shape)}, not {list(own.shape)}"
+    plain = theirs.layout == torch.strided and not theirs.is_quantized
+    if not plain or theirs.is_floating_point() != own.is_floating_point() or theirs.is_complex():
+        return f"{theirs.dtype} {theirs.layout}, not {own.dtype}"
+    return ""
+
+
+def _difference(everything: list[tuple[str, dict[str, Tensor]]], own: Mapping[str, Tensor]) -> str:
     """What is wrong with the dictionary that comes closest."""
     if not everything:
         return "it holds no tensors by name"
 
     def common(tensors: dict[str, Tensor]) -> int:
-        return sum(any(name.endswith(own) for own in shapes) for name in tensors)
+        return sum(any(name.endswith(wanted) for wanted in own) for name in tensors)
 
     path, tensors = max(everything, key=lambda one: common(one[1]))
-    missing = [name for name in shapes if name not in tensors]
-    other = [name for name in tensors if name not in shapes]
+    missing = [name for name in own if name not in tensors]
+    other = [name for name in tensors if name not in own]
     wrong = [
-        f"{name} is {list(tensors[name].shape)}, not {list(shape)}"
-        for name, shape in shapes.items()
-        if name in tensors and tensors[name].shape != shape
+        f"{name} is {why}"
+        for name, tensor in own.items()
+        if name in tensors and (why := _mismatch(tensors[name], tensor))
     ]
-    kinds = [("missing", missing), ("unexpected", other), ("of another shape", wrong)]
+    kinds = [("missing", missing), ("unexpected", other), ("of another kind", wrong)]
     parts = [
         f"{len(names)} {kind} ({', '.join(names[:_SHOWN])}{', …' if len(names) > _SHOWN else ''})"
         for kind, names in kinds

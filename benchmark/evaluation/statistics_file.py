@@ -83,7 +83,8 @@ def read(file: Path, protocol: Protocol) -> frechet.Normal:
         raise UserError(f"has no statistics mu and sigma ({error})", where=where) from error
     d = len(mean) if mean.ndim == 1 else 0
     real = all(np.issubdtype(a.dtype, np.floating) and np.isfinite(a).all() for a in (mean, covariance))
-    if not d or covariance.shape != (d, d) or not real or not np.allclose(covariance, covariance.T):
+    square = bool(d) and covariance.shape == (d, d)
+    if not square or not real or not _is_covariance(covariance.astype(np.float64)):
         what = f"mu {mean.dtype} {list(mean.shape)} and sigma {covariance.dtype} {list(covariance.shape)}"
         raise UserError(f"{what} are no mean and covariance", where=where)
     expected = _FEATURES[protocol.extractor]
@@ -95,6 +96,14 @@ def read(file: Path, protocol: Protocol) -> frechet.Normal:
     if not isinstance(about, dict) or any(about.get(key, ours.get(key)) != ours.get(key) for key in _SAME):
         raise UserError(f"was made by another network or size than those of {protocol.name}", where=where)
     return frechet.Normal(0, cast("Vector", mean), cast("Matrix", covariance.astype(np.float64)), root=None)
+
+
+def _is_covariance(matrix: Matrix) -> bool:
+    """Symmetric, and no variance in any direction below zero, up to rounding."""
+    size = float(np.abs(matrix).max())
+    if not np.isfinite(size * len(matrix)) or np.abs(matrix - matrix.T).max() > 1e-6 * size:
+        return False
+    return float(np.linalg.eigvalsh(matrix)[0]) >= -1e-6 * size
 
 
 def write(file: Path, normal: frechet.Normal, protocol: Protocol, images: dict[str, Any]) -> None:
@@ -153,8 +162,10 @@ def fid(
         if save:
             write(save, frechet.fit(features), protocol, images.described)
         return frechet.distance(features, theirs)
-    except (NonFiniteImages, NonFiniteScore, ValueError) as error:
-        raise UserError(f"nothing to score: {error}", where=where) from error
+    except (NonFiniteImages, NonFiniteScore, ValueError, AssertionError) as error:  # torch-fidelity asserts
+        raise UserError(
+            f"nothing to score: {str(error) or 'the distance cannot be computed'}", where=where
+        ) from error
 
 
 def _features(protocol: Protocol, batches: Iterable[Generated], device: str) -> Tensor:

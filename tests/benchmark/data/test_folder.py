@@ -244,6 +244,19 @@ def test_pictures_are_turned_as_their_exif_says(kind, folder, picture):
     assert abs(one - two).mean() < 10
 
 
+def test_names_that_are_no_text(folder, picture, tmp_path):
+    path = os.fsdecode(os.fsencode(tmp_path) + b"/bad\xff")
+    for part in (b"cl\xe9", b"other"):
+        Path(path, os.fsdecode(part)).mkdir(parents=True)
+        Path(path, os.fsdecode(part), "1.png").write_bytes(picture(colour(1)))
+    fetch(f"folder:{path}")
+    assert data.load_labels(f"folder:{path}", "train").tolist() == [0, 1]
+    metadata = data.folder(f"folder:{path}").joinpath("dataset.json").read_text(encoding="utf-8")
+    assert "bad\\\\xff" in metadata
+    assert "cl\\\\xe9" in metadata
+    assert "bad\\xff" in data.info(f"folder:{path}").title
+
+
 def test_depth_frames_and_bombs_are_unusable(folder, picture, monkeypatch):
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 1000)
     frames = io.BytesIO()

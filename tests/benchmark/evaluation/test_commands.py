@@ -259,9 +259,13 @@ def test_scores_by_statistics(run, tmp_path):
     np.savez(theirs, mu=np.zeros(5), sigma=np.eye(5))
     with pytest.raises(UserError, match="is of 5 features, 'digits-lenet' of digits-2k has 84"):
         call(evaluate, directory, *base, "--reference", theirs)
-    np.savez(theirs, mu=np.zeros(84), sigma=np.full((84, 84), np.nan))
-    with pytest.raises(UserError, match="are no mean and covariance"):
-        call(evaluate, directory, *base, "--reference", theirs)
+    for sigma in (np.full((84, 84), np.nan), -np.eye(84), np.eye(84) * 1j, np.tri(84), np.eye(84) * 1e308):
+        np.savez(theirs, mu=np.zeros(84), sigma=sigma)
+        with pytest.raises(UserError, match="are no mean and covariance"):
+            call(evaluate, directory, *base, "--reference", theirs)
+    np.savez(theirs, mu=np.zeros(84), sigma=np.zeros((84, 84)))
+    with pytest.raises(UserError, match="nothing to score"):
+        call(evaluate, theirs, *base, "--data", "digits")
 
 
 def test_torch_is_left_as_it_was_and_computes_as_in_a_run(run, monkeypatch):

@@ -41,7 +41,7 @@ def test_all_ways_to_store_images_give_them_in_one_order(channels, tmp_path):
     shuffled = np.random.default_rng(1).permutation(images)
     np.savez(tmp_path / "nhwc.npz", shuffled.transpose(0, 2, 3, 1))
     np.savez_compressed(tmp_path / "nchw.npz", images=shuffled)
-    np.save(tmp_path / "nchw.npy", shuffled)
+    np.save(tmp_path / "nchw.npy", np.asfortranarray(shuffled))
     files = ["nhwc.npz", "nchw.npz", "nchw.npy"]
     if channels == 1:
         np.save(tmp_path / "nhw.npy", shuffled[:, 0])
@@ -71,8 +71,12 @@ def test_what_was_taken_is_told(tmp_path):
     (folder / "readme.txt").write_text("hello")
     pictures(folder / "train", some(2, 1, seed=1))  # alone, it is a folder like any other one
     (folder / "train").rename(folder / "more")
+    Image.new("L", (6, 8)).save(folder / "5.jpg")
     (line,) = samples.of_folder(folder).notes
-    assert line == f"{folder}: 5 images, 8 x 6, grey; passed over: 1 hidden, 1 other files (.txt)"
+    said = (
+        "6 images, 8 x 6, grey; passed over: 1 hidden, 1 other files (.txt); 1 are JPEG, which changes pixels"
+    )
+    assert line == f"{folder}: {said}"
 
 
 def test_folders_that_cannot_be_scored_are_refused(tmp_path):
@@ -131,6 +135,13 @@ def test_arrays_that_cannot_be_scored_are_refused(tmp_path):
     (tmp_path / "cut.npy").write_bytes((tmp_path / "objects.npy").read_bytes()[:20])
     with pytest.raises(UserError, match="cannot be read as an array"):
         samples.of_file(tmp_path / "cut.npy", None, None)
+    for n in (-5, 10**9, 2**70):
+        with (tmp_path / "lie.npy").open("wb") as lie:
+            header = {"descr": "|u1", "fortran_order": False, "shape": (n, 8, 8, 1)}
+            np.lib.format.write_array_header_1_0(lie, header)
+            lie.write(bytes(100))
+        with pytest.raises(UserError, match="cannot be read as an array"):
+            samples.of_file(tmp_path / "lie.npy", None, None)
     content = io.BytesIO()
     np.save(content, some(20))
     with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as zipped:

@@ -12,12 +12,11 @@ from benchmark.evaluation import state_dicts
 
 NET = nn.Sequential(nn.Linear(3, 4), nn.BatchNorm1d(4), nn.Linear(4, 2))
 WEIGHTS = dict(NET.state_dict())
-SHAPES = {name: tensor.shape for name, tensor in WEIGHTS.items()}
 OTHER = dict(nn.Linear(7, 7).state_dict())
 
 
 def fitting(content, key=None):
-    return state_dicts.fitting(content, SHAPES, key, "it.pth", "the generator of 'x'")
+    return state_dicts.fitting(content, WEIGHTS, key, "it.pth", "the generator of 'x'")
 
 
 def prefixed(prefix, weights=WEIGHTS):
@@ -65,7 +64,16 @@ def test_of_several_that_fit_one_must_be_named():
         (OTHER, r"9 missing \(0.weight, 0.bias, 1.weight, …\); 2 unexpected \(weight, bias\)"),
         ({"G": dict(list(WEIGHTS.items())[1:])}, r"in 'G', 1 missing \(0.weight\)"),
         (WEIGHTS | {"extra": torch.zeros(1)}, r"1 unexpected \(extra\)"),
-        (WEIGHTS | {"2.bias": torch.zeros(3)}, r"1 of another shape \(2.bias is \[3\], not \[2\]\)"),
+        (WEIGHTS | {"2.bias": torch.zeros(3)}, r"1 of another kind \(2.bias is \[3\], not \[2\]\)"),
+        (
+            WEIGHTS | {"2.bias": torch.zeros(2, dtype=torch.complex64)},
+            r"1 of another kind \(2.bias is torch.com",
+        ),
+        (WEIGHTS | {"2.bias": torch.zeros(2, dtype=torch.int8)}, r"1 of another kind \(2.bias is torch.int8"),
+        (
+            WEIGHTS | {"2.bias": torch.zeros(2).to_sparse()},
+            r"1 of another kind \(2.bias is torch.float32 torch.sp",
+        ),
         ({}, "it holds no tensors by name"),
         ([1, 2], "it holds no tensors by name"),
         (torch.zeros(3), "it holds no tensors by name"),
