@@ -71,6 +71,13 @@ class Parameters(Struct):
     critic: Count
 
 
+class CriticLoss(Struct):
+    """What the loss called ``critic`` is (`baselines.critic_losses`)."""
+
+    kind: Literal["wasserstein", "cross-entropy", "hinge"]
+    scale: Annotated[float, Meta(gt=0, le=1e6)] = 1.0
+
+
 class Experiment(Struct):
     """As the registry describes it."""
 
@@ -91,6 +98,7 @@ class Experiment(Struct):
     classes: Count
     starts_from: Text
     train_images: Count = 0
+    critic_loss: CriticLoss | None = None
 
 
 class Dataset(Struct):
