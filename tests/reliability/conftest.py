@@ -47,7 +47,7 @@ class Ended:
     """A `ganbench` that has ended."""
 
     def __init__(self, done, folder):
-        self.code, self.stdout, self.stderr = done.returncode, done.stdout, done.stderr
+        self.code, self.stdout, self.stderr = done.returncode, done.stdout or "", done.stderr
         self._folder = str(folder)
 
     def line(self, pattern):
@@ -60,14 +60,20 @@ class Ended:
 
 @pytest.fixture
 def ganbench(tmp_path):
-    """Run `ganbench` to its end in the test's folder, with a fault if one is named."""
+    """Run `ganbench` to its end in the test's folder, with a fault if one is named.
 
-    def call(*arguments, fault="", cwd=tmp_path, plugin=False, **environment):
+    `by` are words before the command line; a variable that is None is taken out of the environment.
+    """
+
+    def call(*arguments, fault="", cwd=tmp_path, plugin=False, by=(), stdout=subprocess.PIPE, **environment):
         path = [str(HERE / "injected")] * bool(fault) + [str(HERE / "plugin")] * plugin
         env = {k: v for k, v in os.environ.items() if k not in ("CI", "GITHUB_RUN_ID", "PYTHONPATH")}
         env |= {"PYTHONPATH": os.pathsep.join(path), "GANBENCH_FAULT": fault, **environment}
-        command = [sys.executable, "-m", "benchmark", *map(str, arguments)]
-        done = subprocess.run(command, cwd=cwd, env=env, capture_output=True, text=True, check=False)
+        env = {name: value for name, value in env.items() if value is not None}
+        command = [*by, sys.executable, "-m", "benchmark", *map(str, arguments)]
+        done = subprocess.run(
+            command, cwd=cwd, env=env, stdout=stdout, stderr=subprocess.PIPE, text=True, check=False
+        )
         assert "Traceback" not in done.stderr
         return Ended(done, tmp_path)
 

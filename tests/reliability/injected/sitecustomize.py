@@ -1,6 +1,7 @@
 """Python loads this at its start when the folder is on its path: the fault that GANBENCH_FAULT names.
 
 `no-space-for:TEXT`: writing fails with ENOSPC for every file whose path contains TEXT.
+`unexpected`: the system does not say how many cores there are.
 `clock-backwards`: each look of a worker at the wall clock gives an earlier time.
 """
 
@@ -21,6 +22,13 @@ if kind == "no-space-for":
         return really_open(file, mode, *arguments, **options)
 
     io.open = fail_to_open
+
+elif kind == "unexpected":
+
+    def unknown(_):
+        raise RuntimeError("a fault that nobody thought of")
+
+    os.sched_getaffinity = unknown
 
 elif kind == "clock-backwards" and "benchmark.engines.worker" in sys.orig_argv:
     import datetime
