@@ -1,5 +1,6 @@
 """What lies on disk was damaged, cut off or replaced by something hostile between two sessions."""
 
+import json
 import pickle
 import shutil
 
@@ -100,8 +101,9 @@ def test_a_damaged_record_is_made_again(whole, ganbench, suite, expected, bits_o
     truncate(damaged / "record.json")
     with (damaged / "events.jsonl").open("ab") as events:
         events.write(b'\xff\xfe{"event": "fin')
-    state = ganbench("status", suite, "--device", "cpu")
-    assert "interrupted: damaged: " in state.stdout
+    runs = json.loads(ganbench("status", suite, "--device", "cpu", "--json").stdout)
+    (reason,) = (run["reason"] for run in runs if run["state"] == "interrupted")
+    assert reason.startswith("damaged: ")
     ended = ganbench("run", suite, "--device", "cpu")
     assert ended.code == 0
     assert "1 finished, kept as they are; 1 to do (1 continued from a checkpoint)" in ended.stderr
@@ -109,6 +111,6 @@ def test_a_damaged_record_is_made_again(whole, ganbench, suite, expected, bits_o
     row(
         "record.json or a line of events.jsonl damaged",
         0,
-        "interrupted: damaged: ",
+        f"interrupted: {reason.replace(str(damaged.relative_to(tmp_path)), 'RUN')}",
         "the record is made again from the last checkpoint; same bits",
     )
