@@ -21,3 +21,18 @@ def wait_for(condition):
 @pytest.fixture(scope="session")
 def wait():
     return wait_for
+
+
+def pytest_addoption(parser):
+    parser.addoption("--require-gpu", action="store_true", help="fail tests for GPUs where there is none")
+
+
+def pytest_collection_modifyitems(config, items):
+    marked = [item for item in items if item.get_closest_marker("gpu")]
+    if not marked or config.getoption("--require-gpu"):
+        return
+    import torch
+
+    if not torch.cuda.is_available():
+        for item in marked:
+            item.add_marker(pytest.mark.skip(reason="no CUDA device"))

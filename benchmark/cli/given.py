@@ -94,7 +94,7 @@ def check(
     """Refuse what cannot be scored, before torch is imported for it."""
     from benchmark import data
     from benchmark.evaluation import fit, kinds
-    from benchmark.evaluation.protocol import WINDOW
+    from benchmark.evaluation.protocol import OF_PIXELS
 
     if asked.save and (asked.save.suffix != ".npz" or asked.save.exists() or len(of_images) != 1):
         do = "Name a new file that ends in .npz, and one protocol"
@@ -104,7 +104,7 @@ def check(
     if dataset:
         fit.check_known(data.info(dataset))
     for protocol in of_images if dataset else ():
-        if protocol.extractor == WINDOW:
+        if protocol.extractor in OF_PIXELS:
             protocol.check_data(data.info(dataset), data.info(dataset).shape)
         else:
             fit.check(protocol, data.info(dataset), fit.CHANNELS[protocol.extractor])

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from benchmark.errors import UserError
-from benchmark.evaluation.protocol import WINDOW
+from benchmark.evaluation.protocol import OF_PIXELS
 from benchmark.records import store
 from benchmark.report import FORMATS, LoadedRecord, MissingRun, write_report
 from benchmark.suites import experiments
@@ -131,5 +131,5 @@ def print_scores(records: Sequence[LoadedRecord], missing: Sequence[MissingRun])
         )
         if not comparison.protocol["comparable_with_papers"]:
             source = comparison.protocol["extractor"]
-            name = comparison.name if source == WINDOW else source
+            name = comparison.name if source in OF_PIXELS else source
             print_text(f"{name} scores are not comparable with any paper.")

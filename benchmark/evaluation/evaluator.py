@@ -12,7 +12,8 @@ from benchmark import data
 from benchmark.data.framing import frame
 from benchmark.errors import UserError
 from benchmark.evaluation import cache, extractors, fidelity, fit, frechet, portable_scores, reference
-from benchmark.evaluation.protocol import CRITIC, WINDOW
+from benchmark.evaluation.nearest_classifier import NearestClassifiers
+from benchmark.evaluation.protocol import CRITIC, NEAREST, OF_PIXELS, WINDOW
 from benchmark.evaluation.windows import Samples, Windows
 from benchmark.training.quantise import Generated
 
@@ -61,11 +62,13 @@ class Evaluator:
         if not self.protocols:
             raise UserError("no protocol to evaluate by", where=dataset_name, do="Name at least one")
         fit.check_known(self.dataset)
-        self._by_features = tuple(p for p in self.protocols if p.extractor != WINDOW)
+        self._by_features = tuple(p for p in self.protocols if p.extractor not in OF_PIXELS)
         for protocol in self._by_features:
             fit.check(protocol, self.dataset, _channels(protocol))
-        by_window = [protocol for protocol in self.protocols if protocol.extractor == WINDOW]
-        self._windows = Windows(by_window, self.dataset, (self.dataset.shape[0], *self._height_and_width()))
+        shape = (self.dataset.shape[0], *self._height_and_width())
+        self._windows = Windows([p for p in self.protocols if p.extractor == WINDOW], self.dataset, shape)
+        by_nearest = [p for p in self.protocols if p.extractor == NEAREST]
+        self._nearest = NearestClassifiers(by_nearest, self.dataset, shape, self.device)
         named = {_key(protocol)[:2] for protocol in self._by_features}
         nets = {key: extractors.load(*key, self.device) for key in sorted(named)}
         self._nets = {key: portable_scores.Net(net) if portable else net for key, net in nets.items()}
@@ -100,17 +103,18 @@ class Evaluator:
         A window takes generated images before they were quantised.
         """
         passes = {key: self._pass(key, self._by_features) for key in map(_key, self._by_features)}
-        samples, n_images = Samples(self._windows.n_generated), 0
+        samples, searches, n_images = Samples(self._windows.n_generated), self._nearest.searches(), 0
         for given in batches:
             batch = given if isinstance(given, Generated) else Generated(given)
             n_images += len(batch.images)
             for (_, _, size), feature_pass in passes.items():
                 feature_pass.add(self._framed(batch.images[: feature_pass.n_missing], size))
             samples.add(batch)
+            searches.add(batch)
         if n_images != self.n_generated:
             raise ValueError(f"the protocols score {self.n_generated} images, not {n_images}")
         rows = {key: feature_pass.rows() for key, feature_pass in passes.items()}
-        found = self._windows.scores(samples.all())
+        found = self._windows.scores(samples.all()) | searches.scores()
         found |= {
             protocol.name: self._score(protocol, *rows[_key(protocol)]) for protocol in self._by_features
         }
@@ -129,6 +133,8 @@ class Evaluator:
             return {}
         if protocol.extractor == WINDOW:
             return self._windows.floor(protocol)
+        if protocol.extractor == NEAREST:
+            return self._nearest.floor(protocol)
         if not extractors.get(protocol.extractor).costly:
             return self._floor_on(protocol, split)
         key = {**self._depends_on, "protocol": {**protocol.as_dict(), "title": "", "note": ""}}

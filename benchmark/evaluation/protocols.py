@@ -8,8 +8,9 @@ which the real-data floor makes visible. IS uses one split, as ten splits of 200
 spread in reports is over seeds.
 
 The protocols of the papers use the 2015 Inception graph. They share one generation and one feature pass.
-Two kinds use other things than a feature network: the Parzen window of GAN 2014 the pixels, before they
-are quantised; the SVMs of DCGAN 2015 the critic, so that they are for `ganbench evaluate` only.
+Three kinds use other things than a feature network: the Parzen window of GAN 2014 the pixels, before they
+are quantised; the nearest-neighbour classifier of DCGAN 2015 the quantised ones; its SVMs the critic, so that
+they are for `ganbench evaluate` only.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from functools import cache
 
 from benchmark.errors import UserError, did_you_mean
 from benchmark.evaluation import weights
-from benchmark.evaluation.protocol import CRITIC, WINDOW, Protocol
+from benchmark.evaluation.protocol import CRITIC, NEAREST, WINDOW, Protocol
 
 __all__ = ["Protocol", "get", "names", "replace"]
 
@@ -58,7 +59,10 @@ def _registry() -> dict[str, Protocol]:
         ),
         weights_digest=weights.record(weights.path("digits-lenet"))["weights_sha256"],
     )
-    return {protocol.name: protocol for protocol in (digits_2k, *_of_papers(), *_windows(), *_of_critics())}
+    return {
+        protocol.name: protocol
+        for protocol in (digits_2k, *_of_papers(), *_windows(), *_nearest(), *_of_critics())
+    }
 
 
 def _of_papers() -> tuple[Protocol, ...]:
@@ -221,6 +225,47 @@ def _windows() -> tuple[Protocol, ...]:
             first_validation=None,
             folds=5,
             folds_digest="",
+        ),
+    )
+
+
+def _nearest() -> tuple[Protocol, ...]:
+    pixels = (
+        "Euclidean distance of all pixels, rounded to 0..255, in whole numbers; of equally close images the "
+        "first decides."
+    )
+    some = Protocol(
+        name="nearest-50k",
+        title="Nearest-neighbour classifier of 50 000 generated digits, on MNIST's test images",
+        extractor=NEAREST,
+        metrics=("classification_error", "classification_accuracy"),
+        n_generated=50_000,
+        n_reference=10_000,
+        reference_split="held-out",
+        isc_splits=None,
+        image_size=None,
+        quantisation="clamp, round to nearest",
+        comparable_with_papers=True,
+        note=(
+            "Comparable with Table 3 of DCGAN 2015. Each test image gets the class as which its nearest "
+            f"generated image was made; classes are drawn, all equally likely. {pixels} The paper does not "
+            "print how the classes were spread."
+        ),
+        weights_digest=None,
+        dataset="mnist",
+    )
+    return (
+        some,
+        replace(
+            some,
+            name="nearest-10m",
+            title="Nearest-neighbour classifier of 10 million generated digits, on MNIST's test images",
+            n_generated=10_000_000,
+            note=(
+                "Comparable with the last column of Table 3 of DCGAN 2015, which says a million of each "
+                "class; here classes are drawn, all equally likely. Each test image gets the class as which "
+                f"its nearest generated image was made. {pixels}"
+            ),
         ),
     )
 

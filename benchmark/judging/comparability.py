@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
-from benchmark.evaluation.protocol import CRITIC, WINDOW, at_edge, sigmas
+from benchmark.evaluation.protocol import CRITIC, NEAREST, WINDOW, at_edge, sigmas
 from benchmark.records.cells import score
 from benchmark.records.quantities import count, integers
 
@@ -24,7 +24,12 @@ if TYPE_CHECKING:
 
 METRICS = {"inception_score": "is"}
 """Metrics of claims that records call by another name."""
-_EXTRACTORS = {"inception-2015": "Inception", WINDOW: "none", CRITIC: "critic"}
+_EXTRACTORS = {
+    "inception-2015": "Inception",
+    WINDOW: "none",
+    NEAREST: "none: 1-nearest-neighbour",
+    CRITIC: "critic",
+}
 """Extractors of ours, and how the same one's description begins in claims."""
 _SPLITS = {"test": "held-out"}
 """What claims call a split that protocols call otherwise."""

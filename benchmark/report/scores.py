@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from benchmark.evaluation.protocol import WINDOW
+from benchmark.evaluation.protocol import NEAREST, WINDOW
 from benchmark.records.cells import Cell, canonical, score
 from benchmark.records.loaded import MissingRun
 from benchmark.records.quantities import (
@@ -21,6 +21,8 @@ from benchmark.records.quantities import (
 )
 from benchmark.records.summary import decimals_for, mean, summarise
 from benchmark.report.table import Column, Row, Table
+
+_OF_PIXELS = {WINDOW: "Parzen window", NEAREST: "nearest-neighbour classifier"}
 
 
 @dataclass(frozen=True)
@@ -61,7 +63,7 @@ class Comparison:
         splits = f", IS over {plural(p['isc_splits'], 'split')}" if "is" in self.metrics else ""
         size = f", {p['image_size']} px" if p.get("image_size") else ""
         quantised = f", {p['quantisation']}" if p.get("quantisation") else ""
-        source = "Parzen window" if p["extractor"] == WINDOW else f"{p['extractor']}{digest}"
+        source = _OF_PIXELS.get(p["extractor"], f"{p['extractor']}{digest}")
         return f"{self.name}: {source}, {self.sample_sizes()} images{splits}{size}{quantised}"
 
     def in_words(self) -> str:
@@ -70,6 +72,8 @@ class Comparison:
         source = f"{self.protocol['extractor']} features"
         if self.protocol["extractor"] == WINDOW:
             metrics, source = "log-likelihood", "a Parzen window on the pixels"
+        elif self.protocol["extractor"] == NEAREST:
+            metrics, source = "classification error", "a nearest-neighbour classifier on the pixels"
         return f"{metrics} from {source}, {self.sample_sizes()} images (protocol {self.name})"
 
     def sample_sizes(self) -> str:

@@ -149,7 +149,7 @@ def spec_without_seed(suite: Suite, name: str, device: str) -> dict[str, Any]:
     dataset = _dataset(suite.dataset or experiment["dataset"], experiment)
     chosen = [protocols.get(protocol) for protocol in suite.protocols]
     for protocol in chosen:
-        protocol.check_data(dataset, tuple(experiment["image_shape"]))
+        protocol.check_data(dataset, tuple(experiment["image_shape"]), experiment["classes"])
     numerics = POLICIES[suite.numerics]
     if identity.is_portable(numerics):
         _check_portable(chosen, device)

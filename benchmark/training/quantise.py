@@ -45,15 +45,19 @@ class Generated:
         images: uint8 [B, C, H, W] on the CPU.
         outputs: of the generator, floating-point [B, C, H, W], wherever it runs; None for images from files.
         image_range: the outputs that are black and white.
+        classes: that the images were generated as, int64 [B] on the CPU; None where there are none.
 
     """
 
     images: Tensor
     outputs: Tensor | None = None
     image_range: tuple[float, float] = (0.0, 1.0)
+    classes: Tensor | None = None
 
     @classmethod
-    def of(cls, outputs: Tensor, image_range: tuple[float, float], n: int) -> Generated:
+    def of(
+        cls, outputs: Tensor, image_range: tuple[float, float], n: int, classes: Tensor | None = None
+    ) -> Generated:
         """The first n of a generator's outputs; all of them have to be finite.
 
         Raises:
@@ -61,7 +65,7 @@ class Generated:
 
         """
         images = to_uint8(outputs, *image_range).cpu()[:n].contiguous()
-        return cls(images, outputs[:n], image_range)
+        return cls(images, outputs[:n], image_range, None if classes is None else classes[:n])
 
     def real_valued(self) -> Tensor:
         """Pixels before quantisation in 0..1, float32 [B, C, H, W] on the CPU; clamped to the range.

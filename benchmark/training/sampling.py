@@ -32,6 +32,8 @@ GRID = 8
 _GAP = 2
 _BATCH = 500
 """Images generated at a time where they do not influence each other."""
+_BATCHES_DRAWN = 40
+"""Batches whose latents are drawn at a time: an even number, so that no random word is split between two."""
 POINTS = 2000
 """Points of the plane in a picture, for either side."""
 _SIDE = 400
@@ -75,17 +77,24 @@ def batches(
     size = settings.sampling_batch if with_batch_statistics else min(_BATCH, n)
     sampler = copy.deepcopy(generator).train(with_batch_statistics)
     device = next(sampler.parameters()).device
-    n_drawn = -(-n // size) * size
-    drawn = [latents(settings.prior, stream(seed, "evaluate", 0), n_drawn, settings.latent)]
-    if experiment.classes:
-        drawn.append(random_classes(stream(seed, "evaluate", 1), n_drawn, experiment.classes))
     n_missing = n
-    for parts in zip(*(torch.split(tensor, size) for tensor in drawn), strict=True):
+    for parts in _drawn(experiment, seed, -(-n // size) * size, size):
         with arithmetic(), torch.no_grad():  # not around the yield, where it would reach into the caller
             outputs = sampler(*(part.to(device) for part in parts))
-        batch = Generated.of(outputs, experiment.image_range, n_missing)
+        batch = Generated.of(outputs, experiment.image_range, n_missing, *parts[1:])
         n_missing -= len(batch.images)
         yield batch
+
+
+def _drawn(experiment: Experiment[Any], seed: int, n: int, size: int) -> Iterator[tuple[Tensor, ...]]:
+    """The evaluation latents, and classes where there are some, of n images in batches of `size`."""
+    of_latents, of_classes = stream(seed, "evaluate", 0), stream(seed, "evaluate", 1)
+    for start in range(0, n, _BATCHES_DRAWN * size):
+        count = min(_BATCHES_DRAWN * size, n - start)
+        drawn = [latents(experiment.settings.prior, of_latents, count, experiment.settings.latent)]
+        if experiment.classes:
+            drawn.append(random_classes(of_classes, count, experiment.classes))
+        yield from zip(*(torch.split(tensor, size) for tensor in drawn), strict=True)
 
 
 def save_grid(images: Tensor, path: Path) -> str:

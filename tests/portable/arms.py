@@ -25,10 +25,12 @@ from benchmark.training.portable import Portable, adopt_players, selftest
 GOLDEN = Path(__file__).with_name("golden.json")
 
 
-def trained(experiment, seed, gen_iters):
+def trained(experiment, seed, gen_iters, device=None):
     """SHA-256 over all losses and all tensors of networks and optimisers after so many G-iterations."""
-    images = pictures(experiment)
-    labels = torch.arange(len(images)) % experiment.classes if experiment.classes else None
+    images = pictures(experiment).to(device or "cpu")
+    labels = None
+    if experiment.classes:
+        labels = (torch.arange(len(images)) % experiment.classes).to(images.device)
     players = trainer.build(experiment, seed, images)
     if os.environ.get("PORTABLE_ARM") == "contiguous":
         for network in (players.generator, players.critic):

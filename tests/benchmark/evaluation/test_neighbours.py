@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from benchmark.evaluation.neighbours import nearest
@@ -35,6 +35,23 @@ def test_brute_force_whatever_the_chunk(n, n_training, levels, chunk, seed):
     samples = pixels(n, 1, 2, 2, seed=seed, levels=levels)
     training = pixels(n_training, 1, 2, 2, seed=seed + 100, levels=levels)
     indices, distances = nearest(samples, training, chunk)
+    expected = brute_force(samples, training)
+    assert indices.tolist() == [index for index, _ in expected]
+    assert [round(distance**2) for distance in distances.tolist()] == [square for _, square in expected]
+
+
+# Long vectors of black and white reach and leave the range in which float32 is exact: ‖x‖² up to 2^24.5.
+@settings(max_examples=20)
+@given(st.integers(0, 9), st.floats(0, 1), st.floats(0, 1), st.integers(1, 5))
+def test_float32_and_float64_agree_where_sums_leave_the_exact_range(seed, white, theirs, chunk):
+    generator = torch.Generator().manual_seed(seed)
+    samples, training = (
+        torch.where(
+            torch.rand(n, 366, generator=generator) < share, 255, pixels(n, 366, seed=seed + n, levels=3)
+        )
+        for n, share in ((3, white), (9, theirs))
+    )
+    indices, distances = nearest(samples.to(torch.uint8), training.to(torch.uint8), chunk)
     expected = brute_force(samples, training)
     assert indices.tolist() == [index for index, _ in expected]
     assert [round(distance**2) for distance in distances.tolist()] == [square for _, square in expected]
