@@ -63,6 +63,7 @@ class NearestClassifiers:
                 what = f"needs {protocol.n_reference} test images, but {there}"
                 raise UserError(what, where=f"protocol '{protocol.name}'")
         self._dataset = dataset.name
+        self._test = _Test(torch.empty(0), torch.empty(0))
         if self.protocols:
             images = data.load(dataset.name, "held-out").to(device)
             self._test = _Test(images, data.load_labels(dataset.name, "held-out"))

@@ -194,6 +194,6 @@ class SeededDraws:
         return torch.from_numpy(order).to(self._images.device)
 
     def _moved(self, tensor: Tensor) -> Tensor:
-        if tensor.device == self._device or self._device.type == "cpu":
+        if tensor.is_cuda or self._device.type == "cpu":  # "cuda" and "cuda:0" are one device, but not equal
             return tensor
         return tensor.pin_memory().to(self._device, non_blocking=True)
