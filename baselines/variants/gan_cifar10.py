@@ -165,7 +165,7 @@ def iterate_cifar(s: CifarSettings, p: Players, k: int, draws: Draws) -> Losses:
 
 def contrast_normalised(images: Tensor, norm: float) -> Tensor:
     """Every image less the mean of its values, scaled to the Euclidean norm; one of no contrast stays 0."""
-    x = images.flatten(1).float()
+    x = images.flatten(1).to(torch.get_default_dtype())
     x = x - x.mean(1, keepdim=True)
     divisors = x.norm(dim=1, keepdim=True) / norm
     scaled: Tensor = x / divisors.masked_fill(divisors < 1e-8, 1.0)

@@ -6,7 +6,7 @@ no statistics (failed runs, seeds that were not run, waivers), and the exit code
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -105,6 +105,7 @@ def against_reference(
             c for c in not_run(suite, selection, rules.strict) if c.experiment not in accepted or c.cell
         ]
         cases += diverged(suite, records, reference)
+        notes += _few_seeds(reference)
     return _concluded(suite, "reference", cases, notes, rules, details, why)
 
 
@@ -130,6 +131,15 @@ def against_papers(
         cases += not_run(suite, selection, rules.strict)
         cases += diverged(suite, [run.record for run in runs], reference or ())
     return _concluded(suite, "paper", cases, list(selection.notes), rules, {"verdicts": verdicts}, why)
+
+
+def _few_seeds(reference: Sequence[Record]) -> list[str]:
+    """One line where a cell has fewer accepted seeds than the gate needs."""
+    per_cell = Counter((record["experiment"], record["cell_id"]) for record in reference)
+    few = [f"{name} ({n})" for (name, _), n in sorted(per_cell.items()) if n < gate.ENOUGH]
+    if not few:
+        return []
+    return [f"fewer than {gate.ENOUGH} seeds in the reference, which lets much pass: {', '.join(few)}"]
 
 
 # --- What they come to ----------------------------------------------------------------------------------

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     Record = Mapping[str, Any]
 
 ENOUGH = 5
-"""Seeds of a reference with which the gate sees a change of 10 % (§2.7)."""
+"""Seeds of a reference with which the gate sees a change of 10 % (§2.7); `check` tells where there are fewer."""
 
 
 def gate(
@@ -172,8 +172,7 @@ def _by_p(test: Test, p_worse: float, p_better: float, alpha: float) -> Decision
     side = "worse" if d.worse_by >= 0 else "better"
     p = p_worse if d.worse_by >= 0 else p_better
     reason = f"{abs(d.worse_by):.3g} {side} than {d.reference:.4g} (minimum effect {effect:.2g}, p = {p:.2g})"
-    weak = f"; {d.n_reference} seeds in the reference are few" if d.n_reference < ENOUGH else ""
-    return replace(d, outcome=outcome, p=p_worse, reason=reason + d.reason + weak)
+    return replace(d, outcome=outcome, p=p_worse, reason=reason + d.reason)
 
 
 def _confirmed(first: Decision, second: Decision, absent: tuple[int, ...]) -> Decision:

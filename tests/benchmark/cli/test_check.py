@@ -71,6 +71,14 @@ def test_0_what_was_accepted_is_unchanged(s, check):
     assert "\x1b" not in out
 
 
+def test_few_accepted_seeds_are_told_in_one_line(s, check):
+    accept(s, seeds=range(4))
+    s.put_all()
+    _, _, err = check()
+    told = "fewer than 5 seeds in the reference, which lets much pass: gan/digits (4), wgan/digits (4)"
+    assert err.count(told) == 1
+
+
 def test_1_a_regression(s, judged):
     accept(s)
     s.put_all(plus=3.0)

@@ -1,0 +1,92 @@
+"""What α means for one reference: its probability of a false alarm, simulated over references.
+
+The gate's rule is written once more here for whole arrays, and held to `gate` on some of the draws.
+"""
+
+import importlib.util
+from pathlib import Path
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from benchmark.suites import gate_table
+
+_SPEC = importlib.util.spec_from_file_location("gate_records", Path(__file__).with_name("test_gate.py"))
+gate_records = importlib.util.module_from_spec(_SPEC)
+_SPEC.loader.exec_module(gate_records)
+
+N_NEW, N_TESTS = 3, 10
+"""Three new seeds; five cells with two metrics, taken as independent."""
+N_REFERENCES, N_TRIALS = 400, 400
+SOURCES = ({"draws": "same", "code": "old"}, {"draws": "same", "code": "new"})
+
+
+def false_alarms(n_reference, cv, correlation):
+    """Of every drawn reference, the share of unchanged new runs that it fails, [N_REFERENCES]."""
+    rng = np.random.default_rng([n_reference, round(100 * cv), round(100 * correlation)])
+    shares = np.empty(N_REFERENCES)
+    for i, reference in enumerate(1 + cv * rng.standard_normal((N_REFERENCES, N_TESTS, n_reference))):
+        new = drawn(reference, cv, correlation, N_TRIALS, rng)
+        shares[i] = fails(reference, new, bool(correlation)).mean()
+    return shares
+
+
+def drawn(reference, cv, correlation, trials, rng):
+    """New values, [trials, tests, N_NEW], of mean 1; seed by seed correlated with the reference's if at all."""
+    noise = cv * rng.standard_normal((trials, len(reference), N_NEW))
+    return 1 + correlation * (reference[:, :N_NEW] - 1) + np.sqrt(1 - correlation**2) * noise
+
+
+def fails(reference, new, in_pairs):
+    """Whether any test is significant after Holm, and worse by more than the minimum effect; [trials]."""
+    n = reference.shape[-1]
+    if in_pairs:
+        pairs = new - reference[:, :N_NEW]
+        worse, df = pairs.mean(-1), N_NEW - 1
+        error = pairs.std(-1, ddof=1) / np.sqrt(N_NEW)
+    else:
+        worse, df = new.mean(-1) - reference.mean(-1), n + N_NEW - 2
+        squares = (n - 1) * reference.var(-1, ddof=1) + (N_NEW - 1) * new.var(-1, ddof=1)
+        error = np.sqrt(squares / df * (1 / n + 1 / N_NEW))
+    p = stats.t.sf(worse / error, df)
+    order = p.argsort(-1)
+    adjusted = np.maximum.accumulate(np.take_along_axis(p, order, -1) * np.arange(p.shape[-1], 0, -1), -1)
+    large = np.take_along_axis(worse > gate_table.EFFECTS["fid"] * reference.mean(-1), order, -1)
+    return ((adjusted <= gate_table.ALPHA) & large).any(-1)
+
+
+@pytest.mark.parametrize("correlation", [0.0, 0.88])
+def test_the_simulated_rule_is_the_gates(correlation):
+    rng, failed = np.random.default_rng(0), []
+    for i in range(150):
+        reference = 1 + 0.1 * rng.standard_normal((2, 5))
+        new = drawn(reference, 0.1, correlation, 1, rng) + 0.2 * (i % 2)
+        old_code, new_code = SOURCES if correlation else ("old", "new")
+        sides = [
+            [r for cell, xs in zip("ab", values, strict=True) for r in gate_records.runs(xs, code, cell=cell)]
+            for values, code in ((reference.tolist(), old_code), (new[0].tolist(), new_code))
+        ]
+        failed.append(gate_records.check(*sides, alpha=gate_table.ALPHA).failed)
+        assert failed[-1] == fails(reference, new, bool(correlation))[0]
+    assert 10 < sum(failed) < 140
+
+
+@pytest.mark.parametrize(
+    ("n_reference", "cv", "correlation", "average", "of_one_in_twenty"),
+    [
+        (3, 0.1, 0.0, 0.048, 0.16),
+        (5, 0.02, 0.0, 0.034, 0.13),
+        (5, 0.1, 0.0, 0.048, 0.17),
+        (5, 0.3, 0.0, 0.043, 0.15),
+        (10, 0.1, 0.0, 0.048, 0.14),
+        (5, 0.1, 0.88, 0.037, 0.06),
+    ],
+)
+def test_alpha_is_met_on_average_and_not_by_every_reference(
+    n_reference, cv, correlation, average, of_one_in_twenty
+):
+    """The figures of docs/gate.md."""
+    shares = false_alarms(n_reference, cv, correlation)
+    assert shares.mean() == pytest.approx(average, abs=0.005)
+    assert np.quantile(shares, 0.95) == pytest.approx(of_one_in_twenty, abs=0.02)
