@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     Record = Mapping[str, Any]
 
 ENOUGH = 5
-"""Seeds of a reference with which the gate sees a change of 10 % (§2.7); `check` tells where there are fewer."""
+"""Seeds of a reference with which the gate sees a change of 10 % (§2.7); `check` tells of fewer."""
 
 
 def gate(

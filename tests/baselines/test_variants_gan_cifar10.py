@@ -138,6 +138,23 @@ def test_contrast_normalised_images_have_mean_zero_and_norm_55():
     torch.testing.assert_close(x[0], expected.float(), rtol=1e-4, atol=1e-5)
 
 
+def test_contrast_normalisation_is_as_exact_as_the_numerics():
+    """A probe in float64 may differ between machines by 10⁻⁹, which float32 norms would use up."""
+    images = torch.randint(256, (6, 3, 32, 32), dtype=torch.uint8)
+    single = gan_cifar10.contrast_normalised(images, 55.0)
+    before = torch.get_default_dtype()
+    torch.set_default_dtype(torch.float64)
+    try:
+        double = gan_cifar10.contrast_normalised(images, 55.0)
+    finally:
+        torch.set_default_dtype(before)
+    torch.testing.assert_close(
+        double.flatten(1).norm(dim=1), torch.full((6,), 55.0).double(), rtol=1e-14, atol=0
+    )
+    assert single.dtype == torch.float32
+    torch.testing.assert_close(single, double.float())
+
+
 def test_brightness_and_contrast_do_not_matter_and_a_flat_image_stays_zero():
     images = torch.randint(100, (1, 3, 32, 32), dtype=torch.uint8)
     x = gan_cifar10.contrast_normalised(

@@ -33,7 +33,7 @@ def false_alarms(n_reference, cv, correlation):
 
 
 def drawn(reference, cv, correlation, trials, rng):
-    """New values, [trials, tests, N_NEW], of mean 1; seed by seed correlated with the reference's if at all."""
+    """New values, [trials, tests, N_NEW], of mean 1; correlated with those of the reference's seeds."""
     noise = cv * rng.standard_normal((trials, len(reference), N_NEW))
     return 1 + correlation * (reference[:, :N_NEW] - 1) + np.sqrt(1 - correlation**2) * noise
 
