@@ -94,7 +94,14 @@ def report(
         command = commands(name, patterns, seeds, budget, dataset, numerics, out)
         accepted = results.reference_of(suite, out)
         files = results.write(
-            suite, records, results.missing_runs(runs), folder, command, chosen_formats, accepted
+            suite,
+            records,
+            results.missing_runs(runs),
+            folder,
+            command,
+            chosen_formats,
+            accepted,
+            results.equivalent(runs),
         )
     if json_:
         print_json([str(file) for file in files])

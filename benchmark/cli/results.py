@@ -29,11 +29,17 @@ def records_of(runs: Sequence[PlannedRun]) -> list[LoadedRecord]:
     return load(run.directory for run in runs if run.state.finished)
 
 
+def equivalent(runs: Sequence[PlannedRun]) -> list[str]:
+    """Which runs other, equivalent sources made."""
+    texts = (f"{run.experiment}: runs {run.equivalent}" for run in runs if run.equivalent)
+    return list(dict.fromkeys(texts))
+
+
 def note_equivalent(runs: Sequence[PlannedRun]) -> None:
-    """Say which runs other, equivalent sources made."""
+    """Say so on stderr."""
     from benchmark.cli.text import note
 
-    for text in dict.fromkeys(f"{run.experiment}: runs {run.equivalent}" for run in runs if run.equivalent):
+    for text in equivalent(runs):
         note(text)
 
 
@@ -50,6 +56,7 @@ def write(
     command: str,
     formats: Sequence[str] = FORMATS,
     reference: Sequence[Mapping[str, Any]] = (),
+    notes: Sequence[str] = (),
 ) -> list[Path]:
     """Write the report of a suite; the first of the files is the one to open."""
     return write_report(
@@ -62,6 +69,7 @@ def write(
         bibtex=bibtex(records),
         planned=suite.seeds,
         reference=reference,
+        notes=notes,
     )
 
 

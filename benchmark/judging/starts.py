@@ -15,6 +15,7 @@ the range, since losses near 0 or all near log 2 make a relative difference mean
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -84,6 +85,11 @@ class Start:
 
 def starts(reference: Sequence[Record], current: Sequence[Record]) -> dict[str, Start]:
     """By experiment, of those with a seed on both sides in the same data and numerics, whatever settings."""
+    return {name: _start(name, both) for name, both in pairs(reference, current).items()}
+
+
+def pairs(reference: Sequence[Record], current: Sequence[Record]) -> dict[str, list[tuple[Record, Record]]]:
+    """By experiment, the accepted record of each seed and the current one; of the same cell if possible."""
     accepted: dict[tuple[Any, ...], list[Record]] = defaultdict(list)
     for record in reference:
         accepted[_key(record)].append(record)
@@ -92,7 +98,7 @@ def starts(reference: Sequence[Record], current: Sequence[Record]) -> dict[str, 
         if twins := accepted.get(_key(record)):
             same_cell = (r for r in twins if r["cell_id"] == record["cell_id"])
             found[record["experiment"]].append((next(same_cell, twins[0]), record))
-    return {experiment: _start(experiment, pairs) for experiment, pairs in found.items()}
+    return dict(found)
 
 
 def _key(record: Record) -> tuple[Any, ...]:
@@ -145,11 +151,36 @@ def differences(then: Record, now: Record) -> Iterator[tuple[str, float]]:
 
 def tolerance(accepted: Sequence[Mapping[str, float | None]], name: str, k: int) -> float:
     """Largest difference of a loss at G-iteration k, from the first ten rows of the accepted run."""
-    column = [row[name] for row in accepted[:GEN_ITERS]]
-    finite = [x for x in column if x is not None]
-    spread = max((abs(x - finite[0]) for x in finite), default=0.0)
-    share = min(LARGEST_SHARE, FIRST_SHARE * 2.0 ** (k - 1))
-    return max(share * spread, ROUNDING * max(map(abs, finite), default=0.0))
+    finite = [x for row in accepted[:GEN_ITERS] if (x := row[name]) is not None]
+    return max(share(k) * _range(finite), ROUNDING * max(map(abs, finite), default=0.0))
+
+
+def share(k: int) -> float:
+    """Of a loss's range, that it may differ by at G-iteration k, from 1."""
+    return min(LARGEST_SHARE, FIRST_SHARE * 2.0 ** (k - 1))
+
+
+def by_range(then: Record, now: Record) -> list[float | None]:
+    """At G-iteration 1, 2 … 10, the largest |difference| / R of a loss that both report and that has a range.
+
+    None where one of them is not finite on one side only.
+    """
+    old, new = (list(r.get("first_losses", ()))[:GEN_ITERS] for r in (then, now))
+    ranges = {
+        name: spread
+        for name in (old[0].keys() & new[0].keys() if old and new else ())
+        if (spread := _range([x for row in old if (x := row[name]) is not None]))
+    }
+    found: list[float | None] = []
+    for a, b in zip(old, new, strict=False):
+        shares = [_off(a[name], b[name], spread) for name, spread in ranges.items()]
+        largest = max(shares, default=0.0)
+        found.append(largest if math.isfinite(largest) else None)
+    return found
+
+
+def _range(finite: Sequence[float]) -> float:
+    return max((abs(x - finite[0]) for x in finite), default=0.0)
 
 
 def _scores(

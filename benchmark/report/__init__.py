@@ -32,6 +32,7 @@ def write_report(
     planned: Collection[int] = (),
     reference: Sequence[Mapping[str, Any]] = (),
     claims: Sequence[Claim] | None = None,
+    notes: Sequence[str] = (),
 ) -> list[Path]:
     """Write report.html, report.md, tables.tex, results.csv, verdicts.json, curves/*.svg and citations.bib.
 
@@ -47,8 +48,9 @@ def write_report(
         missing: planned runs without a record.
         bibtex: entries of the papers, to which the report adds its own.
         planned: seeds that each cell should have.
-        reference: accepted records, from which the spread over seeds may be known.
+        reference: accepted records, from which the spread over seeds may be known, and how runs start.
         claims: what to judge against; all that the papers print, unless given.
+        notes: sentences that a reader has to know before the numbers.
 
     Returns:
         The files written.
@@ -75,6 +77,7 @@ def write_report(
         reference=reference,
         claims=claims,
         axes=axes.AXES if "html" in formats else axes.AXES[:1] if "md" in formats else (),
+        notes=notes,
     )
     files = _files(report, records, suite, formats)
     return [_write(out / name, text) for name, text in files.items()]

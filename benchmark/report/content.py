@@ -21,6 +21,8 @@ from benchmark.report.losses import Losses, losses
 from benchmark.report.samples import Strip, strips
 from benchmark.report.scores import Comparison, comparisons, score_table
 from benchmark.report.stability import stability_table
+from benchmark.report.starts import Starts
+from benchmark.report.starts import compare as compare_starts
 from benchmark.report.table import Table
 from benchmark.report.verdicts import Papers, comparable, papers
 
@@ -51,6 +53,7 @@ class Content:
     papers: Papers
     scores: tuple[ScoreSection, ...]
     stability: Table | None
+    starts: Starts | None
     losses: Losses
     strips: tuple[Strip, ...]
     problems: Table | None
@@ -71,7 +74,12 @@ class Content:
     @property
     def figures(self) -> tuple[Figure, ...]:
         """Every chart in order."""
-        return (*(f for s in self.scores for f in s.figures), *self.losses.figures)
+        start = self.starts.figure if self.starts else None
+        return (
+            *(f for s in self.scores for f in s.figures),
+            *self.losses.figures,
+            *([start] if start else ()),
+        )
 
 
 def compose(
@@ -85,6 +93,7 @@ def compose(
     reference: Sequence[Mapping[str, Any]] = (),
     claims: Sequence[Claim] | None = None,
     axes: Sequence[Axis] = AXES,
+    notes: Sequence[str] = (),
 ) -> Content:
     """Group, summarise and draw, against each of `axes`; without any, nothing is drawn.
 
@@ -100,11 +109,12 @@ def compose(
     return Content(
         title=f"GAN benchmark: suite {suite}",
         summary=_summary(suite, grouping, compared),
-        warnings=(*_comparability(compared), *grouping.notes, *_mixed_environments(cells)),
+        warnings=(*_comparability(compared), *grouping.notes, *_mixed_environments(cells), *notes),
         compute=compute_text(cells),
         papers=found,
         scores=sections,
         stability=stability_table(compared),
+        starts=compare_starts(cells, reference) if axes else None,
         losses=losses([(cell, stem(f"losses-{cell.label}")) for cell in (cells if axes else ())]),
         strips=strips(cells),
         problems=problem_table(grouping),

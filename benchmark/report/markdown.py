@@ -37,6 +37,10 @@ def render(c: Content) -> str:
         parts += ["## Scores against G-iterations", *(_figure(f) for s in c.scores for f in s.figures)]
     if c.stability:
         parts += ["## Stability", table(c.stability)]
+    if c.starts:
+        parts += ["## How runs start, against the accepted ones"]
+        parts += ["\n".join(f"- {escape(sentence)}" for sentence in c.starts.sentences)]
+        parts += [_figure(c.starts.figure)] if c.starts.figure else []
     if c.losses.figures:
         parts += ["## Losses", *map(_figure, c.losses.figures), *map(escape, c.losses.notes)]
         parts += [table(c.losses.table)] if c.losses.table else []

@@ -2,10 +2,9 @@
 
 from matplotlib.figure import Figure
 from planted_bugs import BUGS
-from planted_starts import share
 from planted_trees import ARMS
 
-from benchmark.judging.starts import GEN_ITERS
+from benchmark.judging.starts import GEN_ITERS, share
 from benchmark.pictures.style import COLOURS, GRID, INK, MARKERS, MUTED, house_style, to_svg
 
 SHOWN = ("wgan_gp.half-penalty", "dcgan.beta1", "sngan.hinge-sign", "wgan.one-critic-step", "dcgan.library")

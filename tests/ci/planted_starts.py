@@ -50,11 +50,6 @@ print(json.dumps(rows))
 """Arguments: a results folder, its suite. Mean and sd over seeds of what the gate compares."""
 
 
-def share(k):
-    """Of a loss's range, that it may differ by at G-iteration k, from 1."""
-    return min(starts.LARGEST_SHARE, starts.FIRST_SHARE * 2.0 ** (k - 1))
-
-
 def rows(accepted, current):
     """One row for each run below the results folder `current` whose experiment and seed were accepted.
 
@@ -72,7 +67,7 @@ def rows(accepted, current):
             {
                 "experiment": now["experiment"],
                 "seed": now["seed"],
-                "by_range": _by_range(before["first_losses"], now["first_losses"]),
+                "by_range": starts.by_range(before, now),
                 "tolerances": min(off[1], 1e300),
                 "what": off[0],
             }
@@ -82,17 +77,3 @@ def rows(accepted, current):
 
 def _records(out):
     return [json.loads(path.read_text(encoding="utf-8")) for path in Path(out).glob("runs/**/record.json")]
-
-
-def _by_range(then, now):
-    """Largest over the losses that both have and that move at all; None where one is not finite."""
-    ranges = {
-        name: max(abs(row[name] - then[0][name]) for row in then[: starts.GEN_ITERS])
-        for name in then[0].keys() & now[0].keys()
-        if None not in [row[name] for row in then]
-    }
-    found = []
-    for a, b in zip(then, now, strict=False):
-        known = [(name, r) for name, r in ranges.items() if r and b[name] is not None]
-        found.append(max((abs(a[name] - b[name]) / r for name, r in known), default=None))
-    return found

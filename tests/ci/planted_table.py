@@ -4,11 +4,10 @@ import shlex
 from collections import Counter
 
 from planted_bugs import BUGS
-from planted_starts import share
 from planted_trees import ARMS, OTHER
 
 from benchmark.judging.probes import FAILING
-from benchmark.judging.starts import GEN_ITERS
+from benchmark.judging.starts import GEN_ITERS, share
 
 INTRODUCTION = """\
 # Planted bugs, and what notices them
