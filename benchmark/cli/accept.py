@@ -97,13 +97,13 @@ def _refuse_unfit(found: Selection, allow_dirty: bool) -> None:
 
 def _lacking(suite: Suite, found: Selection) -> list[str]:
     """What a reference should have and this will not."""
-    from benchmark.records.quantities import integers
+    from benchmark.records.quantities import named_seeds
 
     texts = []
     for name in suite.experiments:
         own = {run.record["seed"] for run in found.runs if run.record["experiment"] == name}
         if absent := set(suite.seeds) - own:
-            texts.append(f"{name}: no record of seeds {integers(absent)}")
+            texts.append(f"{name}: no record of {named_seeds(absent)}")
     return texts
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from benchmark.judging.cell_test import run_value
-from benchmark.records.quantities import integers
+from benchmark.records.quantities import named_seeds
 from benchmark.records.summary import summarise
 
 if TYPE_CHECKING:
@@ -165,7 +165,7 @@ def not_run(suite: Suite, selection: Selection, strict: bool) -> list[Case]:
                     name=f"{name} all seeds run",
                     outcome="not-run",
                     mark="fail" if strict else "warn",
-                    reason="; ".join([f"no record of seeds {integers(absent)}", *states]),
+                    reason="; ".join([f"no record of {named_seeds(absent)}", *states]),
                     cell=cells.get(name, ""),
                 )
             )

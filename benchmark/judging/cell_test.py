@@ -12,7 +12,7 @@ from benchmark.judging import statistics
 from benchmark.judging.decision import Decision
 from benchmark.records import equivalence
 from benchmark.records.cells import score
-from benchmark.records.quantities import integers, plural
+from benchmark.records.quantities import named_seeds, plural
 from benchmark.records.record import comparable_part
 from benchmark.suites.gate_table import POINTS
 
@@ -65,11 +65,17 @@ class Pair:
 
 @dataclass(frozen=True)
 class Test:
-    """A decision that is made, or the comparison it has to be made by and the effect it must exceed."""
+    """A decision that is made, or the comparison it has to be made by and the effect it must exceed.
+
+    `n_pairs`: seeds compared in pairs, 0 where the sides are compared as they are; `for_pairs`: accepted
+    seeds that, once run, would allow pairs.
+    """
 
     decision: Decision
     comparison: statistics.Comparison | None = None
     effect: float = 0.0
+    n_pairs: int = 0
+    for_pairs: tuple[int, ...] = ()
 
 
 def by_cell(reference: Sequence[Record], current: Sequence[Record]) -> Iterator[Pair]:
@@ -125,7 +131,7 @@ def _by_bits(pair: Pair) -> tuple[Outcome, str] | None:
             same_run = f"seed {record['seed']}: the same run in the same environment"
             return "nondeterministic", f"{same_run} gave another {', '.join(differs)}"
     if not fresh(pair):
-        return "unchanged", f"bit for bit the reference's: seeds {integers(r['seed'] for r in pair.tested)}"
+        return "unchanged", f"bit for bit the reference's: {named_seeds(r['seed'] for r in pair.tested)}"
     return None
 
 
@@ -168,25 +174,26 @@ def _by_values(pair: Pair, base: Decision, rules: Rules) -> Test:
         return Test(replace(base, reason=said))
     if len(then) + len(now) < 3:
         return Test(replace(base, reason="one seed on each side tells nothing of the spread over seeds"))
-    comparison, paired = _compared(pair, base, rules, then, now)
+    comparison, n_pairs, for_pairs = _compared(pair, base, rules, then, now)
     sign = 1 if base.metric in LOWER_IS_BETTER else -1
     comparison = comparison._replace(difference=sign * comparison.difference)
     base = replace(
         base,
         worse_by=comparison.difference,
         interval=statistics.interval(*comparison),
-        reason=(f"; {said}" if was or seen else "") + (f"; {paired}" if paired else ""),
+        reason=(f"; {said}" if was or seen else "") + (f"; {n_pairs} seeds in pairs" if n_pairs else ""),
     )
     effect = rules.effects[base.metric] * abs(fmean(then))
-    return Test(replace(base, settled=_settled(comparison, len(then), len(now), effect)), comparison, effect)
+    return Test(base, comparison, effect, n_pairs, for_pairs)
 
 
 def _compared(
     pair: Pair, base: Decision, rules: Rules, then: Sequence[float], now: Sequence[float]
-) -> tuple[statistics.Comparison, str]:
+) -> tuple[statistics.Comparison, int, tuple[int, ...]]:
     """By seed where enough are common and drawn alike, which is fixed before any value is looked at.
 
-    Same seed, same draws, same data: final scores are correlated, so differences of pairs spread less.
+    Same seed, same draws, same data: final scores are correlated, so differences of pairs spread less. With
+    the number of pairs, and the seeds that are lacking for pairs.
     """
     accepted = {r["seed"]: r for r in pair.reference}
     both = [(accepted[r["seed"]], r) for r in fresh(pair) if r["seed"] in accepted]
@@ -196,9 +203,11 @@ def _compared(
         for side in zip(*both, strict=True)
     ]
     finite = [(a, b) for a, b in zip(*values, strict=True) if a is not None and b is not None]
-    if not alike or len(finite) < PAIRS:
-        return statistics.pooled(then, now), ""
-    return statistics.paired(*zip(*finite, strict=True)), f"{len(finite)} seeds in pairs"
+    if alike and len(finite) >= PAIRS:
+        return statistics.paired(*zip(*finite, strict=True)), len(finite), ()
+    more = sorted(accepted.keys() - {r["seed"] for r in pair.tested})[: PAIRS - len(finite)]
+    for_pairs = tuple(more) if both and alike and len(finite) + len(more) == PAIRS else ()
+    return statistics.pooled(then, now), 0, for_pairs
 
 
 def _draw_alike(a: Record, b: Record) -> bool:
@@ -215,16 +224,24 @@ def _draws(record: Record) -> dict[str, str]:
     return {name: digest for name, digest in sources.items() if "draws" in name}
 
 
-def _settled(comparison: statistics.Comparison, n_then: int, n_now: int, effect: float) -> str:
-    """How many more seeds would bring the 90 % interval within twice the minimum effect, if D and sd stay."""
-    paired = comparison.df == n_now - 1
-    share = 1 / n_now if paired else 1 / n_then + 1 / n_now
-    sd = comparison.standard_error / math.sqrt(share)
-    room = abs(2 * effect - abs(comparison.difference))
+def settled(test: Test, level: float) -> str:
+    """What would decide a comparison that says nothing yet, if its difference and spread stay as they are.
+
+    Within twice the minimum effect it takes a 90 % interval that is too; beyond, a p of at most `level`.
+    """
+    if test.for_pairs:
+        return f"run {named_seeds(test.for_pairs)} to compare in pairs"
+    d, comparison = test.decision, test.comparison
+    assert comparison is not None
+    n_then, n_now = d.n_reference, test.n_pairs or d.n_current
+    sd = comparison.standard_error / math.sqrt(1 / n_now + (0 if test.n_pairs else 1 / n_then))
+    far = abs(comparison.difference) > 2 * test.effect
+    confidence = 1 - level if far else (1 + statistics.CONFIDENCE) / 2
+    room = abs(comparison.difference) if far else 2 * test.effect - abs(comparison.difference)
 
     def half_width(n: int) -> float:
-        error, df = (1 / n, n - 1) if paired else (1 / n_then + 1 / n, n_then + n - 2)
-        return statistics.t_quantile(0.95, df) * sd * math.sqrt(error)
+        error, df = (1 / n, n - 1) if test.n_pairs else (1 / n_then + 1 / n, n_then + n - 2)
+        return statistics.t_quantile(confidence, df) * sd * math.sqrt(error)
 
     n = statistics.fewest(half_width, room)
     if n is None:

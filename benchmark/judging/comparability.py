@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from benchmark.evaluation.protocol import CRITIC, NEAREST, WINDOW, at_edge, sigmas
 from benchmark.records.cells import score
-from benchmark.records.quantities import count, integers
+from benchmark.records.quantities import count, named_seeds
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -75,7 +75,7 @@ def side(claim: Claim, records: Sequence[Record], official: Mapping[str, Dataset
     metric = METRICS.get(claim.metric, claim.metric)
     scores = {r["seed"]: score(r["final"], protocol.get("name", ""), metric) for r in records}
     lost = [r["seed"] for r in records if r["final"] is None or (protocol and scores[r["seed"]] is None)]
-    caveats = [f"{name}: no result of seeds {integers(lost)}, not part of the mean"] if lost else []
+    caveats = [f"{name}: no result of {named_seeds(lost)}, not part of the mean"] if lost else []
     if len({record["env_id"] for record in records}) > 1:
         caveats.append(f"{name}: the seeds were run in different environments")
     caveats += _sigmas_at_the_edge(records, protocol, name)
@@ -96,7 +96,7 @@ def _sigmas_at_the_edge(records: Sequence[Record], protocol: Mapping[str, Any], 
         and any(at_edge(protocol, x) for x in sigmas(record["final"]["scores"].get(protocol["name"], {})))
     ]
     if edge:
-        yield f"{name}: σ is at the edge of its grid for seeds {integers(edge)}; the best one may lie outside"
+        yield f"{name}: σ is at the edge of its grid for {named_seeds(edge)}; the best one may lie outside"
 
 
 def _other_experiment(record: Record, name: str) -> Iterator[str]:

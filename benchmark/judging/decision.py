@@ -31,7 +31,7 @@ class Decision:
         run_seeds: seeds to run before the regression may be believed; it fails as long as they are missing.
         warns: a failing outcome that only warns, since the two sides ran on different kinds of device.
         starts: whether its runs were found to start as the accepted ones; None where that was not compared.
-        settled: how many more seeds would decide what is `no-evidence`.
+        settled: what would decide what is `no-evidence`: so many more seeds, or seeds in pairs.
         waiver: the reason it is let pass for; empty if it is not.
 
     """

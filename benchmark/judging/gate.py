@@ -19,10 +19,10 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from benchmark.judging import statistics
-from benchmark.judging.cell_test import Rules, by_cell, fresh, tests
+from benchmark.judging.cell_test import Rules, by_cell, fresh, settled, tests
 from benchmark.judging.decision import Decision, Gate
 from benchmark.judging.starts import starts
-from benchmark.records.quantities import integers
+from benchmark.records.quantities import named_seeds
 from benchmark.suites.gate_table import ALPHA, EFFECTS, POINTS
 from benchmark.suites.waivers import Waiver, read_waivers
 
@@ -151,14 +151,15 @@ def _decided(tests: Sequence[Test], rules: Rules) -> list[Decision]:
     worse = iter(statistics.holm([statistics.p_greater(c) for c in open_]))
     turned = [c._replace(difference=-c.difference) for c in open_]
     better = iter(statistics.holm([statistics.p_greater(c) for c in turned]))
+    level = rules.alpha / max(1, len(open_))
     return [
-        _by_p(test, next(worse), next(better), rules.alpha) if test.comparison else test.decision
+        _by_p(test, next(worse), next(better), rules.alpha, level) if test.comparison else test.decision
         for test in tests
     ]
 
 
-def _by_p(test: Test, p_worse: float, p_better: float, alpha: float) -> Decision:
-    """Significance and effect size (§2.7): `regressed` iff p ≤ α and D > δ_r."""
+def _by_p(test: Test, p_worse: float, p_better: float, alpha: float, level: float) -> Decision:
+    """Significance and effect size (§2.7): `regressed` iff p ≤ α and D > δ_r; `level` is α for one test."""
     d, effect = test.decision, test.effect
     if d.interval is None or d.worse_by is None or d.reference is None:
         raise ValueError("nothing was compared")
@@ -172,7 +173,8 @@ def _by_p(test: Test, p_worse: float, p_better: float, alpha: float) -> Decision
     side = "worse" if d.worse_by >= 0 else "better"
     p = p_worse if d.worse_by >= 0 else p_better
     reason = f"{abs(d.worse_by):.3g} {side} than {d.reference:.4g} (minimum effect {effect:.2g}, p = {p:.2g})"
-    return replace(d, outcome=outcome, p=p_worse, reason=reason + d.reason)
+    would = settled(test, level) if outcome == "no-evidence" else ""
+    return replace(d, outcome=outcome, p=p_worse, reason=reason + d.reason, settled=would)
 
 
 def _confirmed(first: Decision, second: Decision, absent: tuple[int, ...]) -> Decision:
@@ -183,7 +185,7 @@ def _confirmed(first: Decision, second: Decision, absent: tuple[int, ...]) -> De
     if first.outcome != "regressed":
         return first
     if absent:
-        ask = f"{first.reason}; to be confirmed by seeds {integers(absent)}"
+        ask = f"{first.reason}; to be confirmed by {named_seeds(absent)}"
         return replace(first, run_seeds=absent, reason=ask)
     if second.outcome == "regressed":
         return replace(second, reason=f"{second.reason}; confirmed by more seeds")

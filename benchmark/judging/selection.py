@@ -17,7 +17,7 @@ from benchmark.records import equivalence, identity, store
 from benchmark.records.bounded import Unreadable
 from benchmark.records.cells import canonical
 from benchmark.records.loaded import LoadedRecord
-from benchmark.records.quantities import integers, plural
+from benchmark.records.quantities import named_seeds, plural
 from benchmark.records.record import comparable_part
 from benchmark.suites import experiments
 from benchmark.training.numerics import POLICIES
@@ -161,7 +161,7 @@ def _of_one_cell(runs: Sequence[LoadedRecord]) -> tuple[list[LoadedRecord], list
     if len(chosen) < len(code):
         best = by_env[-1][0].record["env_id"][:8]
         twice = [seed for seed in chosen if sum(r.record["seed"] == seed for r in code) > 1]
-        notes.append(f"seeds {integers(twice)} were run in several environments; {best} counts first")
+        notes.append(f"{named_seeds(twice)} were run in several environments; {best} counts first")
     if len(environments) > 1:
         notes.append(f"its seeds are of {len(environments)} environments")
     return list(chosen.values()), notes

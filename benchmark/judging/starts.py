@@ -20,7 +20,7 @@ from collections import defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from benchmark.records.quantities import integers, plural
+from benchmark.records.quantities import named_seeds, plural
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -76,7 +76,7 @@ class Start:
     def reason(self) -> str:
         """In one sentence."""
         if not self.departures:
-            return f"starts as accepted (seeds {integers(self.seeds)})"
+            return f"starts as accepted ({named_seeds(self.seeds)})"
         worst = max(self.departures, key=lambda d: d.tolerances)
         n = f"{len(self.departures)} of {plural(len(self.seeds), 'seed')}"
         where = "; the reference was made on another kind of device" if self.across else ""

@@ -22,7 +22,7 @@ from benchmark.judging import comparability, statistics
 from benchmark.judging.margins import MARGINS
 from benchmark.judging.margins import margin as declared_margin
 from benchmark.records.cells import score
-from benchmark.records.quantities import integers, plural
+from benchmark.records.quantities import named_seeds, plural
 from benchmark.records.summary import Spread, summarise
 
 if TYPE_CHECKING:
@@ -145,7 +145,7 @@ def judge(
     """
     own = comparability.side(claim, records, official, claim.experiment)
     absent = sorted(set(planned) - {record["seed"] for record in records})
-    base = _base(claim, [own], [f"no record of seeds {integers(absent)}"] if absent else [])
+    base = _base(claim, [own], [f"no record of {named_seeds(absent)}"] if absent else [])
     if claim.value is None:
         return _say(base, "not-comparable", f"the claim is no number: {claim.statement}")
     if own.values:

@@ -76,6 +76,12 @@ def integers(values: Iterable[int]) -> str:
     )
 
 
+def named_seeds(values: Iterable[int]) -> str:
+    """{0, 1, 2} → `seeds 0–2`; {3} → `seed 3`."""
+    chosen = set(values)
+    return f"seed{'' if len(chosen) == 1 else 's'} {integers(chosen)}"
+
+
 def signed(value: float, decimals: int) -> str:
     """`+0.50`, `−1.20`."""
     return f"{value:+.{decimals}f}".replace("-", "−")

@@ -6,7 +6,7 @@ from typing import Any
 
 from benchmark.records.cells import Cell, Grouping
 from benchmark.records.loaded import LoadedRecord
-from benchmark.records.quantities import DASH, count, integers
+from benchmark.records.quantities import DASH, count, named_seeds
 from benchmark.records.summary import mean
 from benchmark.report.table import Column, Row, Table
 
@@ -48,7 +48,7 @@ def environment_tables(cells: Sequence[Cell]) -> tuple[Table, ...]:
         rows.append(("determinism", _distinct(_pairs(r["provenance"].get("determinism")) for r in own)))
         rows.append(("code revision", _distinct(_revision(r["provenance"].get("git")) for r in own)))
         used = [
-            f"{c.label} (seeds {integers(r['seed'] for r in c.records if r['env_id'] == env_id)})"
+            f"{c.label} ({named_seeds(r['seed'] for r in c.records if r['env_id'] == env_id)})"
             for c in cells
             if env_id in c.env_ids
         ]

@@ -14,9 +14,9 @@ from benchmark.records.quantities import (
     count_range,
     duration,
     finite,
-    integers,
     metric_name,
     metric_title,
+    named_seeds,
     plural,
 )
 from benchmark.records.summary import decimals_for, mean, summarise
@@ -222,12 +222,12 @@ def _notes(c: Comparison) -> list[str]:
             bad = [r["seed"] for r in cell.finished if score(r["final"], c.name, metric) is None]
             if bad:
                 notes.append(
-                    f"{cell.label}: no finite {metric_name(metric)} for seeds {integers(bad)}; "
+                    f"{cell.label}: no finite {metric_name(metric)} for {named_seeds(bad)}; "
                     "not part of the mean."
                 )
         if len(cell.env_ids) > 1:
             envs = "; ".join(
-                f"{e[:8]}: seeds {integers(r['seed'] for r in cell.records if r['env_id'] == e)}"
+                f"{e[:8]}: {named_seeds(r['seed'] for r in cell.records if r['env_id'] == e)}"
                 for e in cell.env_ids
             )
             notes.append(f"{cell.label}: MIXED ENVIRONMENTS in one mean ({envs}).")

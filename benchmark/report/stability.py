@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from benchmark.records.cells import Cell, canonical, score
-from benchmark.records.quantities import DASH, count, count_range, higher_is_better, integers, metric_title
+from benchmark.records.quantities import DASH, count, count_range, higher_is_better, metric_title, named_seeds
 from benchmark.records.summary import decimals_for, mean, summarise
 from benchmark.report.scores import Comparison
 from benchmark.report.table import Column, Row, Table
@@ -117,4 +117,4 @@ def _diverged(cell: Cell) -> str:
         return "0"
     at = [r["diverged_at"] for r in cell.diverged if r["diverged_at"] is not None]
     where = f", at G-iteration {count_range(at)}" if at else ""
-    return f"{len(cell.diverged)} (seed {integers(r['seed'] for r in cell.diverged)}{where})"
+    return f"{len(cell.diverged)} ({named_seeds(r['seed'] for r in cell.diverged)}{where})"

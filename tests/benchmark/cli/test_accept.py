@@ -85,7 +85,7 @@ def test_diverged_seeds_are_accepted_and_shown_and_missing_ones_told(s, accept, 
     code, out, err = accept()
     assert code == 0
     assert "40.5 ± 0.71 (n = 2), 1 diverged" in out
-    assert "wgan/digits: no record of seeds 2" in err
+    assert "wgan/digits: no record of seed 2" in err
     assert ganbench("check", "small.toml")[0] == 0
 
 

@@ -271,7 +271,7 @@ def test_an_interrupted_run_is_named_where_its_seed_is_missing(s, judged):
     s.put(s.make_record("gan/digits", 2, 42.0))
     s.put_unfinished("wgan/digits", 2)
     (case,) = cases(judged()[1], outcome="not-run")
-    assert "no record of seeds 2; seed 2 interrupted at 0" in case["reason"]
+    assert "no record of seed 2; seed 2 interrupted at 0" in case["reason"]
 
 
 def test_a_regression_asks_for_the_next_seeds_and_takes_them_if_they_are_there(s, judged):
@@ -519,7 +519,7 @@ def test_junit_has_one_test_per_cell_metric_and_rule(s, check):
     assert "worse by: +3" in failure.text
     assert tests["gan/digits seed 2"].find("error").get("message").startswith("failed: out of memory")
     assert (
-        tests["wgan/digits all seeds run"].find("system-out").text.startswith("not-run: no record of seeds 2")
+        tests["wgan/digits all seeds run"].find("system-out").text.startswith("not-run: no record of seed 2")
     )
 
 

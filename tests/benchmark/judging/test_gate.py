@@ -1,6 +1,7 @@
 """The gate against the reference: exact path, test and minimum effect, confirmation, waivers, error rates."""
 
 import copy
+import dataclasses
 import json
 import random
 import statistics as stdlib
@@ -94,6 +95,32 @@ def test_nondeterminism_is_seen_in_seeds_for_confirmation_too():
     again = runs(REFERENCE, "old")
     again[4] = {**again[4], "digests": {}}
     assert check(runs(REFERENCE, "old"), again, confirm_with=(4,)).decisions[0].outcome == "nondeterministic"
+
+
+@pytest.mark.parametrize("n_pairs", [0, 3])
+@pytest.mark.parametrize(("worse_by", "far"), [(0.2, False), (-0.2, False), (1.5, True), (-1.5, True)])
+def test_so_many_more_seeds_would_settle_it(n_pairs, worse_by, far):
+    """At a minimum effect of .6, sd 1, and five accepted seeds, or the three in pairs."""
+
+    def comparison(n):
+        if n_pairs:
+            return statistics.Comparison(worse_by, n**-0.5, n - 1)
+        return statistics.Comparison(worse_by, (1 / 50 + 1 / n) ** 0.5, 48 + n)
+
+    def decides(n):
+        if far:
+            turned = comparison(n)._replace(difference=abs(worse_by))
+            return statistics.p_greater(turned) <= 0.005
+        low, high = statistics.interval(*comparison(n))
+        return low >= -1.2 and high <= 1.2
+
+    (base,) = check(runs(REFERENCE, "old"), runs([20.0])).decisions
+    base = dataclasses.replace(base, n_reference=50, n_current=3)
+    said = cell_test.settled(cell_test.Test(base, comparison(3), 0.6, n_pairs), 0.005)
+    more = int(said.split()[0])
+    assert said.endswith(" would settle the end")
+    assert decides(3 + more)
+    assert more == 1 or not decides(2 + more)
 
 
 def test_copies_are_no_further_draws():

@@ -160,6 +160,16 @@ def test_undecided_runs_that_start_alike_say_so_and_what_would_settle_them(refer
     assert "would settle the end" in d.reason
 
 
+def test_too_few_seeds_for_pairs_ask_for_those_that_allow_them(reference):
+    for i, one in enumerate(reference):
+        one["curve"][-1]["scores"]["p"]["fid"] += i + 0.5
+    current = [run(seed, code="new", env="other") for seed in (0, 1)]
+    for one in (*reference, *current):
+        one["spec"]["sources"] = {"benchmark/training/draws.py": "same", "code": one["run_id"]}
+    (d,) = check(reference, current).decisions
+    assert d.reason.startswith("starts as accepted (seeds 0, 1); run seed 2 to compare in pairs: ")
+
+
 def test_a_changed_setting_departs_and_is_missing(reference):
     current = [run(seed, losses=moved(1, "critic", 0.1), cell="b") for seed in range(3)]
     found = decided(reference, current)

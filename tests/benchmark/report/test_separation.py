@@ -108,7 +108,7 @@ def test_a_missing_score_is_said_not_averaged(build):
     odd["final"] = {"gen_iters": 300, "scores": {"digits-2k": {"is": 5.0, "fid": float("nan")}}}
     table = composed(loaded(build.record(seed=0), odd)).scores[0].table
     assert "±" not in table.rows[0].cells[5]
-    assert any("no finite FID for seeds 1" in n for n in table.notes)
+    assert any("no finite FID for seed 1" in n for n in table.notes)
 
 
 def test_the_note_on_papers_follows_the_records(build):
