@@ -181,7 +181,7 @@ def _by_values(pair: Pair, base: Decision, rules: Rules) -> Test:
         base,
         worse_by=comparison.difference,
         interval=statistics.interval(*comparison),
-        reason=(f"; {said}" if was or seen else "") + (f"; {n_pairs} seeds in pairs" if n_pairs else ""),
+        reason=f"; {said}" if was or seen else "",
     )
     effect = rules.effects[base.metric] * abs(fmean(then))
     return Test(base, comparison, effect, n_pairs, for_pairs)

@@ -172,7 +172,8 @@ def _by_p(test: Test, p_worse: float, p_better: float, alpha: float, level: floa
         outcome = "unchanged"
     side = "worse" if d.worse_by >= 0 else "better"
     p = p_worse if d.worse_by >= 0 else p_better
-    reason = f"{abs(d.worse_by):.3g} {side} than {d.reference:.4g} (minimum effect {effect:.2g}, p = {p:.2g})"
+    than = f"in {test.n_pairs} pairs of seeds" if test.n_pairs else f"than {d.reference:.4g}"
+    reason = f"{abs(d.worse_by):.3g} {side} {than} (minimum effect {effect:.2g}, p = {p:.2g})"
     would = settled(test, level) if outcome == "no-evidence" else ""
     return replace(d, outcome=outcome, p=p_worse, reason=reason + d.reason, settled=would)
 

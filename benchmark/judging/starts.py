@@ -151,8 +151,10 @@ def differences(then: Record, now: Record) -> Iterator[tuple[str, float]]:
 
 def tolerance(accepted: Sequence[Mapping[str, float | None]], name: str, k: int) -> float:
     """Largest difference of a loss at G-iteration k, from the first ten rows of the accepted run."""
-    finite = [x for row in accepted[:GEN_ITERS] if (x := row[name]) is not None]
-    return max(share(k) * _range(finite), ROUNDING * max(map(abs, finite), default=0.0))
+    column = [row[name] for row in accepted[:GEN_ITERS]]
+    return max(
+        share(k) * range_of(column), ROUNDING * max((abs(x) for x in column if x is not None), default=0.0)
+    )
 
 
 def share(k: int) -> float:
@@ -169,7 +171,7 @@ def by_range(then: Record, now: Record) -> list[float | None]:
     ranges = {
         name: spread
         for name in (old[0].keys() & new[0].keys() if old and new else ())
-        if (spread := _range([x for row in old if (x := row[name]) is not None]))
+        if (spread := range_of([row[name] for row in old]))
     }
     found: list[float | None] = []
     for a, b in zip(old, new, strict=False):
@@ -179,7 +181,9 @@ def by_range(then: Record, now: Record) -> list[float | None]:
     return found
 
 
-def _range(finite: Sequence[float]) -> float:
+def range_of(values: Sequence[float | None]) -> float:
+    """R: the largest difference to the first, of those that are finite."""
+    finite = [x for x in values if x is not None]
     return max((abs(x - finite[0]) for x in finite), default=0.0)
 
 

@@ -1,7 +1,9 @@
 """docs/planted-bugs.md, from the log that `planted.py` writes."""
 
+import json
 import shlex
 from collections import Counter
+from pathlib import Path
 
 from planted_bugs import BUGS
 from planted_trees import ARMS, OTHER
@@ -26,7 +28,8 @@ Two things look at it:
   portable numerics, which is equal on every machine unless our code changed; the other half is computed by
   the library.
 
-Bold is what fails. Where the experiment's data are not embedded there is no start; the experiment is named.
+*Statistics* are what final scores over seeds say: below the table. Bold is what fails. Where the experiment's
+data are not embedded there is no start; the experiment is named.
 
 """
 READING = """
@@ -56,19 +59,26 @@ exact (leaky ReLU) shows in both, with sources that did not change.
 {command}
 ```
 
-Everything above is of one tree, {revision}.
+Everything above but statistics is of one tree, {revision}.
 """
 STATISTICS = """
 *Statistics* are {n_bug} seeds trained with the bug ({seeds}) against {n_reference} accepted ones
-({reference_seeds}) in `tests/ci/planted.toml`, by value alone. `no-evidence` means that the difference is not
-larger than seeds make it, *not* that there is none. The spread over seeds is what limits it:
+({reference_seeds}) in `tests/ci/planted.toml`, by value alone, on one machine. `no-evidence` means that the
+difference is not larger than seeds make it, *not* that there is none. Rows that name a commit are of an
+earlier table, made with that commit, whose draws were others. What is not measured would take three runs of
+20 to 50 CPU seconds a bug, and five accepted ones of each experiment, to say what starts and probes say
+better; where the data are not embedded it cannot be.
+"""
+SPREADS = """
+The spread over seeds is what limits it:
 
 {spreads}
 """
+EARLIER = json.loads(Path(__file__).with_name("planted_statistics.json").read_text(encoding="utf-8"))
+"""Statistics of the table of another revision, by bug and metric."""
 OPTIONAL = {
     "tests": ("tests", lambda e: f"`{short(e['failed'])}`" if e["failed"] else "not detected"),
     "verify": ("`verify`", lambda e: e["accepted_run"].split(":")[0] or "not detected"),
-    "gate": ("statistics", lambda e: said(e)),
 }
 """Columns of steps that are not always run: there if one was."""
 
@@ -76,7 +86,8 @@ OPTIONAL = {
 def markdown(found, options):
     """The page; what was not run says so."""
     extra = [step for step in OPTIONAL if any((bug.name, step) in found for bug in BUGS)]
-    header = ("bug", "edited", "bits", "start", "probe", *(OPTIONAL[step][0] for step in extra))
+    columns = ("bug", "edited", "bits", "start", "probe", "statistics")
+    header = (*columns, *(OPTIONAL[step][0] for step in extra))
     rows = [row(bug, found, extra) for bug in BUGS]
     names = {
         **{key: options[key] for key in ("seeds", "reference_seeds", "start_seeds")},
@@ -89,7 +100,9 @@ def markdown(found, options):
         "other": OTHER.what,
     }
     command = ["python", "tests/ci/planted.py", "--folder", "FOLDER", "--jobs", "2", "--write"]
-    statistics = STATISTICS.format(**names, spreads=spreads(found)) if "gate" in extra else ""
+    statistics = STATISTICS.format(**names)
+    if ("clean", "spread") in found:
+        statistics += SPREADS.format(spreads=spreads(found))
     return (
         INTRODUCTION.format(**names)
         + counts(found)
@@ -132,6 +145,7 @@ def row(bug, found, extra):
         "not run" if probe is None else half(probe, "portable"),
         "no data" if not bug.runs else "not run" if start is None else starts_as(start),
         "not run" if probe is None else outcome(probe),
+        by_statistics(bug, found),
         *cells,
     )
 
@@ -250,15 +264,20 @@ def control(found):
     return f"Probes of the clean code on the {OTHER.name}, {which}: {text}."
 
 
-def said(gate):
-    """What statistics say of each metric."""
+def by_statistics(bug, found):
+    """What statistics say of each metric, here or in an earlier table."""
+    if (bug.name, "gate") in found:
+        decisions = found[bug.name, "gate"]["gate"]["decisions"]
+        outcomes = [(d["metric"], d["outcome"]) for d in decisions if d["metric"] not in ("", "start")]
+        made = ""
+    elif bug.name in EARLIER["outcomes"]:
+        outcomes = EARLIER["outcomes"][bug.name].items()
+        made = f" ({EARLIER['revision']})"
+    else:
+        return "not measured" if bug.runs else "no data"
     passed = ("unchanged", "no-evidence", "improved")
-    decisions = [d for d in gate["gate"]["decisions"] if d["metric"] not in ("", "start")]
-    texts = [
-        f"{d['metric']}: " + (d["outcome"] if d["outcome"] in passed else f"**{d['outcome']}**")
-        for d in decisions
-    ]
-    return "; ".join(dict.fromkeys(texts))
+    texts = [f"{metric}: " + (told if told in passed else f"**{told}**") for metric, told in outcomes]
+    return "; ".join(dict.fromkeys(texts)) + made
 
 
 def short(test):
@@ -269,9 +288,7 @@ def short(test):
 
 def spreads(found):
     """Reference means and standard deviations as the clean tree's step wrote them down."""
-    entry = found.get(("clean", "spread"))
-    if entry is None:
-        return "(not computed)"
+    entry = found["clean", "spread"]
     return table([("experiment", "metric", "mean", "sd", "sd / mean"), *entry["rows"]]).strip()
 
 

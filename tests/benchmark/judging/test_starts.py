@@ -240,7 +240,7 @@ def test_pairs_see_what_two_samples_do_not():
     (paired,) = check(then, now).decisions
     assert unpaired.outcome == "no-evidence"
     assert paired.outcome == "regressed"
-    assert "4 seeds in pairs" in paired.reason
+    assert "worse in 4 pairs of seeds (minimum effect" in paired.reason
     for one in now:
         one["spec"]["sources"]["benchmark/training/draws.py"] = "changed"
     assert check(then, now).decisions[0].outcome == "no-evidence"
