@@ -1,5 +1,6 @@
 """What pip installs: a wheel has every file that the code reads, and the command works from it alone."""
 
+import os
 import subprocess
 import sys
 import zipfile
@@ -56,9 +57,29 @@ def test_the_wheel_has_every_file_that_is_read(wheel):
 def test_the_command_works_from_the_wheel_alone(wheel, tmp_path):
     zipfile.ZipFile(wheel).extractall(tmp_path / "installed")
     for arguments in (["list"], ["show", "gan/mnist"], ["plan", "quick", "--device", "cpu"], ["cite"]):
-        code = f"import sys; sys.path.insert(0, {str(tmp_path / 'installed')!r}); import benchmark.cli as c; "
-        code += f"assert c.__file__.startswith({str(tmp_path)!r}); c.main({arguments!r})"
-        done = subprocess.run(
-            [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False
-        )
-        assert done.returncode == 0, done.stderr
+        assert ganbench(tmp_path, arguments).returncode == 0
+
+
+@pytest.mark.slow
+def test_a_run_in_an_empty_folder_is_checked_against_the_reference_that_came_along(wheel, tmp_path):
+    zipfile.ZipFile(wheel).extractall(tmp_path / "installed")
+    one = ["quick", "--experiment", "gan/digits", "--seeds", "0"]
+    assert ganbench(tmp_path, ["run", *one, "--device", "cpu"]).returncode == 0
+    done = ganbench(tmp_path, ["check", *one])
+    assert done.returncode == 0
+    assert "undecided (all start as accepted)" in done.stdout or "bit for bit the reference's" in done.stdout
+    like = ganbench(tmp_path, ["env", "--device", "cpu", "--like-reference", "quick"])
+    assert like.stdout.startswith("The reference was made on ")
+    assert not (tmp_path / "results" / "reference").exists()
+
+
+def ganbench(folder, arguments):
+    """The command of the unpacked wheel, in the folder."""
+    code = f"import sys; sys.path.insert(0, {str(folder / 'installed')!r}); import benchmark.cli as c; "
+    code += f"assert c.__file__.startswith({str(folder)!r}); c.main({arguments!r})"
+    environment = {**os.environ, "PYTHONPATH": str(folder / "installed")}
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=folder, env=environment, capture_output=True, text=True, check=False
+    )
+    assert not done.stderr.count("Traceback"), done.stderr
+    return done
