@@ -174,6 +174,9 @@ def spec_without_seed(suite: Suite, name: str, device: str) -> dict[str, Any]:
 
 def _check_portable(chosen: list[protocols.Protocol], device: str) -> None:
     """Refuse what would not have the same bits on every machine, or was never shown to have."""
+    if device != "cpu":
+        do = "Use --device cpu, or --numerics faithful"
+        raise UserError("the profile portable has its bits on CPUs, on GPUs not yet", where="--device", do=do)
     for protocol in chosen:
         if not protocol.has_portable_scores:
             do = "Train without it (protocols = []) and use `ganbench evaluate`, or --numerics faithful"

@@ -32,6 +32,17 @@ class Portable(TorchDispatchMode):  # type: ignore[no-untyped-call]
         self._experiment = experiment
         self._rules: dict[Any, Callable[..., Any]] = {}
 
+    def __enter__(self) -> Portable:
+        """Without cuDNN, whose batch norm would be an op of its own."""
+        self._cudnn = torch.backends.cudnn.enabled
+        torch.backends.cudnn.enabled = False
+        return super().__enter__()  # type: ignore[no-untyped-call, no-any-return]
+
+    def __exit__(self, *raised: object) -> None:
+        """Leave the mode."""
+        torch.backends.cudnn.enabled = self._cudnn
+        super().__exit__(*raised)  # type: ignore[no-untyped-call]
+
     def __torch_dispatch__(
         self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
     ) -> Any:
