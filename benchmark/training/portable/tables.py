@@ -94,7 +94,8 @@ def _names(text: str) -> frozenset[str]:
 
 
 EXACT = _names("""
-    _local_scalar_dense _pin_memory is_pinned pin_memory _record_function_enter_new _record_function_exit _reshape_alias _to_copy _unsafe_view
+    _local_scalar_dense _pin_memory _record_function_enter_new _record_function_exit _reshape_alias _to_copy
+    _unsafe_view is_pinned pin_memory
     adaptive_max_pool2d alias all aminmax any arange argmax as_strided bitwise_and bitwise_not cat clone
     constant_pad_nd copy_ detach detach_ embedding empty empty_like empty_strided eq equal expand eye fill_
     flip
