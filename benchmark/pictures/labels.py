@@ -7,7 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter
 
 from benchmark.escape import markup
-from benchmark.pictures.style import COLOURS, MARKERS, MUTED
+from benchmark.pictures.style import MUTED, look
 from benchmark.records.quantities import NARROW_SPACE
 
 
@@ -18,18 +18,16 @@ def plain_numbers(ax: Axes) -> None:
     ax.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:,.0f}".replace(",", NARROW_SPACE)))
 
 
-def direct_labels(
-    ax: Axes, ends: Sequence[tuple[float, int]], labels: Sequence[str], gap: float = 0.052
-) -> None:
+def direct_labels(ax: Axes, ends: Sequence[tuple[float, str]], gap: float = 0.052) -> None:
     """Names right of the lines' ends, pushed apart to `gap` of the height, joined to them by a thin line."""
     # transData still carries matplotlib's old view limits until the axes are asked for theirs.
     ax.get_ylim()
     places = []
-    for y, i in ends:
+    for y, name in ends:
         at = ax.transAxes.inverted().transform(ax.transData.transform((0.0, y)))[1]
-        places.append((min(max(float(at), 0.0), 1.0), i))
-    for (at, i), shown in zip(sorted(places), _spaced([at for at, _ in sorted(places)], gap), strict=True):
-        colour = COLOURS[i % len(COLOURS)]
+        places.append((min(max(float(at), 0.0), 1.0), name))
+    for (at, name), shown in zip(sorted(places), _spaced([at for at, _ in sorted(places)], gap), strict=True):
+        colour, marker, _ = look(name)
         ax.plot(
             [1.0, 1.025, 1.045],
             [at, shown, shown],
@@ -43,14 +41,14 @@ def direct_labels(
             [shown],
             transform=ax.transAxes,
             color=colour,
-            marker=MARKERS[i % len(MARKERS)],
+            marker=marker,
             markersize=4.5,
             clip_on=False,
         )
         ax.text(
             1.065,
             shown,
-            markup(labels[i]),
+            markup(shorten(name)),
             transform=ax.transAxes,
             va="center",
             fontsize=8.5,

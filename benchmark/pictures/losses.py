@@ -10,7 +10,7 @@ from matplotlib.figure import Figure as Canvas
 from benchmark.escape import markup
 from benchmark.evaluation.loss_curves import thinned
 from benchmark.pictures.labels import plain_numbers
-from benchmark.pictures.style import COLOURS, house_style
+from benchmark.pictures.style import house_style, look
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -51,7 +51,6 @@ def draw(runs: Sequence[Drawn], path: Path) -> None:
         OSError: it cannot be written.
 
     """
-    experiments = list(dict.fromkeys(run.experiment for run in runs))
     titles = list(dict.fromkeys([*(run.panel for run in runs), *(t for run in runs for t in run.scores)]))
     with house_style():
         canvas = Canvas(figsize=(7.0, 2.2 * len(titles)), dpi=150)
@@ -60,13 +59,21 @@ def draw(runs: Sequence[Drawn], path: Path) -> None:
         )
         named = set()
         for run in runs:
-            colour = COLOURS[experiments.index(run.experiment) % len(COLOURS)]
+            colour, marker, dash = look(run.experiment)
             panels[run.panel].plot(*thinned(run.every, MOST_POINTS), color=colour, linewidth=0.5, alpha=0.3)
             panels[run.panel].plot(*thinned(run.filtered, MOST_POINTS), color=colour, linewidth=1.4)
             for title, line in run.scores.items():
                 label = run.experiment if (title, run.experiment) not in named else None
                 named.add((title, run.experiment))
-                panels[title].plot(*line, "o-", color=colour, markersize=3, linewidth=1.2, label=label)
+                panels[title].plot(
+                    *line,
+                    color=colour,
+                    marker=marker,
+                    linestyle=dash,
+                    markersize=3.5,
+                    linewidth=1.2,
+                    label=label,
+                )
         for title, ax in panels.items():
             ax.set_title(markup(title), loc="left", fontsize=9, parse_math=False)
             plain_numbers(ax)

@@ -10,7 +10,7 @@ from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter
 from baselines.claims import Claim
 from benchmark.escape import markup
 from benchmark.pictures.labels import direct_labels, plain_numbers, shorten
-from benchmark.pictures.style import COLOURS, INK, MARKERS, house_style, to_svg
+from benchmark.pictures.style import INK, house_style, look, to_svg
 from benchmark.records.quantities import (
     count,
     duration,
@@ -60,11 +60,11 @@ def _view(c: Comparison, metric: str, stem: str, axis: Axis, levels: Sequence[Le
         canvas = Canvas(figsize=(6.4, 4.0))
         ax = canvas.subplots()
         spots: list[Spot] = []
-        ends: list[tuple[float, int]] = []
+        ends: list[tuple[float, str]] = []
         for i, cell in enumerate(c.cells):
-            own = _draw_traces(ax, traces[i], unit, i)
+            own = _draw_traces(ax, traces[i], unit, cell.label)
             spots += [_spot(cell.label, metric, axis, p, traces[i], unit) for p in own]
-            ends += [(own[-1].y, i)] if own else []
+            ends += [(own[-1].y, cell.label)] if own else []
         reach = [level.value + (level.spread or 0.0) * sign for level in near for sign in (-1, 1)]
         _score_axes(ax, c, metric, [*values, *reach])
         ax.set_xlim(0, (c.gen_iters if axis is AXES[0] else largest / unit) or 1)
@@ -74,7 +74,7 @@ def _view(c: Comparison, metric: str, stem: str, axis: Axis, levels: Sequence[Le
         canvas.subplots_adjust(
             left=0.075, right=1 - 0.011 * max(map(len, labels)) - 0.05, top=0.92, bottom=0.12
         )
-        direct_labels(ax, ends, labels)
+        direct_labels(ax, ends)
         svg = with_titles(to_svg(canvas), ax, spots)
     return Figure(
         stem if axis is AXES[0] else f"{stem}-{axis.key.replace('_', '-')}",
@@ -88,13 +88,13 @@ def _view(c: Comparison, metric: str, stem: str, axis: Axis, levels: Sequence[Le
 def _levels(c: Comparison, metric: str, printed: Mapping[str, Sequence[Claim]]) -> list[Level]:
     real = c.real_data(metric)
     levels = [Level(mean(real), f"real data {mean(real):.3g}")] if real else []
-    for i, cell in enumerate(c.cells):
+    for cell in c.cells:
         for claim in printed.get(cell.label, ()):
             if claim.value is not None:
                 whose = "paper" if len(c.cells) == 1 else f"{shorten(cell.label)} in the paper"
                 over = f" over {spread_over(claim)}" if claim.spread is not None else ""
                 text = f"{whose}: {claim.printed}{over}"
-                levels.append(Level(claim.value, text, COLOURS[i % len(COLOURS)], claim.spread))
+                levels.append(Level(claim.value, text, look(cell.label).colour, claim.spread))
     return levels
 
 
@@ -123,9 +123,9 @@ def _description(c: Comparison, metric: str, axis: Axis) -> str:
     )
 
 
-def _draw_traces(ax: Axes, traces: Sequence[Trace], unit: float, i: int) -> list[Point]:
+def _draw_traces(ax: Axes, traces: Sequence[Trace], unit: float, label: str) -> list[Point]:
     """Thin seeds, bold mean; the points with a value to read: those of the mean, or where seeds diverged."""
-    colour = COLOURS[i % len(COLOURS)]
+    colour, marker, dash = look(label)
     last: list[Point] = []
     for one in traces:
         xs, ys = [p.x / unit for p in one.points], [p.y for p in one.points]
@@ -139,9 +139,9 @@ def _draw_traces(ax: Axes, traces: Sequence[Trace], unit: float, i: int) -> list
         [p.y for p in points],
         color=colour,
         linewidth=1.9,
-        marker=MARKERS[i % len(MARKERS)],
+        marker=marker,
         markersize=4.0,
-        linestyle="-" if i < len(COLOURS) else "--",
+        linestyle=dash,
         clip_on=False,
         zorder=3,
     )

@@ -6,11 +6,10 @@ from dataclasses import dataclass
 from markupsafe import escape
 
 from benchmark.escape import markup
-from benchmark.pictures.style import COLOURS, GRID, INK, MUTED, PAPER
+from benchmark.pictures.style import GRID, INK, MUTED, PAPER
 from benchmark.report.table import Table
 
 _THEMED = {
-    COLOURS[0]: "var(--blue)",
     INK: "var(--ink)",
     MUTED: "var(--muted)",
     GRID: "var(--grid)",

@@ -14,7 +14,7 @@ from benchmark.escape import markup
 from benchmark.evaluation import loss_curves
 from benchmark.evaluation.loss_curves import Line
 from benchmark.pictures.labels import plain_numbers
-from benchmark.pictures.style import COLOURS, house_style, to_svg
+from benchmark.pictures.style import house_style, look, to_svg
 from benchmark.records import loss_file
 from benchmark.records.cells import Cell
 from benchmark.records.loaded import LoadedRecord
@@ -85,11 +85,10 @@ def _figure(cell: Cell, stem: str, runs: Sequence[Mapping[str, Line]]) -> Figure
         return None
     with house_style():
         canvas = Canvas(figsize=(2.1 * len(titles), 1.6))
-        for i, (ax, title) in enumerate(
-            zip(canvas.subplots(1, len(titles), squeeze=False)[0], titles, strict=True)
-        ):
+        colour = look(cell.label).colour
+        for ax, title in zip(canvas.subplots(1, len(titles), squeeze=False)[0], titles, strict=True):
             done = [record["status"] == "done" for record in cell.records]
-            _draw(ax, [(lines.get(title), ok) for lines, ok in zip(runs, done, strict=True)], COLOURS[i])
+            _draw(ax, [(lines.get(title), ok) for lines, ok in zip(runs, done, strict=True)], colour)
             ax.set_title(markup(title), fontsize=8.5, loc="left", parse_math=False)
             ax.set_xlim(0, cell.first["gen_iters"] or 1)
             ax.set_xlabel("G-iterations", fontsize=8)

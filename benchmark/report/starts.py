@@ -8,7 +8,7 @@ from matplotlib.figure import Figure as Canvas
 
 from benchmark.escape import markup
 from benchmark.judging import starts
-from benchmark.pictures.style import COLOURS, INK, MARKERS, house_style, to_svg
+from benchmark.pictures.style import INK, house_style, look, to_svg
 from benchmark.records.cells import Cell
 from benchmark.report.figure import Figure
 
@@ -54,13 +54,15 @@ def _figure(differences: Mapping[str, Sequence[Sequence[float | None]]]) -> Figu
         ax.plot(
             ks, [starts.share(k) for k in ks], color=INK, linewidth=1.2, linestyle="--", label="tolerance"
         )
-        for i, (experiment, runs) in enumerate(sorted(differences.items())):
+        for experiment, runs in sorted(differences.items()):
+            colour, marker, dash = look(experiment)
             per_k = list(zip(*runs, strict=False))
             ax.plot(
                 ks[: len(per_k)],
                 [max(map(_on_axis, values)) for values in per_k],
-                color=COLOURS[i % len(COLOURS)],
-                marker=MARKERS[i % len(MARKERS)],
+                color=colour,
+                marker=marker,
+                linestyle=dash,
                 markersize=4,
                 linewidth=1.4,
                 label=markup(experiment),
