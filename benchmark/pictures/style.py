@@ -15,19 +15,19 @@ from benchmark.escape import markup
 
 INK, MUTED, GRID, PAPER = "#23272e", "#6b7079", "#e4e6ea", "#fefefe"
 SHADES = (
-    ("#1e94ff", "#0581e6", "#0174d0"),
-    ("#b74d03", "#d25a05", "#ed6607"),
-    ("#09876c", "#13987a", "#10a484"),
-    ("#d55cbf", "#bd46a9", "#dd64c7"),
-    ("#bb890b", "#a67a0d", "#956c03"),
+    ("#1e94ff", "#577cf9", "#678cff"),
+    ("#b74d03", "#cf3929", "#a05b06"),
+    ("#09876c", "#027973", "#0f9679"),
+    ("#d55cbf", "#a043b8", "#ed5fa9"),
+    ("#bb890b", "#d1800f", "#a8920c"),
     ("#8660e3", "#9671f6", "#7b54d6"),
     ("#1697a3", "#018994", "#03a1ae"),
     ("#d2374d", "#ec5162", "#e04659"),
 )
 """A hue per row, each shade at 3 : 1 or more against both the light and the dark page.
 
-The first shades of the first five rows are as far apart as they can be with normal sight and with either
-red-green blindness (simulated after Machado et al. 2009): 10.8 or more in 100 × OKLab.
+Two colours of different rows among the first five are at least 8 apart in 100 × OKLab, with normal sight and with
+either red-green blindness (simulated after Machado et al. 2009); within a row, markers tell more than shades.
 """
 COLOURS = tuple(shades[0] for shades in SHADES)
 MARKERS = ("o", "s", "^", "D", "v", "P", "<", "*")
