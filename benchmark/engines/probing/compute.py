@@ -19,10 +19,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.utils._python_dispatch import TorchDispatchMode
 
 import baselines
 from baselines.spec import SUITE
 from benchmark.data.framing import frame
+from benchmark.engines.probing.plan import narrow
 from benchmark.engines.probing.plan import plan as planned
 from benchmark.errors import UserError
 from benchmark.evaluation import digits_lenet, extractors, fidelity
@@ -41,6 +43,8 @@ if TYPE_CHECKING:
 
 NUMERICS = ("portable", "float32", "float64")
 _NO_CHECKPOINTS = Cadence(wall_s=math.inf)
+_INEXACT = ("aten.linalg", "aten.erfinv", "aten.norm")
+"""Beginnings of names of operations whose bits depend on the machine; others are exact in initial weights."""
 _STATE_SCALE = 1e-4
 """Of drawn optimiser states: about a squared gradient, so that steps are neither lost nor enormous."""
 
@@ -63,10 +67,15 @@ def compute(name: str, given: Mapping[str, Any] | None, numerics: Iterable[str])
         "settings": identity.digest(experiment.settings.values()),
         "bits": {},
     }
+    inexact = inexact_start(name)
     for one in numerics:
         try:
             if one == "portable":
                 selftest.check()
+                if inexact:
+                    raise UserError(
+                        f"its initial weights are made by {inexact}: other bits on other machines"
+                    )
             result = _Probe(experiment, plan, one).result()
         except UserError as error:
             if one != "portable":
@@ -76,6 +85,8 @@ def compute(name: str, given: Mapping[str, Any] | None, numerics: Iterable[str])
         found["bits"][one] = result.pop("bits")
         if one == "float32":
             found |= {key: result.pop(key) for key in ("initial_weights", "resumes")}
+            if inexact:
+                del found["initial_weights"]
         found[one] = result
     return found
 
@@ -84,6 +95,30 @@ def reduced(experiment: Experiment[Any], settings: Mapping[str, Any]) -> Experim
     """The experiment with other values of some settings."""
     cited = {name: (value, "the probe's plan", SUITE) for name, value in settings.items()}
     return replace(experiment, settings=experiment.settings.revised(**cited))
+
+
+def inexact_start(name: str) -> str:
+    """The first operation of the library that makes initial weights and is not exact; empty if all are."""
+    experiment = baselines.get(name)
+    small, used = reduced(experiment, narrow(experiment)), _Operations()
+    with used:
+        trainer.build(small, 0, _black(small))
+    return next((name for name in used.names if name.startswith(_INEXACT)), "")
+
+
+class _Operations(TorchDispatchMode):  # type: ignore[no-untyped-call]
+    """Notes their names."""
+
+    def __init__(self) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.names: list[str] = []
+
+    def __torch_dispatch__(
+        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        """Compute one operation."""
+        self.names.append(str(func))
+        return func(*args, **(kwargs or {}))
 
 
 class _Probe:

@@ -58,7 +58,7 @@ def plan(experiment: Experiment[Any]) -> dict[str, Any]:
     }
     if sum(_weights(experiment)) > WIDE:
         per_numerics |= {"float64": 0, "portable": 0}
-    late = {**_of_batch(experiment, BATCH), **_narrow(experiment)}
+    late = {**_of_batch(experiment, BATCH), **narrow(experiment)}
     return {
         "version": VERSION,
         "seed": 0,
@@ -90,7 +90,7 @@ def _of_batch(experiment: Experiment[Any], batch: int) -> dict[str, Any]:
     return {"batch": batch, **{name: max(1, value * batch // own) for name, value in others.items()}}
 
 
-def _narrow(experiment: Experiment[Any]) -> dict[str, int]:
+def narrow(experiment: Experiment[Any]) -> dict[str, int]:
     """Settings that make networks narrow, as far as they have settings of these names and allow it."""
     found: dict[str, int] = {}
     batch = _of_batch(experiment, BATCH)
