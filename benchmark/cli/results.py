@@ -70,6 +70,7 @@ def write(
         planned=suite.seeds,
         reference=reference,
         notes=notes,
+        note=suite.note,
     )
 
 

@@ -157,7 +157,7 @@ def _train(directory: Path, spec: dict[str, Any], cadence: dict[str, Any], log: 
     from benchmark import data
     from benchmark.evaluation import protocols
     from benchmark.evaluation.evaluator import Evaluator
-    from benchmark.training import checkpoint, numerics
+    from benchmark.training import checkpoint, numerics, sampling
     from benchmark.training.portable import selftest
     from benchmark.training.trainer import Cadence, Trainer
 
@@ -172,6 +172,8 @@ def _train(directory: Path, spec: dict[str, Any], cadence: dict[str, Any], log: 
     experiment = baselines.get(spec["experiment"]["name"])
     dataset = spec["dataset"]["name"]
     images, labels = training_data(spec["dataset"], experiment)
+    if len(images):
+        sampling.save_grid(images[: sampling.GRID**2].cpu(), directory / "samples" / "real.png")
     if device == "cuda" and images.nbytes < _MOST_ON_GPU * torch.cuda.mem_get_info()[1]:
         images, labels = images.to(device), labels if labels is None else labels.to(device)
     chosen = [protocols.get(protocol["name"]).resolved() for protocol in spec["protocols"]]

@@ -33,6 +33,7 @@ def write_report(
     reference: Sequence[Mapping[str, Any]] = (),
     claims: Sequence[Claim] | None = None,
     notes: Sequence[str] = (),
+    note: str = "",
 ) -> list[Path]:
     """Write report.html, report.md, tables.tex, results.csv, verdicts.json, curves/*.svg and citations.bib.
 
@@ -51,6 +52,7 @@ def write_report(
         reference: accepted records, from which the spread over seeds may be known, and how runs start.
         claims: what to judge against; all that the papers print, unless given.
         notes: sentences that a reader has to know before the numbers.
+        note: what the suite says about itself.
 
     Returns:
         The files written.
@@ -78,6 +80,7 @@ def write_report(
         claims=claims,
         axes=axes.AXES if "html" in formats else axes.AXES[:1] if "md" in formats else (),
         notes=notes,
+        note=note,
     )
     files = _files(report, records, suite, formats)
     return [_write(out / name, text) for name, text in files.items()]

@@ -18,6 +18,7 @@ from benchmark.report.curves import score_figure
 from benchmark.report.described import ExperimentSection, experiment_section
 from benchmark.report.figure import Figure
 from benchmark.report.losses import Losses, losses
+from benchmark.report.overview import Overview, overview
 from benchmark.report.samples import Strip, strips
 from benchmark.report.scores import Comparison, comparisons, score_table
 from benchmark.report.stability import stability_table
@@ -47,6 +48,7 @@ class Content:
     """The report, independent of its format."""
 
     title: str
+    overview: Overview
     summary: str
     warnings: tuple[str, ...]
     compute: str
@@ -94,6 +96,7 @@ def compose(
     claims: Sequence[Claim] | None = None,
     axes: Sequence[Axis] = AXES,
     notes: Sequence[str] = (),
+    note: str = "",
 ) -> Content:
     """Group, summarise and draw, against each of `axes`; without any, nothing is drawn.
 
@@ -108,6 +111,7 @@ def compose(
     source = origin(suite, cells)
     return Content(
         title=f"GAN benchmark: suite {suite}",
+        overview=overview(grouping, compared, found, note),
         summary=_summary(suite, grouping, compared),
         warnings=(*_comparability(compared), *grouping.notes, *_mixed_environments(cells), *notes),
         compute=compute_text(cells),

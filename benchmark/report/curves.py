@@ -47,7 +47,8 @@ def score_figure(
     """
     levels = _levels(c, metric, printed or {})
     first, *others = (_view(c, metric, stem, axis, levels) for axis in axes)
-    return replace(first, others=tuple(others), values=value_table(c, metric))
+    legend = tuple((cell.label, COLOURS[i % len(COLOURS)]) for i, cell in enumerate(c.cells))
+    return replace(first, others=tuple(others), values=value_table(c, metric), legend=legend)
 
 
 def _view(c: Comparison, metric: str, stem: str, axis: Axis, levels: Sequence[Level]) -> Figure:

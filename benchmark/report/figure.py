@@ -22,7 +22,8 @@ class Figure:
     """Drawn chart: stem, standalone SVG text, caption, and a description for those who cannot see it.
 
     `axis`: the key of its horizontal axis (`axes.AXES`), where there is a choice; `others`: the same against
-    the other ones; `values`: the same as a table.
+    the other ones; `values`: the same as a table; `legend`: names and colours of the lines, for a page too
+    narrow for those at their ends.
     """
 
     stem: str
@@ -32,6 +33,7 @@ class Figure:
     axis: str = ""
     others: "tuple[Figure, ...]" = ()
     values: Table | None = None
+    legend: "tuple[tuple[str, str], ...]" = ()
 
     @property
     def views(self) -> "tuple[Figure, ...]":
