@@ -18,7 +18,8 @@ def method(experiment: str) -> str:
 
 def cited(experiment: Mapping[str, Any]) -> str:
     """`Gulrajani et al., 2017`, from a spec's experiment; empty without a citation."""
-    citation = str(experiment.get("paper", {}).get("citation", ""))
+    paper = experiment.get("paper")
+    citation = str(paper.get("citation", "")) if isinstance(paper, dict) else ""
     first, year = citation.partition(",")[0], citation.rpartition(",")[2].strip()
     authors = f"{first} et al." if " & " in citation else first
     return f"{authors}, {year}" if authors and year.isdecimal() else authors

@@ -78,15 +78,13 @@ def thumbnail(cell: Cell) -> Grid | None:
 
 def real_thumbnail(cell: Cell) -> Grid | None:
     """Some training images, if the runs kept a grid of them."""
-    path = cell.runs[0].directory / REAL
-    if not path.is_file():
-        return None
-    return _cut(path, f"Training images of {cell.label}")
+    path = _inside(cell.runs[0], REAL)
+    return _cut(path, f"Training images of {cell.label}") if path is not None and path.is_file() else None
 
 
 def _real(cell: Cell, share: int | None) -> Grid | None:
-    path = cell.runs[0].directory / REAL
-    if not path.is_file():
+    path = _inside(cell.runs[0], REAL)
+    if path is None or not path.is_file():
         return None
     return _embedded(path, "training images", f"Grid of training images of {cell.label}", share)
 
@@ -116,11 +114,14 @@ def samples_of(run: LoadedRecord) -> list[Sample]:
     for name in run.record.get("samples") or ():
         number = re.fullmatch(r"(\d+)", Path(name).stem)
         if number:
-            path = run.directory / name
-            # A record may come from elsewhere: it must not make the report embed other files of this machine.
-            inside = path.resolve().is_relative_to(run.directory.resolve())
-            out.append((path if inside else None, run.record["seed"], int(number[1])))
+            out.append((_inside(run, name), run.record["seed"], int(number[1])))
     return sorted(out, key=lambda s: s[2])
+
+
+def _inside(run: LoadedRecord, name: str) -> Path | None:
+    """The file; None if it lies elsewhere: a stranger's record must not make a report embed files of ours."""
+    path = run.directory / name
+    return path if path.resolve().is_relative_to(run.directory.resolve()) else None
 
 
 def _frames(run: LoadedRecord) -> list[Sample]:

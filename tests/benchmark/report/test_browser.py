@@ -108,7 +108,7 @@ def test_the_page_is_as_wide_as_the_window_and_every_picture_is_drawn(opened, pa
     page.wait_for_function("() => [...document.images].every(i => i.complete && i.naturalWidth > 8)")
     assert page.locator("img").count() > 10
     heights = page.evaluate(
-        "() => [...document.querySelectorAll('svg')].filter(s => s.checkVisibility())"
+        "() => [...document.querySelectorAll('figure svg')].filter(s => s.checkVisibility())"
         ".map(s => s.getBoundingClientRect().height)"
     )
     assert len(heights) >= 7
@@ -153,7 +153,7 @@ def test_pointing_at_a_marker_shows_its_value(page, suite):
         for r in runs
         if r.record["experiment"] == "gan/digits"
     ]
-    chart = page.locator(".charts figure").nth(1)
+    chart = page.locator(".charts figure").nth(0)
     spot = chart.locator(
         ".view[data-axis=gen_iters] circle",
         has=page.locator("title", has_text="gan/digits, 300 G-iterations"),

@@ -65,13 +65,13 @@ def test_tables_show_the_records_means(written, file, rows):
     }.items():
         row = next(r for r in rows((out / file).read_text()) if r[0] == experiment)
         assert row[1] == seeds
-        assert row[3] == expected(runs, experiment, "is")
-        assert row[5] == expected(runs, experiment, "fid")
+        assert row[5] == expected(runs, experiment, "is")
+        assert row[3] == expected(runs, experiment, "fid")
     absent = next(r for r in rows((out / file).read_text()) if r[0] == "sngan/digits")
     assert absent[1].startswith("0 of 2")
     assert absent[3] == absent[5] == "not finished"
-    assert found["real data"][3] == "9.71"
-    assert found["real data"][5] == "1.24"
+    assert found["real data"][5] == "9.71"
+    assert found["real data"][3] == "1.24"
 
 
 def test_a_single_seed_shows_no_spread(written):
@@ -88,7 +88,7 @@ def test_start_is_the_mean_over_the_same_seeds(written):
         if r.record["experiment"] == "dcgan/digits" and r.record["status"] == "done"
     ]
     row = next(r for r in markdown_rows((out / "report.md").read_text()) if r[0] == "dcgan/digits")
-    assert row[4] == f"{statistics.fmean(start):.2f}"
+    assert row[2] == f"{statistics.fmean(start):.2f}"
 
 
 def test_csv_is_tidy_and_exact(written):

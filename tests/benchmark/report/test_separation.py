@@ -88,7 +88,7 @@ def test_a_diverged_seed_never_enters_the_mean(build):
     first, last = build.record(seed=0), build.record(seed=2)
     table = composed(loaded(first, diverged, last)).scores[0].table
     fid = [r["final"]["scores"]["digits-2k"]["fid"] for r in (first, last)]
-    assert table.rows[0].cells[5] == f"{statistics.mean(fid):.2f} ± {statistics.stdev(fid):.2f}"
+    assert table.rows[0].cells[3] == f"{statistics.mean(fid):.2f} ± {statistics.stdev(fid):.2f}"
     assert table.rows[0].cells[1] == "2 of 3 (1 diverged)"
 
 
@@ -107,7 +107,7 @@ def test_a_missing_score_is_said_not_averaged(build):
     odd = build.record(seed=1)
     odd["final"] = {"gen_iters": 300, "scores": {"digits-2k": {"is": 5.0, "fid": float("nan")}}}
     table = composed(loaded(build.record(seed=0), odd)).scores[0].table
-    assert "±" not in table.rows[0].cells[5]
+    assert "±" not in table.rows[0].cells[3]
     assert any("no finite FID for seed 1" in n for n in table.notes)
 
 
@@ -121,4 +121,4 @@ def test_real_data_that_differ_show_their_range(build):
     a, b = build.record(seed=0), build.record(seed=1)
     b["real_data"]["digits-2k"]["fid"] = 2.5
     (comparison,) = comparisons(group(loaded(a, b)).cells)
-    assert score_table(comparison).rows[-1].cells[5] == "1.24 to 2.50"
+    assert score_table(comparison).rows[-1].cells[3] == "1.24 to 2.50"
