@@ -47,7 +47,7 @@ def score_figure(
     """
     levels = _levels(c, metric, printed or {})
     first, *others = (_view(c, metric, stem, axis, levels) for axis in axes)
-    legend = tuple((cell.label, COLOURS[i % len(COLOURS)]) for i, cell in enumerate(c.cells))
+    legend = tuple((cell.label, look(cell.label).colour) for cell in c.cells)
     return replace(first, others=tuple(others), values=value_table(c, metric), legend=legend)
 
 

@@ -6,8 +6,8 @@ from collections import defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from benchmark.pictures.style import COLOURS
-from benchmark.records.quantities import DASH, count, integers, metric_title, plural
+from benchmark.pictures.style import look
+from benchmark.records.quantities import DASH, count, metric_title, plural
 from benchmark.records.summary import decimals_for, summarise
 from benchmark.report.naming import cited, method
 from benchmark.report.remarks import remarks
@@ -85,7 +85,7 @@ def overview(grouping: Grouping, compared: Sequence[Comparison], found: Papers, 
             by_label[cell.label].append((c, cell))
     one = _the_comparison(grouping, compared)
     columns = tuple(metric_title(m) for m in one.metrics) if one else ("Scores",)
-    lines = [_line(cell, by_label[cell.label], one, found, i) for i, cell in enumerate(grouping.cells)]
+    lines = [_line(cell, by_label[cell.label], one, found) for cell in grouping.cells]
     for name in sorted({m.experiment for m in grouping.absent}):
         own = [m for m in grouping.absent if m.experiment == name]
         states = ", ".join(sorted({short_state(m) for m in own}))
@@ -101,9 +101,7 @@ def _the_comparison(grouping: Grouping, compared: Sequence[Comparison]) -> Compa
     return next((c for c in compared if len(c.cells) == len(grouping.cells)), None)
 
 
-def _line(
-    cell: Cell, own: list[tuple[Comparison, Cell]], one: Comparison | None, found: Papers, place: int
-) -> Line:
+def _line(cell: Cell, own: list[tuple[Comparison, Cell]], one: Comparison | None, found: Papers) -> Line:
     c = one or (own[0][0] if own else None)
     scores = tuple(_score(one, cell, m) for m in one.metrics) if one else (_all_scores(own),)
     metric = c.metrics[0] if c else None
@@ -114,7 +112,7 @@ def _line(
         thumbnail(cell),
         scores,
         seeds_text(cell),
-        _sparkline(c, cell, metric, place) if c and metric else None,
+        _sparkline(c, cell, metric) if c and metric else None,
         _state(cell, found),
         remarks(cell, c, metric),
     )
@@ -131,7 +129,7 @@ def _all_scores(own: list[tuple[Comparison, Cell]]) -> str:
     return "; ".join(found) or "not scored"
 
 
-def _sparkline(c: Comparison, cell: Cell, metric: str, place: int) -> Sparkline | None:
+def _sparkline(c: Comparison, cell: Cell, metric: str) -> Sparkline | None:
     """The mean over finished seeds; every curve of a comparison on the same scale, real data included."""
     curves = {
         other.label: mean_points([trace(r, c.name, metric, "gen_iters") for r in other.records])
@@ -147,7 +145,7 @@ def _sparkline(c: Comparison, cell: Cell, metric: str, place: int) -> Sparkline 
     return Sparkline(
         " ".join(f"{x:.1f},{y:.1f}" for x, y in at),
         (round(at[-1][0], 1), round(at[-1][1], 1)),
-        COLOURS[place % len(COLOURS)],
+        look(cell.label).colour,
         f"{metric_title(metric)} from {own[0].y:.4g} to {own[-1].y:.4g} over {count(own[-1].gen_iters)} "
         "G-iterations",
     )
@@ -157,7 +155,8 @@ def _state(cell: Cell, found: Papers) -> str:
     """What the runs come to beside the paper, the worst first; else how far they got."""
     own = [j for j in found.judged if cell.label in j.cells and j.verdict.outcome in COMPARABLE]
     if own:
-        return "; ".join(dict.fromkeys(outcome_text(j) for j in own))
+        kinds = {"ordering": " (ordering)"}
+        return "; ".join(dict.fromkeys(f"{outcome_text(j)}{kinds.get(j.claim.kind, '')}" for j in own))
     at = count(cell.first["gen_iters"])
     return f"reached {at} G-iterations" if cell.finished else f"no seed reached {at} G-iterations"
 
@@ -182,7 +181,7 @@ def _meaning(grouping: Grouping, compared: Sequence[Comparison], note: str) -> t
     seeds = sorted({len(cell.finished) for cell in cells})
     says = (
         f"This shows how far each method came after {' or '.join(map(count, budgets))} G-iterations of its "
-        f"own kind, with {integers(seeds) if len(seeds) > 1 else plural(seeds[0], 'seed')} each."
+        f"own kind, with {f'{seeds[0]} to ' if len(seeds) > 1 else ''}{plural(seeds[-1], 'seed')} each."
     )
     limits = []
     if max(seeds) == 1:
