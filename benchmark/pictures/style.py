@@ -27,7 +27,8 @@ SHADES = (
 """A hue per row, each shade at 3 : 1 or more against both the light and the dark page.
 
 Two colours of different rows among the first five are at least 8 apart in 100 × OKLab, with normal sight and
-with either red-green blindness (simulated after Machado et al. 2009); within a row, markers tell more than shades.
+with either red-green blindness (simulated after Machado et al. 2009); within a row, markers tell more than
+shades.
 """
 COLOURS = tuple(shades[0] for shades in SHADES)
 MARKERS = ("o", "s", "^", "D", "v", "P", "<", "*")
