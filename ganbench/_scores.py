@@ -65,7 +65,7 @@ def evaluate(
     | Callable[[torch.Tensor], torch.Tensor]
     | torch.Tensor
     | np.ndarray[Any, Any],
-    protocol: str | Sequence[str],
+    protocol: str | Sequence[str] | None = None,
     data: str | None = None,
     *,
     latent: int = 128,
@@ -73,36 +73,42 @@ def evaluate(
     value_range: tuple[float, float] = (-1.0, 1.0),
     seed: int | None = None,
     experiment: str | None = None,
-    device: Literal["auto", "cpu", "cuda"] = "cpu",
+    device: str | None = None,
 ) -> Result:
-    """Score images as `ganbench evaluate` does.
+    """Score images as `ganbench evaluate` does; what a training loop around it computes stays the same.
 
     Args:
         source: an `nn.Module` or another callable from latents [N, latent], float32 on `device`, to images
             [N,C,H,W]; an array or tensor [N,C,H,W], uint8 or floating-point; or a path of anything that
             `ganbench evaluate` takes but a program: a run, a checkpoint, weights of an experiment's
             generator, an .npz or .npy file, a folder of pictures.
-            A module is in evaluation mode meanwhile; its parameters stay where they are.
-        protocol: one or several of `ganbench list protocols`.
+            A module is in evaluation mode meanwhile, and no graph is built; its mode, parameters, buffers and
+            gradients, and torch's generators, are left as they were. Another callable's own code decides.
+        protocol: one or several of `ganbench list protocols`; a run's own unless given.
         data: what to compare with, of `ganbench list datasets`; a run's own unless given.
         latent: dimension of the latents of a callable.
         prior: their distribution.
         value_range: values of a callable or a floating-point array that are black and white.
         seed: of the latents; the run's, else 0.
         experiment: what bare weights are of.
-        device: where a callable gets its latents and features are computed.
+        device: where a callable gets its latents and features are computed, as torch names it, or `auto`;
+            where a module's parameters are unless given, else the CPU.
 
     Raises:
         UserError: an unknown name, or images, data and protocols that do not fit.
 
     """
+    path = None if callable(source) or hasattr(source, "__array__") else Path(source)
+    if protocol is None:
+        if path is None:
+            raise UserError("nothing says how to score the images", where="evaluate", do="Say protocol=NAME")
+        protocol = given.own_protocols(path)
     names = [protocol] if isinstance(protocol, str) else list(protocol)
     chosen = [protocols.get(name).resolved() for name in dict.fromkeys(names)]
     if critics := [p.name for p in chosen if p.extractor == CRITIC]:
         raise UserError(f"{', '.join(critics)} scores critics", do="Use `ganbench evaluate RUN` for them")
-    on = environment.resolve_device(device)
+    on = environment.resolve_device(device or _device_of(source))
     asked = given.Asked(dataset=data, experiment=experiment, seed=seed)
-    path = None if callable(source) or hasattr(source, "__array__") else Path(source)
     if path is None and data is None:
         raise UserError("what are the images to be compared with?", where="evaluate", do="Say data=NAME")
     dataset = given.dataset_of(path, asked) if path is not None else str(data)
@@ -120,6 +126,12 @@ def evaluate(
                 scores = scoring.scores_of_images(chosen, made, dataset, on, notes.append)
             images = made.described
     return Result(scores, {p.name: p.as_dict() for p in used.values()}, dataset, images, on, tuple(notes))
+
+
+def _device_of(source: Any) -> str:
+    """Where a module's parameters are; the CPU for all else."""
+    first = next(source.parameters(), None) if isinstance(source, nn.Module) else None
+    return "cpu" if first is None else str(first.device)
 
 
 def _source(

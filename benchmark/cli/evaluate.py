@@ -19,7 +19,11 @@ if TYPE_CHECKING:
 @click.command()
 @click.argument("path", metavar="RUN|FILE|FOLDER", type=click.Path(path_type=Path))
 @click.option(
-    "--protocol", "names", multiple=True, required=True, metavar="NAME", help="How to score; repeatable."
+    "--protocol",
+    "names",
+    multiple=True,
+    metavar="NAME",
+    help="How to score; repeatable. A run's own protocols unless given.",
 )
 @weights
 @data_dir
@@ -71,6 +75,7 @@ def evaluate(path: Path, names: tuple[str, ...], json_: bool, **options: Any) ->
     quantised; SVMs (svm-…) take the features of a checkpoint's critic. docs/metrics.md says more.
 
     \b
+    ganbench evaluate results/runs/sngan/cifar10-cnn/0123456789ab-01234567
     ganbench evaluate results/runs/sngan/cifar10-cnn/0123456789ab-01234567 --protocol is-5k --protocol fid-5k
     ganbench evaluate samples/ --data cifar10 --protocol fid-50k --weights inception.pth
     ganbench evaluate netG.pth --experiment dcgan/cifar10 --protocol fid-5k
@@ -82,7 +87,7 @@ def evaluate(path: Path, names: tuple[str, ...], json_: bool, **options: Any) ->
 
     asked_device = options.pop("device")
     asked = Asked(**options)
-    chosen = [protocols.get(name).resolved() for name in dict.fromkeys(names)]
+    chosen = [protocols.get(name).resolved() for name in dict.fromkeys(names or given.own_protocols(path))]
     of_critics = [p for p in chosen if p.extractor == CRITIC]
     of_images = [p for p in chosen if p.extractor != CRITIC]
     kinds.kind(path)  # says what cannot be scored

@@ -79,6 +79,23 @@ def dataset_of(path: Path, asked: Asked) -> str:
     return asked.dataset
 
 
+def own_protocols(path: Path) -> list[str]:
+    """The protocols of the run that PATH is or lies in, by name.
+
+    Raises:
+        UserError: it is of no run, or of one that is not scored.
+
+    """
+    from benchmark.evaluation import kinds
+
+    kinds.kind(path)
+    names = [protocol["name"] for protocol in (_spec(path) or {}).get("protocols", [])]
+    if not names:
+        do = "Add --protocol NAME, of `ganbench list protocols`"
+        raise UserError("nothing says how to score it", where=str(path), do=do)
+    return names
+
+
 def trained_on(path: Path, asked: Asked) -> str:
     """The data set that a network of ours has seen: of the run, else of the experiment."""
     import baselines
@@ -184,10 +201,12 @@ def source(path: Path, device: str, asked: Asked) -> Source:
 
 
 def _spec(path: Path) -> dict[str, Any] | None:
-    """The spec of a run, or of the run that a checkpoint file lies in, if it does."""
+    """The spec of a run, or of the run that a file of weights or a checkpoint lies in, if it does."""
     from benchmark.records import store
 
-    return store.read_spec(path if path.is_dir() else path.parent.parent)
+    if path.is_dir():
+        return store.read_spec(path)
+    return store.read_spec(path.parent) or store.read_spec(path.parent.parent)
 
 
 def checkpoint_file(path: Path) -> Path:

@@ -10,13 +10,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from click.testing import CliRunner
 from PIL import Image
 from torch import nn
 
 import baselines
 import ganbench
 from baselines import catalogue, spec
+from benchmark.cli.evaluate import evaluate
 from benchmark.records import store
+from benchmark.training import trainer
 
 ROOT = Path(__file__).parents[2]
 REFERENCE = json.loads(ROOT.joinpath("results", "reference", "quick.json").read_text(encoding="utf-8"))
@@ -193,6 +196,50 @@ def test_a_module_is_scored_in_evaluation_mode_and_left_as_it_was():
     assert ganbench.evaluate(layers, latent=8, seed=4, **SCORING).scores != by_module.scores
 
 
+def trained(evaluated):
+    """What a small training ends with: weights, gradients and the next random number."""
+    torch.manual_seed(1)
+    generator = nn.Sequential(
+        nn.Linear(8, 784), nn.BatchNorm1d(784), nn.Dropout(), nn.Unflatten(1, (1, 28, 28))
+    )
+    optimiser = torch.optim.Adam(generator.parameters())
+    for _ in range(2):
+        optimiser.zero_grad()
+        generator(torch.randn(4, 8)).square().mean().backward()
+        if evaluated:
+            assert ganbench.evaluate(generator, latent=8, **SCORING)["fid"] > 0
+        optimiser.step()
+    gradients = [p.grad for p in generator.parameters()]
+    assert all(p.requires_grad for p in generator.parameters())
+    assert torch.is_grad_enabled()
+    return [*generator.state_dict().values(), *gradients, torch.randn(3)]
+
+
+def test_a_training_loop_is_the_same_with_and_without_scores():
+    without, with_scores = trained(evaluated=False), trained(evaluated=True)
+    assert all(map(torch.equal, without, with_scores))
+
+
+@pytest.mark.parametrize("name", ["gan/digits", "sngan/digits"])
+def test_a_module_scores_as_the_command_scores_its_weights(name, tmp_path):
+    experiment, file = ganbench.get(name), tmp_path / "generator.pth"
+    black = torch.zeros((1, *experiment.image_shape), dtype=torch.uint8)
+    generator = trainer.build(experiment, 0, black).generator
+    torch.save(generator.state_dict(), file)
+    settings = experiment.settings
+    by_module = ganbench.evaluate(
+        generator,
+        latent=settings.latent,
+        prior=settings.prior,
+        value_range=experiment.image_range,
+        seed=5,
+        **SCORING,
+    )
+    arguments = ["--experiment", name, "--seed", "5", "--protocol", "digits-2k", "--device", "cpu", "--json"]
+    done = CliRunner().invoke(evaluate, [str(file), *arguments], standalone_mode=False)
+    assert json.loads(done.stdout)["results"][0]["scores"] == by_module.scores["digits-2k"]
+
+
 def test_a_result_is_read_by_metric_and_shows_itself(scored):
     assert scored["fid"] == scored.scores["digits-2k"]["fid"]
     with pytest.raises(KeyError, match="0 protocols have 'kid'"):
@@ -214,6 +261,7 @@ def test_a_result_is_read_by_metric_and_shows_itself(scored):
         (nn.Linear(8, 4), {"latent": 8}, r"Linear: its output is no floating-point tensor \[N,C,H,W\]"),
         (nn.Linear(8, 4), {"latent": 9}, "Linear: cannot generate from 9 values"),
         (lambda z: torch.zeros(1, 1, 28, 28), {}, "the callable: gives 1 images for 500 latents"),
+        (lambda z: z, {"protocol": None}, "nothing says how to score"),
         (lambda z: z, {"data": None}, "what are the images to be compared with"),
         (lambda z: z, {"protocol": "digits-2"}, "Did you mean 'digits-2k'"),
         (lambda z: z, {"data": "digit"}, "Did you mean 'digits'"),

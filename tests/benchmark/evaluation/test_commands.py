@@ -10,6 +10,7 @@ from click.testing import CliRunner
 from PIL import Image
 
 import baselines
+import ganbench
 from benchmark import data, suites
 from benchmark.cli.evaluate import evaluate
 from benchmark.data.framing import frame
@@ -62,6 +63,18 @@ def test_a_run_scores_as_it_did_and_says_by_what(run):
     ]
     assert said["images"] == {"experiment": "gan/digits", "gen_iters": 0, "seed": 2}
     assert said["dataset"] == "digits"
+
+
+def test_a_run_is_scored_by_its_own_protocols_unless_others_are_named(run, tmp_path):
+    directory, scores, _ = run
+    checkpoint_file = directory / "checkpoints" / "000000000.safetensors"
+    for path in (directory, checkpoint_file):
+        assert call(evaluate, path, "--device", "cpu")[1]["results"][0]["scores"] == scores["digits-2k"]
+    assert ganbench.evaluate(directory).scores == scores
+    elsewhere = tmp_path / "generator.safetensors"
+    elsewhere.write_bytes(checkpoint_file.read_bytes())
+    with pytest.raises(UserError, match=r"generator.safetensors: nothing says how.*Add --protocol NAME"):
+        call(evaluate, elsewhere, "--experiment", "gan/digits")
 
 
 def test_a_checkpoint_elsewhere_needs_its_experiment(run, tmp_path):
