@@ -1,0 +1,191 @@
+"""`results/RESULTS.md` from what is committed beside it: `python -m benchmark.report.committed`.
+
+References (`results/reference/*.json`) are whole records, so that every number of the page can be computed
+again from the repository; a test does. What was not run is listed with the command that would run it.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import baselines
+from baselines import claims
+from benchmark.judging import accepted
+from benchmark.judging.against_paper import against_paper
+from benchmark.judging.statistics import interval
+from benchmark.records import atomic
+from benchmark.records.cells import group
+from benchmark.records.loaded import LoadedRecord
+from benchmark.records.quantities import DASH, count, integers, metric_title, plural
+from benchmark.records.summary import decimals_for, summarise
+from benchmark.report import markdown
+from benchmark.report.naming import method
+from benchmark.report.scores import comparisons
+from benchmark.report.table import Column, Row, Table
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from benchmark.records.cells import Cell
+    from benchmark.report.scores import Comparison
+
+ROOT = Path(__file__).parents[2]
+PAGE = ROOT / "results" / "RESULTS.md"
+_REFERENCES, _ANCHORS = ROOT / "results" / "reference", ROOT / "results" / "anchors.json"
+_RATES = ROOT / "docs" / "gpu-h100.json"
+_SUITES = {
+    "quick": "Five seeds, 400 G-iterations: how each method starts, not which is best.",
+    "first-look": "One seed, until one sees digits; unequal budgets are declared, and nothing is ranked.",
+    "portable": "One seed, 120 G-iterations, in the profile with equal bits on every machine.",
+}
+_CONFIDENCE = 0.95
+
+
+def page() -> str:
+    """The whole page."""
+    parts = [
+        "# Results",
+        "Every number here is computed from files in this folder by `python -m benchmark.report.committed`, "
+        "and a test does so again. A record has the SHA-256 of its content; `ganbench check SUITE` tells "
+        "whether your runs have the same numbers, `ganbench verify RUN` whether a run can be believed.",
+        "## Against the papers",
+        *_against_the_papers(),
+        *_anchors(),
+    ]
+    for name, sentence in _SUITES.items():
+        if records := accepted.read(_REFERENCES / f"{name}.json"):
+            parts += [f"## Suite `{name}`", sentence, *_suite(name, records)]
+    return "\n\n".join(parts) + "\n"
+
+
+def _suite(name: str, records: list[dict[str, Any]]) -> Iterator[str]:
+    cells = group([LoadedRecord(record, _REFERENCES) for record in records]).cells
+    seeds = integers(sorted({record["seed"] for record in records}))
+    for c in comparisons(cells):
+        yield markdown.table(_table(c))
+    environments = sorted({(r["env_id"][:8], _machine(r)) for r in records})
+    where = "; ".join(f"`{env}`: {machine}" for env, machine in environments)
+    yield f"Environment {where}. Again: `ganbench run {name} --seeds {seeds} && ganbench check {name}`."
+    rows = [f"{r['experiment']} seed {r['seed']} `{r['record_sha256'][:12]}`" for r in records]
+    yield f"<details><summary>Records</summary>\n\n{', '.join(rows)}\n\n</details>"
+
+
+def _table(c: Comparison) -> Table:
+    columns = [Column("Experiment"), Column("G-iterations", numeric=True), Column("Seeds (n)", numeric=True)]
+    for metric in c.metrics:
+        columns += [
+            Column(f"{metric_title(metric)}, mean ± sd", numeric=True),
+            Column("95 % interval of the mean", numeric=True),
+        ]
+    rows = [_row(c, cell) for cell in c.cells]
+    real = [x for m in c.metrics for x in (f"{c.real_data(m)[0]:.2f}", "")]
+    rows.append(Row(("real data", "", "", *real), "scale"))
+    return Table(f"{c.dataset['name']}, protocol {c.describe()}.", tuple(columns), tuple(rows))
+
+
+def _row(c: Comparison, cell: Cell) -> Row:
+    found = [f"{method(cell.label)} ({cell.label})", count(c.gen_iters), str(len(cell.finished))]
+    for metric in c.metrics:
+        values = c.final(cell, metric)
+        spread, decimals = summarise(values), decimals_for(values)
+        found.append(spread.text(decimals) if spread else DASH)
+        if spread and spread.sd is not None:
+            n = len(values)
+            ends = interval(spread.mean, spread.sd / n**0.5, n - 1, _CONFIDENCE)
+            found.append(f"{ends.low:.{decimals}f} to {ends.high:.{decimals}f}")
+        else:
+            found.append(DASH)
+    return Row(tuple(found))
+
+
+def _machine(record: dict[str, Any]) -> str:
+    found = record["provenance"]["environment"]
+    threads = plural(found["threads"], "thread")
+    return f"{found['device']}, {found['machine']}, torch {found['torch']}, {threads}"
+
+
+def _against_the_papers() -> Iterator[str]:
+    """Verdicts of committed runs on the papers' own experiments; else what was not run."""
+    runs = [
+        LoadedRecord(record, _REFERENCES)
+        for path in sorted(_REFERENCES.glob("*.json"))
+        if path.stem in _SUITES
+        for record in accepted.read(path) or ()
+    ]
+    cells = group(runs).cells
+    judged = against_paper(cells, sorted({c.experiment for c in claims.load() if c.experiment}))
+    decided = [j for j in judged if j.verdict.outcome not in ("missing", "not-comparable")]
+    if not decided:
+        yield "No committed run is one of a printed number: **no verdict yet.** These were not run:"
+    rates = json.loads(_RATES.read_text(encoding="utf-8"))
+    columns = (
+        Column("Experiment"),
+        Column("Printed in"),
+        Column("Value", numeric=True),
+        Column("G-iterations", numeric=True),
+        Column("Hours a seed", numeric=True),
+        Column("Command"),
+    )
+    rows = [
+        _claim_row(j.claim, rates["experiments"])
+        for j in judged
+        if j.claim.kind == "value" and j.claim.experiment and j.verdict.outcome == "missing"
+    ]
+    caption = (
+        f"Hours: training alone at the rate measured on one {rates['gpu']} (docs/gpu.md); {DASH} where none "
+        "was measured or the paper prints no length."
+    )
+    yield markdown.table(Table(caption, columns, tuple(rows)))
+
+
+def _claim_row(claim: claims.Claim, rates: dict[str, Any]) -> Row:
+    budget = baselines.described(claim.experiment)["budget"]["gen_iters"]
+    rate = rates.get(claim.experiment)
+    hours = f"{budget / rate['gen_iters_per_s'][1] / 3600:.2g}" if budget and rate else DASH
+    suite = _suite_of(claim.experiment)
+    command = f"ganbench run {suite} --experiment {claim.experiment}" if suite else DASH
+    where = f"{claim.paper}, {claim.table}: {claim.row}"
+    return Row((claim.experiment, where, claim.printed, count(budget) if budget else DASH, hours, command))
+
+
+def _suite_of(experiment: str) -> str:
+    from benchmark import suites
+
+    others = (name for name in suites.names() if name not in _SUITES)
+    return next((name for name in others if experiment in suites.load(name).experiments), "")
+
+
+def _anchors() -> Iterator[str]:
+    if not _ANCHORS.is_file():
+        return
+    found = json.loads(_ANCHORS.read_text(encoding="utf-8"))
+    yield "## Protocols without a GAN"
+    yield (
+        "What the protocols on MNIST say of real training images in place of generated ones, and of k-means "
+        f"centroids ({count(found['k_means']['centroids'])} of the first "
+        f"{count(found['k_means']['images'])} images, {found['k_means']['lloyd_iterations']} of Lloyd's iterations). A number of a generator is to "
+        "be read beside them: Theis et al. (2016) state 243 nats for the true distribution and, "
+        "unconfirmed, 313 for centroids; the DCGAN paper 3.1 % for real data. Again: "
+        "`python -m benchmark.evaluation.anchors`."
+    )
+    rows = []
+    for whose, scores in (
+        ("real training images", found["real_training_images"]),
+        ("k-means centroids", found["k_means"]["scores"]),
+    ):
+        for protocol, values in scores.items():
+            text = [
+                f"{metric_title(m)} {v:.2f}"
+                for m, v in values.items()
+                if m in ("parzen_ll", "classification_error")
+            ]
+            rows.append(Row((whose, protocol, ", ".join(text))))
+    caption = f"MNIST {found['dataset']['sha256'][:12]}…"
+    columns = (Column("Images"), Column("Protocol"), Column("Score", numeric=True))
+    yield markdown.table(Table(caption, columns, tuple(rows)))
+
+
+if __name__ == "__main__":
+    atomic.write_bytes(PAGE, page().encode())

@@ -1,0 +1,29 @@
+"""`results/RESULTS.md`: made of the committed records, number by number."""
+
+import json
+import statistics
+
+from benchmark.report import committed
+
+
+def test_the_page_is_what_the_committed_files_say():
+    found = committed.PAGE.read_text(encoding="utf-8")
+    assert found == committed.page(), "make it again: python -m benchmark.report.committed"
+
+
+def test_a_mean_is_that_of_the_records():
+    records = json.loads((committed.PAGE.parent / "reference" / "quick.json").read_text())["records"]
+    own = [r["final"]["scores"]["digits-2k"]["fid"] for r in records if r["experiment"] == "dcgan/digits"]
+    assert len(own) >= 5
+    line = next(x for x in committed.page().splitlines() if "dcgan/digits" in x and "±" in x)
+    assert f"{statistics.fmean(own):.2f} ± {statistics.stdev(own):.2f}" in line
+    # 2.776: the .975 quantile of Student's t with four degrees of freedom.
+    half = 2.776445 * statistics.stdev(own) / 5**0.5
+    assert f"{statistics.fmean(own) - half:.2f} to {statistics.fmean(own) + half:.2f}" in line
+
+
+def test_what_was_not_run_is_said_with_its_command():
+    page = committed.page()
+    assert "**no verdict yet.**" in page
+    line = next(x for x in page.splitlines() if "Table 3, 50K samples" in x)
+    assert "ganbench run dcgan-table3 --experiment dcgan/mnist-conditional" in line
