@@ -161,19 +161,20 @@ def _anchors() -> Iterator[str]:
     if not _ANCHORS.is_file():
         return
     found = json.loads(_ANCHORS.read_text(encoding="utf-8"))
+    k = found["k_means"]
+    clusters = f"{count(k['centroids'])} of the first {count(k['images'])} images"
     yield "## Protocols without a GAN"
     yield (
         "What the protocols on MNIST say of real training images in place of generated ones, and of k-means "
-        f"centroids ({count(found['k_means']['centroids'])} of the first "
-        f"{count(found['k_means']['images'])} images, {found['k_means']['lloyd_iterations']} of Lloyd's iterations). A number of a generator is to "
-        "be read beside them: Theis et al. (2016) state 243 nats for the true distribution and, "
+        f"centroids ({clusters}, {k['lloyd_iterations']} of Lloyd's iterations). A number of a generator is "
+        "to be read beside them: Theis et al. (2016) state 243 nats for the true distribution and, "
         "unconfirmed, 313 for centroids; the DCGAN paper 3.1 % for real data. Again: "
         "`python -m benchmark.evaluation.anchors`."
     )
     rows = []
     for whose, scores in (
         ("real training images", found["real_training_images"]),
-        ("k-means centroids", found["k_means"]["scores"]),
+        ("k-means centroids", k["scores"]),
     ):
         for protocol, values in scores.items():
             text = [
