@@ -35,7 +35,7 @@ def write_report(
     notes: Sequence[str] = (),
     note: str = "",
 ) -> list[Path]:
-    """Write report.html, report.md, tables.tex, results.csv, verdicts.json, curves/*.svg and citations.bib.
+    """Write the report's files: results/README.md has the list.
 
     Equal records in any order give equal bytes. Files of formats not asked for are not written; curves/
     belongs to HTML and Markdown, citations.bib to all.
@@ -99,6 +99,7 @@ def _files(
         files["report.md"] = markdown.render(report)
     if "tex" in formats:
         files["tables.tex"] = latex.render(report)
+        files["tables-wide.tex"] = latex.render(report, wide=True)
     if "csv" in formats:
         files["results.csv"] = tidy.to_csv(records, suite)
     if "json" in formats:

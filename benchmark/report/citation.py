@@ -1,5 +1,6 @@
 """BibTeX of a report's tables: which records, made by which code."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -41,16 +42,23 @@ class Origin:
 
     def bibtex(self) -> str:
         """`@misc` for ganbench and these numbers."""
-        code = f", code revision {' and '.join(map(escape.bibtex, self.revisions))}" if self.revisions else ""
-        note = f"Version {__version__}{code}; {plural(self.n, 'record')} with SHA-256 {self.digest}"
+        revisions = " and ".join(escape.bibtex(_in_groups(text)) for text in self.revisions)
+        code = f", code revision {revisions}" if revisions else ""
+        records = f"{plural(self.n, 'record')} with SHA-256 {_in_groups(self.digest)}"
+        note = f"Version {__version__}{code}; {records}"
         fields = {
             "author": f"{{{AUTHOR}}}",
-            "title": f"{TITLE}. Suite {escape.bibtex(self.suite)}",
+            "title": f"{{{TITLE}. Suite {escape.bibtex(self.suite)}}}",
             "year": str(YEAR),
             "note": note,
         }
         lines = ",\n".join(f"  {key:<6} = {{{value}}}" for key, value in fields.items())
         return f"@misc{{ganbench-{self.digest[:12]},\n{lines}\n}}"
+
+
+def _in_groups(text: str) -> str:
+    """Digests in groups of eight, between which a line can end."""
+    return re.sub(r"[0-9a-f]{8}(?=[0-9a-f])", r"\g<0> ", text)
 
 
 def origin(suite: str, cells: Sequence[Cell]) -> Origin:

@@ -1,108 +1,138 @@
-"""Tables for a paper: booktabs, ready to be input."""
+"""The tables of a paper in two widths: scores with the best in bold, verdicts, and in the wide form costs."""
 
+from collections.abc import Callable
 from dataclasses import replace
 
 from benchmark import escape
-from benchmark.records.quantities import count
+from benchmark.judging.best import best
+from benchmark.records.quantities import count, higher_is_better, metric_name, metric_title
 from benchmark.report.content import Content, ScoreSection
-from benchmark.report.table import Table
+from benchmark.report.display import cite_key, display_names
+from benchmark.report.latex_float import ONE, TWO, Form, head, name, set_table
+from benchmark.report.scores import Comparison
+from benchmark.report.table import Column, Row, Table
 from benchmark.report.verdicts import COMPARABLE, brief
 
-MANY = 7
-"""Columns from which a table is set smaller."""
+_SPREAD = "± is the sample standard deviation over the n training seeds; there is none for a single seed."
+_BOLD = (
+    "Bold: better than each other method (one-sided Welch tests over seeds, 5 % after Holm); nothing is bold "
+    "where one of these tests does not reject, or a method has a single seed."
+)
+_BETTER = " is better than "
+
+Named = Callable[[str], str]
+"""A cell's label to what stands in the table, in LaTeX."""
 
 
-def render(c: Content) -> str:
-    """The verdicts, then per comparable set one table of scores and one of cost; each names its records."""
-    head = "% Made by ganbench from the run records. Needs \\usepackage{booktabs}; \\input this file.\n"
-    origin = c.origin.text()
-    verdicts = (t for t in (c.papers.numbers, c.papers.orderings) if t is not None)
-    tables = [
-        table(_judged(t, (c.papers.summary, origin)), f"tab:ganbench-verdicts-{k + 1}")
-        for k, t in enumerate(verdicts)
-    ]
+def render(c: Content, *, wide: bool = False) -> str:
+    """The verdicts, then a table per comparable set; each names its records.
+
+    Args:
+        c: the report.
+        wide: for the width of a page, with the scores of untrained networks, intervals and costs; else for
+            one column of two.
+
+    """
+    form = TWO if wide else ONE
+    cells = {cell.label: cell for section in c.scores for cell in section.comparison.cells}
+    shown = display_names(list(cells.values()))
+
+    def named(label: str) -> str:
+        key = cite_key(cells[label]) if label in cells else ""
+        return name(shown.get(label, label), key, form)
+
+    tables = []
+    for k, t in enumerate(t for t in (c.papers.numbers, c.papers.orderings) if t is not None):
+        tables.append(_verdicts(c, t, form, named, f"verdicts-{k + 1}"))
     for k, section in enumerate(c.scores):
-        cost = [
-            i for i, column in enumerate(section.table.columns) if column.group in ("Parameters", "Per run")
+        tables.append(_scores(c, section, form, named, f"scores-{k + 1}"))
+        if wide:
+            tables.append(_costs(c, section, named, f"cost-{k + 1}"))
+    return head(form) + "\n".join(tables)
+
+
+def _scores(c: Content, section: ScoreSection, form: Form, named: Named, label: str) -> str:
+    compared, whole = section.comparison, section.table
+    t = whole.select(
+        [
+            i
+            for i, column in enumerate(whole.columns)
+            if i < 2 or column.spread or (form is TWO and column.header == "at 0")
         ]
-        scores = [i for i in range(len(section.table.columns)) if i not in cost]
-        tables.append(
-            table(
-                replace(
-                    section.table.select(scores),
-                    caption=_caption(section, c.compute),
-                    notes=(*section.table.notes, origin),
-                ),
-                f"tab:ganbench-scores-{k + 1}",
-            )
-        )
-        measured = tuple(row for row in section.table.rows if row.kind != "scale")
-        about = (
-            f"Cost of the runs on {section.comparison.dataset['name']}; wall time: mean of finished seeds."
-        )
-        tables.append(
-            table(
-                replace(section.table, rows=measured, notes=(origin,), caption=about).select([0, *cost]),
-                f"tab:ganbench-cost-{k + 1}",
-            )
-        )
-    return head + "\n".join(tables)
-
-
-def table(t: Table, label: str) -> str:
-    """One `table` float with its notes in small print below."""
-    size = r"\scriptsize" if len(t.columns) > MANY else r"\small"
-    spec = "".join("r" if column.numeric else "l" for column in t.columns)
-    lines = [
-        r"\begin{table}",
-        r"  \centering",
-        rf"  \caption{{{escape.latex(t.caption)}}}",
-        rf"  \label{{{label}}}",
-        rf"  \par\medskip{size}\setlength{{\tabcolsep}}{{4pt}}",
-        rf"  \begin{{tabular}}{{{spec}}}",
-        r"    \toprule",
-        *_headings(t),
-        r"    \midrule",
-    ]
-    for row in t.rows:
-        if row.kind == "scale":
-            lines.append(r"    \midrule")
-        lines.append(f"    {' & '.join(map(escape.latex, row.cells))} \\\\")
-    lines += [r"    \bottomrule", r"  \end{tabular}"]
-    if t.notes:
-        lines.append(rf"  \par\smallskip\footnotesize {' '.join(map(escape.latex, t.notes))}")
-    return "\n".join([*lines, r"\end{table}", ""])
-
-
-def _headings(t: Table) -> list[str]:
-    lines = []
-    spans = t.heading_groups()
-    if any(group for group, _ in spans):
-        cells, rules, at = [], [], 1
-        for group, width in spans:
-            cells.append(rf"\multicolumn{{{width}}}{{c}}{{{escape.latex(group)}}}" if group else "")
-            rules.append(rf"\cmidrule(lr){{{at}-{at + width - 1}}}" if group else "")
-            at += width
-        lines += [f"    {' & '.join(cells)} \\\\", f"    {' '.join(rule for rule in rules if rule)}"]
-    return [*lines, f"    {' & '.join(escape.latex(column.header) for column in t.columns)} \\\\"]
-
-
-def _judged(t: Table, closing: tuple[str, ...]) -> Table:
-    """The rows that were judged, each with its reason below; the others are counted in the summary."""
-    rows = tuple(row for row in t.rows if row.kind in COMPARABLE)
-    reasons = (f"{', '.join(row.cells[:2])}: {row.detail[0]}" for row in rows if row.detail)
-    return replace(brief(replace(t, rows=rows)), notes=(*reasons, *closing))
-
-
-def _caption(section: ScoreSection, compute: str) -> str:
-    c = section.comparison
-    sizes = sorted({len(cell.finished) for cell in c.cells})
-    n = f"n = {sizes[0]}" if len(sizes) == 1 else f"n = {sizes[0]} to {sizes[-1]}, as listed"
-    text = (
-        f"Scores after {count(c.gen_iters)} generator iterations on {c.dataset['name']}. Mean ± sample "
-        f"standard deviation over training seeds ({n}; no ± for a single seed; diverged runs are counted "
-        f"but not averaged). Protocol {c.describe()}. {compute}"
     )
-    if not c.protocol["comparable_with_papers"]:
-        text += f" These {c.protocol['extractor']} scores are not comparable with published numbers."
-    return text
+    bold = _best(compared)
+    cells = [
+        [
+            named(row.cells[0]),
+            *(
+                rf"\textbf{{{escape.latex(text)}}}"
+                if column.spread and bold.get(column.group) == row.cells[0]
+                else escape.latex(text)
+                for text, column in list(zip(row.cells, t.columns, strict=True))[1:]
+            ),
+        ]
+        for row in t.rows
+    ]
+    columns = (Column("Method"), Column("n"), *t.columns[2:])
+    notes = [_SPREAD, _BOLD, *whole.notes]
+    if form is ONE:
+        finished = {cell.label: str(len(cell.finished)) for cell in compared.cells}
+        cells = [
+            [own[0], finished.get(row.cells[0], ""), *own[2:]] for row, own in zip(t.rows, cells, strict=True)
+        ]
+        columns = (*columns[:2], *(replace(col, header=col.group, group="") for col in columns[2:]))
+        notes = [_SPREAD, _BOLD, *whole.notes[1:]]  # the first is about columns of the wide form
+    if not compared.protocol["comparable_with_papers"]:
+        notes.append(f"{compared.protocol['extractor']} scores are not comparable with published numbers.")
+    notes += [f"Protocol {compared.describe()}.", c.compute, c.origin.text()]
+    metrics = " and ".join(map(metric_name, compared.metrics))
+    caption = (
+        f"{metrics} on {compared.dataset['name']} after {count(compared.gen_iters)} generator iterations."
+    )
+    set_ = replace(t, caption=caption, columns=tuple(columns), notes=tuple(notes))
+    return set_table(set_, cells, form, label)
+
+
+def _best(compared: Comparison) -> dict[str, str | None]:
+    """By the metric's title the label of the cell that a test supports to be the best."""
+    found = {}
+    for metric in compared.metrics:
+        up = higher_is_better(metric)
+        if up is not None:
+            values = {cell.label: compared.final(cell, metric) for cell in compared.cells}
+            found[metric_title(metric)] = best(values, higher=up)
+    return found
+
+
+def _costs(c: Content, section: ScoreSection, named: Named, label: str) -> str:
+    whole = section.table
+    kept = [i for i, column in enumerate(whole.columns) if column.group in ("Parameters", "Per run")]
+    t = whole.select([0, *kept])
+    t = replace(
+        t,
+        caption=f"Cost of the runs on {section.comparison.dataset['name']}.",
+        columns=(Column("Method"), *t.columns[1:]),
+        rows=tuple(row for row in t.rows if row.kind == "result"),
+        notes=("Wall time: mean of the finished seeds.", c.compute, c.origin.text()),
+    )
+    return set_table(t, [_plain(row, named) for row in t.rows], TWO, label)
+
+
+def _verdicts(c: Content, whole: Table, form: Form, named: Named, label: str) -> str:
+    """What could be judged, each with its reason below; the rest is counted in the summary."""
+    rows = tuple(row for row in whole.rows if row.kind in COMPARABLE)
+    reasons = [f"{', '.join(row.cells[:2])}: {row.detail[0]}" for row in rows if row.detail]
+    t = brief(replace(whole, rows=rows))
+    if form is ONE:
+        told = ("Metric", "Verdict", "mean ± sd over seeds", "printed", "better one", "other one")
+        t = t.select([0, *(i for i, column in enumerate(t.columns) if column.header in told)])
+        reasons = []
+    notes = (_SPREAD, *reasons, c.papers.summary, c.origin.text())
+    return set_table(replace(t, notes=notes), [_plain(row, named) for row in t.rows], form, label)
+
+
+def _plain(row: Row, named: Named) -> list[str]:
+    """The cells of a row that begins with an experiment, or with a statement on two."""
+    above, better, below = row.cells[0].partition(_BETTER)
+    first = f"{named(above)}{_BETTER}{named(below)}" if better else named(above)
+    return [first, *map(escape.latex, row.cells[1:])]
