@@ -25,7 +25,7 @@ def test_files_are_those_asked_for(suite, tmp_path):
     runs, _ = suite
     assert [
         p.name for p in write_report(runs, tmp_path / "a", suite="q", command="x", formats=["csv", "tex"])
-    ] == ["tables.tex", "results.csv", "citations.bib"]
+    ] == ["tables.tex", "tables-wide.tex", "results.csv", "citations.bib"]
     everything = write_report(runs, tmp_path / "b", suite="q", command="x", bibtex="@a{b}")
     names = {p.relative_to(tmp_path / "b").as_posix() for p in everything}
     assert names == set(contents(tmp_path / "b"))
