@@ -62,7 +62,7 @@ def test_special_characters_are_escaped():
 def test_the_caption_is_short_and_the_note_has_spread_test_protocol_and_comparability(plain, name):
     scores = next(t for t in tables(plain, name) if "scores-1" in t)
     caption = re.search(r"\\caption\{(.*)\}", scores)[1]
-    assert caption == "IS and FID on digits after 300 generator iterations."
+    assert caption == "FID and IS on digits after 300 generator iterations."
     note = scores.partition(r"\parbox")[2]
     for part in (
         "sample standard deviation over the n training seeds",

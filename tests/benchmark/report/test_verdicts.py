@@ -132,7 +132,7 @@ def test_json_has_every_verdict_with_its_claim_and_cells(written, found):
 def test_markdown_and_latex_have_the_same_verdicts(written, found):
     markdown, tex = (written / "report.md").read_text(), (written / "tables.tex").read_text()
     assert markdown.index("## Against the papers") < markdown.index("## Final scores")
-    body = re.search(r"\\begin\{tabular\}.*?\\end\{tabular\}", tex, re.S)[0]
+    body = re.search(r"\\toprule.*?\\bottomrule", tex, re.S)[0]
     for kind in {row.kind for row in found[0].numbers.rows}:
         word = OUTCOMES[kind][2:]
         n = sum(row.kind == kind for row in found[0].numbers.rows)
