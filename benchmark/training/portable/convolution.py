@@ -21,6 +21,10 @@ if TYPE_CHECKING:
 BUFFER = 1 << 19
 """Most elements of columns at a time (4 MiB), unless one sample has more. Decides the last bits of a weight's
 gradient, whose sum over samples is rounded after every buffer."""
+_CACHED = 1 << 18
+"""The same where it decides nothing but the time."""
+_WIDE_COLUMNS = 64
+"""From so many terms on, products with few output channels are faster the other way round."""
 
 
 @dataclass(frozen=True)
@@ -42,9 +46,9 @@ class _Window:
     def taps(self) -> int:
         return self.kernel[0] * self.kernel[1]
 
-    def samples(self, channels: int) -> int:
+    def samples(self, channels: int, buffer: int = BUFFER) -> int:
         """How many samples' columns fit the buffer."""
-        return max(1, BUFFER // (self.places * self.taps * channels))
+        return max(1, buffer // (self.places * self.taps * channels))
 
     def strided(self, images: Tensor, y: int, x: int) -> Tensor:
         """The pixels of padded [B, H, W, C] that kernel position (y, x) sees: a view [B, oh, ow, C]."""
@@ -73,12 +77,16 @@ def correlate(
     o, c, *kernel = w.shape
     window = _window(x.shape[2:], kernel, stride, padding, dilation)
     single, split = widths(c * window.taps)
-    weights = two_slices(_rows(w), split, 0).view(2 * o, -1).t()
+    weights = two_slices(_rows(w), split, 0).view(2 * o, -1)
     out = x.new_empty(x.shape[0], *window.out, o)
     rows = out.view(-1, o)
-    for first, last, columns in _columns(_padded(x, window, single), window):
-        parts = columns @ weights
-        rows[first:last] = parts[:, :o] + parts[:, o:]
+    for first, last, columns in _columns(_padded(x, window, single), window, _CACHED):
+        if columns.shape[1] < _WIDE_COLUMNS:
+            parts = columns @ weights.t()
+            rows[first:last] = parts[:, :o].add_(parts[:, o:])
+        else:
+            parts = weights @ columns.t()
+            rows[first:last] = parts[:o].add_(parts[o:]).t()
     return out.permute(0, 3, 1, 2)
 
 
@@ -117,11 +125,12 @@ def adjoint(
     require_float32(g, w)
     o, c, *kernel = w.shape
     beyond = [dilation[i] * (kernel[i] - 1) - padding[i] for i in range(2)]
-    if all(s == 1 for s in stride) and min(beyond) >= 0:
-        return correlate(g, w.flip(2, 3).transpose(0, 1), stride, beyond, dilation)
     b, out = g.shape[0], g.shape[2:]
     window = _Window(*((s[0], s[-1]) for s in (kernel, stride, padding, dilation, out)))
-    single, split = widths(o)
+    is_correlation = all(s == 1 for s in stride) and min(beyond) >= 0
+    if is_correlation and window.places > 1:
+        return correlate(g, w.flip(2, 3).transpose(0, 1), stride, beyond, dilation)
+    single, split = widths(o * window.taps if is_correlation else o)
     weights = two_slices(_rows(w), split, 1).view(o, -1)
     gradients = one_slice(g.permute(0, 2, 3, 1).reshape(-1, o), single)
     full = [
@@ -133,7 +142,7 @@ def adjoint(
     for first in range(0, b, step):
         some = images[first : first + step]
         parts = gradients[first * window.places : (first + step) * window.places] @ weights
-        terms = (parts[:, :k] + parts[:, k:]).view(-1, *window.out, *window.kernel, c)
+        terms = parts[:, :k].add_(parts[:, k:]).view(-1, *window.out, *window.kernel, c)
         for y in range(window.kernel[0]):
             for x in range(window.kernel[1]):
                 window.strided(some, y, x).add_(terms[:, :, :, y, x])
@@ -155,10 +164,12 @@ def _padded(x: Tensor, window: _Window, bits: int) -> Tensor:
     return padded
 
 
-def _columns(images: Tensor, window: _Window) -> Iterator[tuple[int, int, Tensor]]:
+def _columns(
+    images: Tensor, window: _Window, most: int = BUFFER
+) -> Iterator[tuple[int, int, Tensor]]:
     """Columns [rows, kh·kw·C] of [B, H, W, C], some at a time: first row, one after the last, these rows."""
     b, c = images.shape[0], images.shape[3]
-    step = min(b, window.samples(c))
+    step = min(b, window.samples(c, most))
     sb, sy, sx, _ = images.stride()
     (kh, kw), (ty, tx), (dy, dx) = window.kernel, window.stride, window.dilation
     k, places = window.taps * c, window.places

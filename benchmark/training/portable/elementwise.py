@@ -151,7 +151,7 @@ def vector_norm(
     if order != 2:
         raise Unsupported(f"the norm of order {order}")
     wide = x.double()
-    return functions.sqrt(total(wide * wide, dims, keepdim)).to(dtype or x.dtype)
+    return functions.sqrt(total(wide * wide, dims, keepdim, spare=True)).to(dtype or x.dtype)
 
 
 def remainder(x: Tensor, n: float) -> Tensor:

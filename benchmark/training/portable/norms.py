@@ -29,7 +29,7 @@ def batch_norm(
     require_float32(x)
     dims, shape, n = _per_channel(x)
     if training:
-        mean, var = _moments(x, dims, n)
+        mean, var, centred = _moments(x, dims, n)
         if running_mean is not None and running_var is not None:
             _move(running_mean, mean, momentum)
             _move(running_var, var * n / float(max(n - 1, 1)), momentum)
@@ -37,8 +37,9 @@ def batch_norm(
         saved = mean.float(), invstd.float()
     else:
         mean, invstd = _running(running_mean, running_var, eps)
+        centred = x.double().sub_(mean.view(shape))
         saved = x.new_empty(0), x.new_empty(0)
-    y = (x.double() - mean.view(shape)).mul_(invstd.view(shape))
+    y = centred.mul_(invstd.view(shape))
     return _affine(y, gain, offset, shape).float(), *saved
 
 
@@ -62,8 +63,8 @@ def batch_norm_backward(
         mean, invstd = saved_mean.double(), saved_invstd.double()
     else:
         mean, invstd = _running(running_mean, running_var, eps)
-    normed = (x.double() - mean.view(shape)).mul_(invstd.view(shape))
-    offset_grad, gain_grad = total(g, dims), total(normed * g, dims)
+    normed = x.double().sub_(mean.view(shape)).mul_(invstd.view(shape))
+    offset_grad, gain_grad = total(g, dims), total(normed * g, dims, spare=True)
     x_grad = None
     if mask[0]:
         factor = invstd if gain is None else invstd * gain
@@ -88,9 +89,9 @@ def group_norm(
     """`aten::native_group_norm`: result, mean and 1/√(var + ε) [B, groups] of [B, C, ...]."""
     require_float32(x)
     grouped, n = x.reshape(b, groups, -1), c // groups * places
-    mean, var = _moments(grouped, [2], n)
+    mean, var, centred = _moments(grouped, [2], n)
     invstd = 1.0 / sqrt(var + eps)
-    y = (grouped.double() - mean.unsqueeze(2)).mul_(invstd.unsqueeze(2)).view(x.shape)
+    y = centred.mul_(invstd.unsqueeze(2)).view(x.shape)
     y = _affine(y, gain, offset, [1, c] + [1] * (x.dim() - 2))
     return y.float(), mean.float(), invstd.float()
 
@@ -112,24 +113,24 @@ def group_norm_backward(
     mean, invstd = saved_mean.double().unsqueeze(2), saved_invstd.double().unsqueeze(2)
     normed = (x.reshape(b, groups, n).double() - mean).mul_(invstd)
     by_channel = g.reshape(b, c, places).double()
-    gain_grad = total(normed.view(b, c, places) * by_channel, [0, 2]).float() if mask[1] else None
+    gain_grad = total(normed.view(b, c, places) * by_channel, [0, 2], spare=True).float() if mask[1] else None
     offset_grad = total(by_channel, [0, 2]).float() if mask[2] else None
     x_grad = None
     if mask[0]:
         scaled = by_channel if gain is None else by_channel * gain.view(1, c, 1)
         scaled = scaled.reshape(b, groups, n)
-        along = total(scaled * normed, [2], keepdim=True) / float(n)
+        along = total(scaled * normed, [2], keepdim=True, spare=True) / float(n)
         x_grad = (scaled - total(scaled, [2], keepdim=True) / float(n)).sub_(normed.mul_(along)).mul_(invstd)
         x_grad = x_grad.float().view(x.shape)
     return x_grad, gain_grad, offset_grad
 
 
-def _moments(x: Tensor, dims: list[int], n: int) -> tuple[Tensor, Tensor]:
-    """Mean and (population) variance over `dims`, float64."""
+def _moments(x: Tensor, dims: list[int], n: int) -> tuple[Tensor, Tensor, Tensor]:
+    """Mean and (population) variance over `dims`, and x less the mean; float64."""
     mean = total(x, dims, keepdim=True) / float(n)
-    centred = x.double() - mean
-    var = total(centred.mul_(centred), dims) / float(n)
-    return mean.view(var.shape), var
+    centred = x.double().sub_(mean)
+    var = total(centred * centred, dims, spare=True) / float(n)
+    return mean.view(var.shape), var, centred
 
 
 def _running(mean: Tensor | None, var: Tensor | None, eps: float) -> tuple[Tensor, Tensor]:

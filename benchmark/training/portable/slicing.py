@@ -90,24 +90,29 @@ def product(a: Tensor, b: Tensor) -> Tensor:
     if a.numel() <= b.numel():
         parts = two_slices(a, split, -3).flatten(-3, -2) @ one_slice(b, single)
         return parts[..., :m, :] + parts[..., m:, :]
-    parts = one_slice(a, single) @ two_slices(b, split, -2).flatten(-2, -1)
+    if b.stride(-2) == 1:
+        slices = two_slices(b.mT, split, -3).flatten(-3, -2).mT
+    else:
+        slices = two_slices(b, split, -2).flatten(-2, -1)
+    parts = one_slice(a, single) @ slices
     return parts[..., :n] + parts[..., n:]
 
 
-def total(x: Tensor, dims: list[int] | None = None, keepdim: bool = False) -> Tensor:
+def total(x: Tensor, dims: list[int] | None = None, keepdim: bool = False, spare: bool = False) -> Tensor:
     """Sum in float64 over `dims` (all by default), exact after one rounding of its terms.
 
-    They are rounded to multiples of 2^-(53−⌈log2 n⌉) of the largest.
+    They are rounded to multiples of 2^-(53−⌈log2 n⌉) of the largest; in x itself, if it can be spared.
     """
     dims = [d % x.dim() for d in dims] if dims else list(range(x.dim()))
     if not dims or not x.numel():
         return x.double() if not dims else x.double().sum(dims, keepdim=keepdim)
-    return summable(x, math.prod(x.shape[d] for d in dims)).sum(dims, keepdim=keepdim)
+    terms = math.prod(x.shape[d] for d in dims)
+    return summable(x, terms, x if spare else None).sum(dims, keepdim=keepdim)
 
 
-def summable(x: Tensor, terms: int) -> Tensor:
+def summable(x: Tensor, terms: int, out: Tensor | None = None) -> Tensor:
     """Round x so that sums of so many of its elements are exact in any order; float64."""
-    return one_slice(x, min(_EXACT_BITS - ceil_log2(terms), _MOST_SLICE_BITS))
+    return one_slice(x, min(_EXACT_BITS - ceil_log2(terms), _MOST_SLICE_BITS), out=out)
 
 
 def require_float32(*tensors: Tensor) -> None:
