@@ -52,6 +52,8 @@ def scale_of(x: Tensor) -> float:
     """The power of two above max |x|: 1 if all are zero, NaN if one is not finite. Waits for the device."""
     if not x.numel():
         return 1.0
+    if not x.is_contiguous():  # in the order of memory no copy is needed
+        x = x.permute(sorted(range(x.dim()), key=x.stride, reverse=True))
     low, high = torch.aminmax(x)
     largest = max(-low.item(), high.item())  # both are NaN if one element is
     if not math.isfinite(largest):
@@ -90,11 +92,10 @@ def product(a: Tensor, b: Tensor) -> Tensor:
     if a.numel() <= b.numel():
         parts = two_slices(a, split, -3).flatten(-3, -2) @ one_slice(b, single)
         return parts[..., :m, :] + parts[..., m:, :]
-    if b.stride(-2) == 1:
-        slices = two_slices(b.mT, split, -3).flatten(-3, -2).mT
-    else:
-        slices = two_slices(b, split, -2).flatten(-2, -1)
-    parts = one_slice(a, single) @ slices
+    if n == 1:  # a vector; the library is faster with its slices in front
+        parts = two_slices(b.mT, split, -2).squeeze(-3) @ one_slice(a, single).mT
+        return (parts[..., :1, :] + parts[..., 1:, :]).mT
+    parts = one_slice(a, single) @ two_slices(b, split, -2).flatten(-2, -1)
     return parts[..., :n] + parts[..., n:]
 
 
