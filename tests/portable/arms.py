@@ -1,8 +1,8 @@
 """Train a few G-iterations in the profile `portable`, and compare: `python tests/portable/arms.py`.
 
 An *arm* is a machine, a build of torch or a setting; what comes out must be equal on all. `golden.json` holds
-it. Needs torch, NumPy, Pillow and safetensors only, so that it runs where ganbench itself is not installed,
-like with a distribution's own torch. Exit code 1: something differs.
+it. Needs torch, NumPy, Pillow, safetensors and msgspec only, so that it runs where ganbench itself is not
+installed, like with a distribution's own torch. Exit code 1: something differs.
 """
 
 import argparse
@@ -77,6 +77,8 @@ def main():
     parser.add_argument("--gen-iters", type=int, default=3)
     parser.add_argument("--seeds", type=int, nargs="*", default=[0])
     parser.add_argument("--write", action="store_true", help="write golden.json instead of comparing")
+    parser.add_argument("--save", type=Path, help="append what is found to this file, for arms_table.py")
+    parser.add_argument("--arm", default="as it is", help="this arm's name there")
     args = parser.parse_args()
     if os.environ.get("PORTABLE_ARM") == "no-onednn":
         torch.backends.mkldnn.enabled = False
@@ -91,6 +93,10 @@ def main():
             differs |= golden.get(key, found[key]) != found[key]
             word = "equal" if golden.get(key) == found[key] else "DIFFERENT" if key in golden else "new"
             print(f"{key}: {found[key]} {word}", flush=True)
+            if args.save:
+                row = (args.arm, torch.__version__, name, seed, args.gen_iters, found[key])
+                with args.save.open("a", encoding="utf-8") as file:
+                    file.write(json.dumps(row) + "\n")
     if args.write:
         GOLDEN.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
     return int(differs)
