@@ -6,6 +6,7 @@ installed, like with a distribution's own torch. Exit code 1: something differs.
 """
 
 import argparse
+import contextlib
 import dataclasses
 import hashlib
 import json
@@ -25,8 +26,8 @@ from benchmark.training.portable import Portable, adopt_players, selftest
 GOLDEN = Path(__file__).with_name("golden.json")
 
 
-def trained(experiment, seed, gen_iters, device=None):
-    """SHA-256 over all losses and all tensors of networks and optimisers after so many G-iterations."""
+def trained(experiment, seed, gen_iters, device=None, first=0, faithful=False):
+    """SHA-256 over all losses and all tensors of networks and optimisers; G-iterations begin at `first`."""
     images = pictures(experiment).to(device or "cpu")
     labels = None
     if experiment.classes:
@@ -35,11 +36,12 @@ def trained(experiment, seed, gen_iters, device=None):
     if os.environ.get("PORTABLE_ARM") == "contiguous":
         for network in (players.generator, players.critic):
             network.to(memory_format=torch.contiguous_format)
-    adopt_players(players, experiment.name)
+    if not faithful:
+        adopt_players(players, experiment.name)
     draws = SeededDraws(experiment, seed, images, labels)
     rows = []
-    for k in range(gen_iters):
-        with Portable(experiment.name):
+    for k in range(first, first + gen_iters):
+        with contextlib.nullcontext() if faithful else Portable(experiment.name):
             losses = experiment.iterate(experiment.settings, players, k, draws.at(k))
         rows.append([losses[name].item().hex() for name in sorted(losses)])
     tensors = checkpoint.digest(checkpoint.tensors_of(players))
@@ -76,6 +78,8 @@ def main():
     parser.add_argument("experiments", nargs="*", help="default: all of golden.json")
     parser.add_argument("--gen-iters", type=int, default=3)
     parser.add_argument("--seeds", type=int, nargs="*", default=[0])
+    parser.add_argument("--first", type=int, default=0, help="the G-iteration to begin with")
+    parser.add_argument("--faithful", action="store_true", help="the other profile: nothing is compared")
     parser.add_argument("--write", action="store_true", help="write golden.json instead of comparing")
     parser.add_argument("--save", type=Path, help="append what is found to this file, for arms_table.py")
     parser.add_argument("--arm", default="as it is", help="this arm's name there")
@@ -84,12 +88,14 @@ def main():
         torch.backends.mkldnn.enabled = False
     torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", "1")))
     selftest.check()
-    golden = {} if args.write else json.loads(GOLDEN.read_text(encoding="utf-8"))
+    golden = {} if args.write or args.faithful else json.loads(GOLDEN.read_text(encoding="utf-8"))
     found, differs = {}, False
-    for name, batch in planned():
-        for seed in args.seeds if not args.experiments or name in args.experiments else ():
-            key = f"{name} seed {seed}, {args.gen_iters} G-iterations"
-            found[key] = trained(with_batch(baselines.get(name), batch), seed, args.gen_iters)
+    batches = dict(planned())
+    for name in args.experiments or batches:
+        experiment = with_batch(baselines.get(name), batches.get(name, 4))
+        for seed in args.seeds:
+            key = f"{name} seed {seed}, {args.gen_iters} G-iterations{f' from {args.first}' * bool(args.first)}"
+            found[key] = trained(experiment, seed, args.gen_iters, None, args.first, args.faithful)
             differs |= golden.get(key, found[key]) != found[key]
             word = "equal" if golden.get(key) == found[key] else "DIFFERENT" if key in golden else "new"
             print(f"{key}: {found[key]} {word}", flush=True)
