@@ -28,7 +28,7 @@ ELSEWHERE = {
     "data.conversion": "converted pictures only",
     "dcgan.library": "not ours: the library's softplus is not used",
 }
-"""What reaches no weight or loss of a run that is not continued; docs/planted-bugs.md says what does see it."""
+"""What reaches no weight or loss of a run in one go; docs/planted-bugs.md says what sees it."""
 FIRST = {"draws.permutation": 499, "sngan.decay-end": 49_999}
 """Bugs that act late: the G-iteration to begin with."""
 WHERE = {"evaluation.resize": "dcgan/digits"}
@@ -77,9 +77,7 @@ def main():
         if args.only and bug.name not in args.only:
             continue
         said = "not run" if bug.name in NOT_RUN else outcome(args.folder, bug, clean)
-        rows.append(
-            (f"`{bug.name}`", WHERE.get(bug.name, bug.experiment), said, ELSEWHERE.get(bug.name, ""))
-        )
+        rows.append((f"`{bug.name}`", WHERE.get(bug.name, bug.experiment), said, ELSEWHERE.get(bug.name, "")))
         print(*rows[-1], flush=True)
     if args.write:
         document.replace(

@@ -96,7 +96,9 @@ def test_compare_says_that_bits_are_equal(machines):
 
 def test_check_takes_what_was_accepted_elsewhere(machines):
     out = machines.folder / "here"
-    assert trees.python(ROOT, "-m", "benchmark", "accept", machines.suite, "--out", out, "--yes").returncode == 0
+    assert (
+        trees.python(ROOT, "-m", "benchmark", "accept", machines.suite, "--out", out, "--yes").returncode == 0
+    )
     reference = out / "reference" / "moment.json"
     found = machines.folder / "there"
     done = machines.other("check", machines.suite, "--out", found, "--reference", reference, "--json")

@@ -1,4 +1,4 @@
-"""`python tests/portable/torch_1_13.py ...` is arms.py with names that torch 1.13 (Debian 12) lacks put in."""
+"""`python tests/portable/torch_1_13.py ...` is arms.py with names that Debian 12's torch lacks."""
 
 import sys
 

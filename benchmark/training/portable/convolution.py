@@ -7,6 +7,7 @@ product, their terms are added in an order that is fixed here.
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -106,10 +107,14 @@ def weight_gradient(
     window = _Window(window.kernel, window.stride, window.padding, window.dilation, (out[0], out[1]))
     single, split = widths(min(b, window.samples(c)) * window.places)
     gradients = two_slices(g.permute(0, 2, 3, 1).reshape(-1, o), split, 1).view(-1, 2 * o)
-    parts = g.new_zeros(2 * o, window.taps * c, dtype=torch.float64)
-    for first, last, columns in _columns(_padded(x, window, single), window):
-        parts.add_(gradients[first:last].t() @ columns)
-    total = (parts[:o] + parts[o:]).to(torch.float32)
+    parts = functools.reduce(
+        Tensor.add_,
+        (
+            gradients[first:last].t() @ columns
+            for first, last, columns in _columns(_padded(x, window, single), window)
+        ),
+    )
+    total = (parts[:o] + parts[o:]).add_(0.0).to(torch.float32)  # no zero has a sign
     return total.view(o, *window.kernel, c).permute(0, 3, 1, 2)
 
 
@@ -164,9 +169,7 @@ def _padded(x: Tensor, window: _Window, bits: int) -> Tensor:
     return padded
 
 
-def _columns(
-    images: Tensor, window: _Window, most: int = BUFFER
-) -> Iterator[tuple[int, int, Tensor]]:
+def _columns(images: Tensor, window: _Window, most: int = BUFFER) -> Iterator[tuple[int, int, Tensor]]:
     """Columns [rows, kh·kw·C] of [B, H, W, C], some at a time: first row, one after the last, these rows."""
     b, c = images.shape[0], images.shape[3]
     step = min(b, window.samples(c, most))

@@ -77,10 +77,10 @@ def two_slices(x: Tensor, bits: int, dim: int) -> Tensor:
     shape.insert(dim if dim >= 0 else dim + len(shape) + 1, 2)
     slices = x.new_empty(shape, dtype=torch.float64)
     first, second = slices.unbind(dim)
-    rounder = _rounder(scale_of(x), bits)
-    first.copy_(x).add_(rounder).sub_(rounder)
+    rounder, wide = _rounder(scale_of(x), bits), x.double()
+    torch.add(wide, rounder, out=first).sub_(rounder)
     rounder = rounder * 2.0 ** -(bits + 1)  # the rest is half a unit at most
-    second.copy_(x).sub_(first).add_(rounder).sub_(rounder)
+    torch.sub(wide, first, out=second).add_(rounder).sub_(rounder)
     return slices
 
 
