@@ -81,7 +81,8 @@ def main():
     parser.add_argument("--first", type=int, default=0, help="the G-iteration to begin with")
     parser.add_argument("--faithful", action="store_true", help="the other profile: nothing is compared")
     parser.add_argument("--write", action="store_true", help="write golden.json instead of comparing")
-    parser.add_argument("--save", type=Path, help="append what is found to this file, for arms_table.py")
+    saved = os.environ.get("PORTABLE_SAVED")
+    parser.add_argument("--save", type=Path, default=saved, help="append to this file, for arms_table.py")
     parser.add_argument("--arm", default="as it is", help="this arm's name there")
     args = parser.parse_args()
     if os.environ.get("PORTABLE_ARM") == "no-onednn":

@@ -1,7 +1,8 @@
 """Every arm that this machine can be gives the digests of `golden.json`: `tox -e portable`.
 
 Settings are read when libraries are loaded, so that each arm is a process of its own. Other versions and
-builds of torch run `arms.py` themselves: `.github/workflows/ci.yml`.
+builds of torch run `arms.py` themselves: `.github/workflows/ci.yml`. With $PORTABLE_SAVED, a file, what is found
+is there for `arms_table.py`.
 """
 
 import os
@@ -30,10 +31,10 @@ ARMS = [
 @pytest.mark.slow
 @pytest.mark.timeout(3600)
 @pytest.mark.parametrize("setting", ARMS)
-def test_an_arm_gives_the_golden_digests(setting):
+def test_an_arm_gives_the_golden_digests(setting, request):
     environment = {**os.environ, "PYTHONPATH": str(ROOT), **setting}
     done = subprocess.run(
-        [sys.executable, str(ROOT / "tests" / "portable" / "arms.py")],
+        [sys.executable, str(ROOT / "tests" / "portable" / "arms.py"), "--arm", request.node.callspec.id],
         env=environment,
         capture_output=True,
         text=True,
