@@ -1,8 +1,8 @@
 """Every arm that this machine can be gives the digests of `golden.json`: `tox -e portable`.
 
 Settings are read when libraries are loaded, so that each arm is a process of its own. Other versions and
-builds of torch run `arms.py` themselves: `.github/workflows/ci.yml`. With $PORTABLE_SAVED, a file, what is found
-is there for `arms_table.py`.
+builds of torch run `arms.py` themselves: `.github/workflows/ci.yml`. $PORTABLE_SAVED is a file to which what
+is found is appended for `arms_table.py`.
 """
 
 import os
