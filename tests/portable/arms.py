@@ -95,12 +95,9 @@ def main():
     for name in args.experiments or batches:
         experiment = with_batch(baselines.get(name), batches.get(name, 4))
         for seed in args.seeds:
-def trained(experiment, seed, gen_iters, device=None, first=0, faithful=False):
-    """SHA-256 over all losses and all tensors of networks and optimisers; G-iterations begin at `first`."""
-    images = pictures(experiment).to(device or "cpu")
-    labels = None
-    if experiment.classes:
-        labels = (torch.arange(len(images)) % experiment.classes).to(images.device)
+            start = f" from {args.first}" if args.first else ""
+            key = f"{name} seed {seed}, {args.gen_iters} G-iterations{start}"
+            found[key] = trained(experiment, seed, args.gen_iters, None, args.first, args.faithful)
             differs |= golden.get(key, found[key]) != found[key]
             word = "equal" if golden.get(key) == found[key] else "DIFFERENT" if key in golden else "new"
             print(f"{key}: {found[key]} {word}", flush=True)
