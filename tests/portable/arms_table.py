@@ -61,7 +61,14 @@ def main():
     arms = read(parser.parse_args().saved)
     (measure,) = (found for (arm, _), found in arms.items() if arm == MEASURE)
     rows = [
-        (arm, version, *(cell(found, measure, experiments) for experiments in COLUMNS.values()))
+        (
+            arm,
+            version,
+            *(
+                cell(found, measure, names).removeprefix("= " if arm == MEASURE else "")
+                for names in COLUMNS.values()
+            ),
+        )
         for (arm, version), found in arms.items()
     ]
     table = document.table(("arm", "torch", *COLUMNS), rows)

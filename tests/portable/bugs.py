@@ -1,7 +1,7 @@
 """Plant one bug at a time: does it change a portable run? `python tests/portable/bugs.py FOLDER --write`
 
 Bugs are those of `tests/ci/planted_bugs.py`, in copies of this tree; `arms.py` trains a few G-iterations of
-seeds 0 and 1 there. `--write` puts the table into docs/portable.md.
+seeds 0 and 1 there. What is in FOLDER/found.json is not run again; `--write` puts it into docs/portable.md.
 """
 
 import argparse
@@ -72,18 +72,27 @@ def main():
     parser.add_argument("--write", action="store_true")
     args = parser.parse_args()
     args.folder.mkdir(parents=True, exist_ok=True)
-    rows, clean = [], {}
+    saved, clean = args.folder / "found.json", {}
+    found = json.loads(saved.read_text(encoding="utf-8")) if saved.exists() else {}
     for bug in BUGS:
-        if args.only and bug.name not in args.only:
+        if bug.name in (*NOT_RUN, *found) or (args.only and bug.name not in args.only):
             continue
-        said = "not run" if bug.name in NOT_RUN else outcome(args.folder, bug, clean)
-        rows.append((f"`{bug.name}`", WHERE.get(bug.name, bug.experiment), said, ELSEWHERE.get(bug.name, "")))
-        print(*rows[-1], flush=True)
+        found[bug.name] = outcome(args.folder, bug, clean)
+        print(bug.name, found[bug.name], flush=True)
+        saved.write_text(json.dumps(found, indent=1), encoding="utf-8")
     if args.write:
-        document.replace(
-            "bugs", document.table(("bug", "in", "run", "reaches"), rows), ROOT / "docs" / "portable.md"
-        )
-    return int(any((said == "equal") != bool(where) for _, _, said, where in rows if said != "not run"))
+        rows = [
+            (
+                f"`{bug.name}`",
+                WHERE.get(bug.name, bug.experiment),
+                found.get(bug.name, "not run"),
+                ELSEWHERE.get(bug.name, ""),
+            )
+            for bug in BUGS
+        ]
+        table = document.table(("bug", "in", "run", "reaches"), rows)
+        document.replace("bugs", table, ROOT / "docs" / "portable.md")
+    return int(any((said == "equal") != (name in ELSEWHERE) for name, said in found.items()))
 
 
 if __name__ == "__main__":
