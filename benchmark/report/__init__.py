@@ -38,7 +38,7 @@ def write_report(
     """Write the report's files: results/README.md has the list.
 
     Equal records in any order give equal bytes. Files of formats not asked for are not written; curves/
-    belongs to HTML and Markdown, citations.bib to all.
+    belongs to HTML and Markdown, curves/print/ to TeX, citations.bib to all.
 
     Args:
         records: what the report is about.
@@ -83,16 +83,16 @@ def write_report(
         note=note,
     )
     files = _files(report, records, suite, formats)
-    return [_write(out / name, text) for name, text in files.items()]
+    return [_write(out / name, content) for name, content in files.items()]
 
 
 def _files(
     report: Content, records: Sequence[LoadedRecord], suite: str, formats: Sequence[str]
-) -> dict[str, str]:
-    """Name → text, the one to open first."""
-    from benchmark.report import html, latex, markdown, tidy
+) -> dict[str, str | bytes]:
+    """Name → content, the one to open first."""
+    from benchmark.report import html, latex, markdown, print_curves, tidy
 
-    files: dict[str, str] = {}
+    files: dict[str, str | bytes] = {}
     if "html" in formats:
         files["report.html"] = html.render(report)
     if "md" in formats:
@@ -100,6 +100,8 @@ def _files(
     if "tex" in formats:
         files["tables.tex"] = latex.render(report)
         files["tables-wide.tex"] = latex.render(report, wide=True)
+        printed = print_curves.files([section.comparison for section in report.scores])
+        files |= {f"curves/print/{name}": content for name, content in printed.items()}
     if "csv" in formats:
         files["results.csv"] = tidy.to_csv(records, suite)
     if "json" in formats:
@@ -111,10 +113,10 @@ def _files(
     return files
 
 
-def _write(path: Path, text: str) -> Path:
+def _write(path: Path, content: str | bytes) -> Path:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text, encoding="utf-8", newline="\n")
+        path.write_bytes(content.encode("utf-8") if isinstance(content, str) else content)
     except OSError as error:
         raise UserError(f"the report cannot be written ({error.strerror})", where=str(path)) from error
     return path

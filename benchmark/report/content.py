@@ -106,7 +106,7 @@ def compose(
     cells = grouping.cells
     compared = comparisons(cells)
     found = _papers(cells, missing, planned=planned, reference=reference, claims=claims)
-    stem = _unique_stems()
+    stem = unique_stems()
     sections = _sections(grouping, compared, found, axes, stem)
     source = origin(suite, cells)
     return Content(
@@ -166,7 +166,8 @@ def _figure(c: Comparison, metric: str, stem: str, found: Papers, axes: Sequence
     return score_figure(c, metric, stem, printed, axes)
 
 
-def _unique_stems() -> Callable[[str], str]:
+def unique_stems() -> Callable[[str], str]:
+    """Names of files from texts: `fid-digits`, and `fid-digits-2` where the same text comes again."""
     used: set[str] = set()
 
     def stem(text: str) -> str:

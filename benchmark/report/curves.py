@@ -63,11 +63,16 @@ def _view(c: Comparison, metric: str, stem: str, axis: Axis, levels: Sequence[Le
         spots: list[Spot] = []
         ends: list[tuple[float, str]] = []
         for i, cell in enumerate(c.cells):
-            own = _draw_traces(ax, traces[i], unit, cell.label)
+            own = draw_traces(ax, traces[i], unit, cell.label)
             spots += [_spot(cell.label, metric, axis, p, traces[i], unit) for p in own]
             ends += [(own[-1].y, cell.label)] if own else []
         reach = [level.value + (level.spread or 0.0) * sign for level in near for sign in (-1, 1)]
-        _score_axes(ax, c, metric, [*values, *reach])
+        said = score_axes(ax, [*values, *reach], logarithmic=metric == "fid")
+        title = f"{metric_with_unit(metric)} ({c.protocol['extractor']}, {c.sample_sizes()})"
+        # The title lies above the axis: written along it, it would be longer than the axis and hard to read.
+        ax.set_title(
+            markup(", ".join(filter(None, (title, said)))), loc="left", x=-0.1, fontsize=9, parse_math=False
+        )
         ax.set_xlim(0, (c.gen_iters if axis is AXES[0] else largest / unit) or 1)
         ax.set_xlabel(label)
         draw_levels(ax, levels, values)
@@ -124,7 +129,7 @@ def _description(c: Comparison, metric: str, axis: Axis) -> str:
     )
 
 
-def _draw_traces(ax: Axes, traces: Sequence[Trace], unit: float, label: str) -> list[Point]:
+def draw_traces(ax: Axes, traces: Sequence[Trace], unit: float, label: str) -> list[Point]:
     """Thin seeds, bold mean; the points with a value to read: those of the mean, or where seeds diverged."""
     colour, marker, dash = look(label)
     last: list[Point] = []
@@ -162,18 +167,18 @@ def _spot(name: str, metric: str, axis: Axis, p: Point, traces: Sequence[Trace],
     return Spot(p.x / unit, p.y, f"{name}, {where}: {value}")
 
 
-def _score_axes(ax: Axes, c: Comparison, metric: str, values: Sequence[float]) -> None:
+def score_axes(ax: Axes, values: Sequence[float], *, logarithmic: bool) -> str:
+    """Ticks and limits for these values; `log scale` where it may be logarithmic and is, else nothing."""
     if values:
         ax.update_datalim([(0.0, min(values)), (0.0, max(values))], updatex=False)
         ax.autoscale_view(scalex=False)
     ax.xaxis.set_major_locator(MaxNLocator(6, integer=True))
-    label = f"{metric_with_unit(metric)} ({c.protocol['extractor']}, {c.sample_sizes()})"
-    if metric == "fid" and values and min(values) > 0 and max(values) / min(values) > LOG_RANGE:
+    said = ""
+    if logarithmic and values and min(values) > 0 and max(values) / min(values) > LOG_RANGE:
         ax.set_yscale("log")
         wide = max(values) / min(values) > 1e3
         ax.yaxis.set_major_locator(LogLocator(subs=(1.0,) if wide else (1.0, 2.0, 5.0), numticks=20))
         ax.yaxis.set_minor_formatter(NullFormatter())
-        label += ", log scale"
-    # The label lies above the axis: written along it, it would be longer than the axis and hard to read.
-    ax.set_title(markup(label), loc="left", x=-0.1, fontsize=9, parse_math=False)
+        said = "log scale"
     plain_numbers(ax)
+    return said
