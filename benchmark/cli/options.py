@@ -14,6 +14,7 @@ from benchmark.errors import UserError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from benchmark.records.devices import Choice
     from benchmark.suites import Suite
 
 F = TypeVar("F", bound="Callable[..., Any]")
@@ -86,8 +87,9 @@ def narrowing(function: F) -> F:
             "--device",
             default="auto",
             show_default=True,
-            type=click.Choice(["auto", "cpu", "cuda"]),
-            help="Where to train; auto takes a GPU when torch can use one.",
+            metavar="DEVICE",
+            help="Where to train: cpu, cuda (every GPU), cuda:0,2 (these), or auto, which takes GPUs where "
+            "torch can use them and else says why not.",
         ),
         out,
     ):
@@ -149,11 +151,16 @@ def selected(
     )
 
 
-def resolved_device(suite: Suite, asked: str) -> str:
-    """Where to train: `environment.resolve_device`; portable runs do not choose a GPU by themselves."""
-    from benchmark.records import environment
+def chosen_device(suite: Suite, asked: str) -> Choice:
+    """Where to train: `devices.choose`; portable runs do not choose a GPU by themselves."""
+    from benchmark.records import devices
 
-    return "cpu" if (suite.numerics, asked) == ("portable", "auto") else environment.resolve_device(asked)
+    return devices.choose("cpu" if (suite.numerics, asked) == ("portable", "auto") else asked)
+
+
+def resolved_device(suite: Suite, asked: str) -> str:
+    """The kind of `chosen_device`, as specs have it."""
+    return chosen_device(suite, asked).kind
 
 
 def commands(

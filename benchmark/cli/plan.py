@@ -39,7 +39,7 @@ def plan(
 
     chosen = selected(suite, patterns, seeds, budget, dataset, numerics)
     device = resolved_device(chosen, device)
-    runs = planned_runs(chosen, out, device)
+    runs = planned_runs(chosen, out, device, anywhere=True)
     seconds = expected_seconds(runs, out)
     to_do = [run for run in runs if not run.state.finished]
     known = [seconds[run.experiment] for run in to_do if run.experiment in seconds]
@@ -59,7 +59,7 @@ def plan(
                         "reason": run.state.reason,
                         "run_id": run.run_id,
                         "cell_id": identity.cell_id(run.spec),
-                        "env_id": run.env_id,
+                        "env_id": run.env_id or None,
                         "directory": str(run.directory),
                     }
                     for run in runs

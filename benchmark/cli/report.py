@@ -81,7 +81,7 @@ def report(
             raise UserError("more than one suite", do="Give one suite, or folders with records")
         name = what[0] if what else "quick"
         suite = selected(name, patterns, seeds, budget, dataset, numerics)
-        runs = plan(suite, out, resolved_device(suite, device))
+        runs = plan(suite, out, resolved_device(suite, device), anywhere=True)
         records = results.records_of(runs)
         results.note_equivalent(runs)
         if not records:

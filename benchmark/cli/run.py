@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from benchmark.cli.options import as_json, commands, resolved_device, selected, selection
+from benchmark.cli.options import as_json, chosen_device, commands, selected, selection
 from benchmark.cli.streams import print_json
 from benchmark.errors import NothingToJudge, UserError
 
@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from benchmark.suites import Suite
     from benchmark.suites.plan import PlannedRun
 
+_LEAST_S = 0.02
+"""Of a G-iteration on one core: half of what the smallest network on MNIST takes."""
+
 
 @click.command()
 @selection
@@ -25,7 +28,15 @@ if TYPE_CHECKING:
     "--jobs",
     type=click.IntRange(min=1),
     metavar="N",
-    help="Runs at a time; default: one per core, or one on a GPU.",
+    help="Runs at a time, at most; default: one per core, or 1/--gpus-per-run on each GPU.",
+)
+@click.option(
+    "--gpus-per-run",
+    type=float,
+    default=1.0,
+    show_default=True,
+    metavar="SHARE",
+    help="Of a GPU for each run; .25 puts four on each. Changes no number.",
 )
 @click.option(
     "--reuse",
@@ -65,6 +76,7 @@ def run(
     device: str,
     out: Path,
     jobs: int | None,
+    gpus_per_run: float,
     reuse: str,
     fail_fast: bool,
     checkpoint_s: float,
@@ -91,10 +103,17 @@ def run(
     from benchmark.suites.prepare import prepare
 
     chosen = selected(suite, patterns, seeds, budget, dataset, numerics)
-    device = resolved_device(chosen, device)
+    choice = chosen_device(chosen, device)
+    slots = base.slots(choice, jobs, gpus_per_run) if reuse != "only" else []
+    unasked = device == "auto" and choice.why_cpu
+    if unasked and reuse != "only":
+        note(f"On the CPU, since {choice.why_cpu}.")
+        if not (out / "runs").exists():  # before anything is fetched; where runs are, some may be done
+            work = [(e, chosen.budget(e)) for _ in chosen.seeds for e in chosen.experiments]
+            _require_a_word(work, len(slots))
     if reuse != "only":
         prepare(chosen, note)
-    runs = plan(chosen, out, device)
+    runs = plan(chosen, out, choice.kind)
     if reuse == "only" and not any(r.state.finished for r in runs):
         raise NothingToJudge(
             f"no finished run of the suite '{chosen.name}'", where=str(out), do="Run it without --reuse only"
@@ -110,17 +129,18 @@ def run(
         }:  # also those of equivalent sources
             for directory in there:
                 store.set_aside(directory)
-            runs = plan(chosen, out, device)
+            runs = plan(chosen, out, choice.kind)
     to_do = [] if reuse == "only" else [r for r in runs if not r.state.finished]
-    jobs = jobs or base.default_jobs(device)
-    note(_announcement(chosen, runs, to_do, jobs, device, out))
+    if unasked:
+        _require_a_word([(r.experiment, r.gen_iters) for r in to_do], len(slots))
+    note(_announcement(chosen, runs, to_do, len(slots), choice.kind, out))
     note_equivalent(runs)
     try:
         if to_do:
-            with display(to_do, jobs) as shown:
+            with display(to_do, len(slots)) as shown:
                 local.execute(
                     to_do,
-                    jobs=jobs,
+                    slots=slots,
                     launch=provenance.launch(sys.argv),
                     display=shown,
                     cadence={"wall_s": checkpoint_s, "gen_iters": checkpoint_iters},
@@ -129,7 +149,7 @@ def run(
     except base.Interrupted:
         note(f"Stopped. Nothing is lost: '{_command(chosen.name, sys.argv)}' continues.")
         return 130
-    runs = plan(chosen, out, device)
+    runs = plan(chosen, out, choice.kind)
     written: Path | str | None = None
     try:
         if no_report:
@@ -147,6 +167,18 @@ def run(
         note(f"Report: {written}")
     unexpected = {"failed", "diverged", "running"} | ({"interrupted", "not run"} if to_do else set())
     return 3 if isinstance(written, str) or any(r.state.name in unexpected for r in bad) else 0
+
+
+def _require_a_word(work: list[tuple[str, int]], jobs: int) -> None:
+    """Refuse to begin hours of work, by experiment and G-iterations, on a CPU that nobody asked for."""
+    from benchmark import data
+    from benchmark.suites import experiments
+
+    of_images = [n for name, n in work if not data.is_drawn(experiments.describe(name)["dataset"])]
+    hours = sum(of_images) * _LEAST_S / max(jobs, 1) / 3600
+    if hours > 1:
+        do = "Add --device cpu if that is meant; fewer runs: --experiment, --seeds, --budget"
+        raise UserError(f"this takes at least {hours:.0f} h on this CPU", where="--device auto", do=do)
 
 
 def _announcement(

@@ -31,7 +31,7 @@ def status(
     from benchmark.suites.plan import plan
 
     chosen = selected(suite, patterns, seeds, budget, dataset, numerics)
-    runs = plan(chosen, out, resolved_device(chosen, device))
+    runs = plan(chosen, out, resolved_device(chosen, device), anywhere=True)
     if json_:
         print_json(
             [

@@ -5,11 +5,16 @@ from __future__ import annotations
 import os
 import signal
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
+
+from benchmark.errors import UserError
+from benchmark.records import devices
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from benchmark.records.devices import Choice
     from benchmark.records.store import RunState
     from benchmark.suites.plan import PlannedRun
 
@@ -43,6 +48,43 @@ def default_jobs(device: str) -> int:
         return 1
     # macOS has no affinity to ask for.
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+@dataclass(frozen=True)
+class Slot:
+    """A place for a run at a time.
+
+    Attributes:
+        gpu: what its process sees as its only GPU (a value of CUDA_VISIBLE_DEVICES); None on a CPU.
+        share: of that GPU's memory, for it.
+
+    """
+
+    gpu: str | None = None
+    share: float = 1.0
+
+
+def slots(choice: Choice, jobs: int | None, gpus_per_run: float = 1.0) -> list[Slot]:
+    """Places for runs: on a CPU one per core, on GPUs 1/`gpus_per_run` on each, the GPUs in turn.
+
+    Args:
+        choice: where to train.
+        jobs: at most so many; None for all.
+        gpus_per_run: in (0, 1].
+
+    Raises:
+        UserError: no such GPU, or a run that wants more than one or none of it.
+
+    """
+    if choice.kind == "cpu":
+        return [Slot()] * (jobs or default_jobs("cpu"))
+    if not 0 < gpus_per_run <= 1:
+        do = "Give a share like 0.25; a run never takes more than one GPU"
+        raise UserError(f"{gpus_per_run:g} is not above 0 and at most 1", where="--gpus-per-run", do=do)
+    each = int(1 / gpus_per_run + 1e-9)
+    gpus = devices.gpus(choice)
+    found = [Slot(gpu, 1 / each) for _ in range(each) for gpu in gpus]
+    return found[:jobs]
 
 
 class Interrupts:

@@ -1,6 +1,7 @@
-"""The local engine: child processes on this machine, a fixed number at a time. No torch.
+"""The local engine: child processes on this machine, one in each slot. No torch.
 
-Several `ganbench run` may work on one results folder: a run that another one has begun is waited for.
+A run that comes short of GPU memory is tried once more, alone on its GPU, after all others. Several
+`ganbench run` may work on one results folder: a run that another one has begun is waited for.
 """
 
 from __future__ import annotations
@@ -11,9 +12,9 @@ import signal
 import subprocess
 import sys
 import time
-from collections import deque
+from collections import Counter, deque
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import IO, TYPE_CHECKING, Any
 
 from benchmark.engines import parent, worker
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from benchmark.engines.base import Display
+    from benchmark.engines.base import Display, Slot
     from benchmark.suites.plan import PlannedRun
 
 _POLL_S = 0.1
@@ -36,6 +37,7 @@ _GRACE_S = 60.0
 @dataclass
 class _Child:
     run: PlannedRun
+    slot: Slot
     process: subprocess.Popen[bytes]
     log: IO[bytes]
 
@@ -43,17 +45,17 @@ class _Child:
 def execute(
     runs: Sequence[PlannedRun],
     *,
-    jobs: int,
+    slots: Sequence[Slot],
     launch: dict[str, Any],
     display: Display,
     cadence: dict[str, float] | None = None,
     fail_fast: bool = False,
 ) -> None:
-    """Run everything, `jobs` at a time, in the order given; what came of each is in its directory.
+    """Run everything, in the order given; what came of each is in its directory.
 
     Args:
         runs: runs without a record.
-        jobs: children at a time.
+        slots: where; as many children at a time.
         launch: `provenance.launch` of this command, passed on to the records.
         display: told of every change.
         cadence: fields of `trainer.Cadence` other than its own.
@@ -63,19 +65,19 @@ def execute(
         Interrupted: on Ctrl-C or SIGTERM, after the children have stopped.
 
     """
-    waiting, children, told = deque(runs), list[_Child](), set[str]()
-    environment = {
-        **numerics.child_environment(),
-        **parent.announced(),
-        worker.LAUNCH_VARIABLE: json.dumps(launch),
-    }
+    waiting, children, told, alone = deque(runs), list[_Child](), set[str](), set[str]()
     with terminable() as interrupts:
         try:
             while waiting or children:
-                for run in _free(waiting, children, jobs, display, told):
+                for run in _free(waiting, children, len(slots), display, told):
+                    slot = _slot(run, slots, children, alone)
+                    if slot is None:
+                        waiting.append(run)
+                        continue
                     display.started(run)
+                    environment = _environment(slot, launch, retried=run.label in alone)
                     with interrupts.held():  # a child that is not in the list would never be stopped
-                        if child := _start(run, environment, cadence or {}, display):
+                        if child := _start(run, slot, environment, cadence or {}, display):
                             children.append(child)
                 time.sleep(_POLL_S)
                 for child in list(children):
@@ -89,6 +91,12 @@ def execute(
                         display.postponed(child.run)
                         continue
                     state = _ended(child, display)
+                    if _is_short_of_memory(state) and child.slot.gpu and child.run.label not in alone:
+                        alone.add(child.run.label)
+                        waiting.append(child.run)
+                        display.remarked(child.run, f"{worker.SHORT}; it is tried again, alone on its GPU")
+                        display.postponed(child.run)
+                        continue
                     display.ended(child.run, state)
                     if fail_fast and state.name == "failed":
                         waiting.clear()
@@ -100,6 +108,39 @@ def execute(
         finally:
             for child in children:
                 child.process.kill()
+
+
+def _slot(run: PlannedRun, slots: Sequence[Slot], children: Sequence[_Child], alone: set[str]) -> Slot | None:
+    """A free place for the run; none if it has to be alone on a GPU, or every free GPU has such a run."""
+    taken = Counter(child.slot for child in children)
+    crowded = {child.slot.gpu for child in children}
+    reserved = {child.slot.gpu for child in children if child.run.label in alone}
+    for slot in slots:
+        if taken[slot]:
+            taken[slot] -= 1
+        elif slot.gpu is None:
+            return slot
+        elif run.label in alone:
+            if slot.gpu not in crowded:
+                return replace(slot, share=1.0)
+        elif slot.gpu not in reserved:
+            return slot
+    return None
+
+
+def _environment(slot: Slot, launch: dict[str, Any], *, retried: bool) -> dict[str, str]:
+    """Variables of a child's process."""
+    said = {**launch, "retried_after": worker.SHORT} if retried else launch
+    return {
+        **numerics.child_environment(slot.gpu),
+        **parent.announced(),
+        worker.LAUNCH_VARIABLE: json.dumps(said),
+        worker.SHARE_VARIABLE: repr(slot.share),
+    }
+
+
+def _is_short_of_memory(state: store.RunState) -> bool:
+    return state.name == "failed" and (state.reason or "").startswith(worker.SHORT)
 
 
 def _free(
@@ -137,7 +178,7 @@ def _free(
 
 
 def _start(
-    run: PlannedRun, environment: dict[str, str], cadence: dict[str, float], display: Display
+    run: PlannedRun, slot: Slot, environment: dict[str, str], cadence: dict[str, float], display: Display
 ) -> _Child | None:
     """Start the child; None, and the run has ended, when its directory cannot be written."""
     try:
@@ -157,7 +198,7 @@ def _start(
         stderr=log,
         start_new_session=True,
     )
-    return _Child(run, process, log)
+    return _Child(run, slot, process, log)
 
 
 def _ended(child: _Child, display: Display) -> store.RunState:

@@ -49,9 +49,13 @@ STARTED = time.perf_counter()
 STOPPED, BUSY, UNWRITABLE = 75, 76, 100
 LAUNCH_VARIABLE = "GANBENCH_LAUNCH"
 """Environment variable with the JSON of `provenance.launch`, set by the engine."""
+SHARE_VARIABLE = "GANBENCH_GPU_SHARE"
+"""Environment variable with the share of its GPU that a run may count on; 1 without it."""
+SHORT = "out of GPU memory"
+"""How the reason of a run begins that its GPU had no room for."""
 _PROGRESS_EVERY_S = 0.25
 _MOST_ON_GPU = 0.5
-"""Share of a GPU's memory that training images may take; larger sets stay on the CPU or in their file."""
+"""Of a run's part of the free memory of its GPU; larger sets of images stay on the CPU or in their file."""
 
 
 class Log:
@@ -133,10 +137,15 @@ def _stopped(directory: Path, log: Log) -> int:
     return STOPPED
 
 
+def _gpu_bytes(free: int, total: int) -> float:
+    """What this run may take of its GPU: its share, and no more than is free."""
+    return min(free, total * float(os.environ.get(SHARE_VARIABLE, "1")))
+
+
 def _reason(error: Exception) -> str:
     """What to tell of an unexpected error; torch has its own ways to say that memory is short."""
     if type(error).__name__ == "OutOfMemoryError":
-        return "out of GPU memory"
+        return SHORT
     if isinstance(error, MemoryError) or "not enough memory" in str(error) or "allocate memory" in str(error):
         return "out of memory"
     if isinstance(error, OSError) and error.errno:
@@ -174,7 +183,7 @@ def _train(directory: Path, spec: dict[str, Any], cadence: dict[str, Any], log: 
     images, labels = training_data(spec["dataset"], experiment)
     if len(images):
         sampling.save_grid(images[: sampling.GRID**2].cpu(), directory / "samples" / "real.png")
-    if device == "cuda" and images.nbytes < _MOST_ON_GPU * torch.cuda.mem_get_info()[1]:
+    if device == "cuda" and images.nbytes < _MOST_ON_GPU * _gpu_bytes(*torch.cuda.mem_get_info()):
         images, labels = images.to(device), labels if labels is None else labels.to(device)
     chosen = [protocols.get(protocol["name"]).resolved() for protocol in spec["protocols"]]
     if [protocol.as_dict() for protocol in chosen] != spec["protocols"]:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmark.errors import UserError
+from benchmark.records import devices
 
 THREADS = 1
 """CPU threads of a run. Part of its identity: another number gives other bits."""
@@ -19,7 +20,7 @@ PACKAGES = ("torch", "torchvision", "torch-fidelity", "numpy")
 
 
 @cache
-def describe(device: str) -> dict[str, Any]:
+def describe(kind: str) -> dict[str, Any]:
     """The environment of a run on ``cpu`` or ``cuda``; its hash is the `env_id`.
 
     Raises:
@@ -35,17 +36,20 @@ def describe(device: str) -> dict[str, Any]:
         "cuda": None,
         "cudnn": None,
     }
-    if device == "cpu":
+    if kind == "cpu":
         return environment
-    if device != "cuda":
-        raise UserError(f"unknown device '{device}'", where="--device", do="Choose 'cpu' or 'cuda'")
+    if kind != "cuda":
+        raise UserError(f"unknown device '{kind}'", where="--device", do="Choose 'cpu' or 'cuda'")
     import torch
 
     if not torch.cuda.is_available():
         raise UserError("torch finds no CUDA device", where="--device", do="Use --device cpu")
     cudnn = torch.backends.cudnn.version()  # type: ignore[no-untyped-call]
+    # Only where there is one: the environments of other machines keep their ids.
+    hip = {"hip": torch.version.hip} if torch.version.hip else {}
     return {
         **environment,
+        **hip,
         "device": torch.cuda.get_device_name(),
         "cuda": torch.version.cuda,
         "cudnn": cudnn,
@@ -53,14 +57,8 @@ def describe(device: str) -> dict[str, Any]:
 
 
 def resolve_device(asked: str) -> str:
-    """``auto`` to ``cuda`` where an NVIDIA driver is present and torch can use it, else ``cpu``."""
-    if asked != "auto":
-        return asked
-    if not Path("/proc/driver/nvidia").exists():  # spares the import of torch on machines without a GPU
-        return "cpu"
-    import torch
-
-    return "cuda" if torch.cuda.is_available() else "cpu"
+    """The kind of `devices.choose`: ``cuda`` for ``auto`` where torch can use one, else ``cpu``."""
+    return devices.choose(asked).kind
 
 
 def cpu_model() -> str:

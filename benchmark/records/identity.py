@@ -38,6 +38,8 @@ _NUMERIC_SOURCES = (
     "evaluation/fidelity.py",
     "evaluation/frechet.py",
     "evaluation/inception.py",
+    "evaluation/nearest_classifier.py",
+    "evaluation/neighbours.py",
     "evaluation/parzen.py",
     "evaluation/reference.py",
     "evaluation/windows.py",

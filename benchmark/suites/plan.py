@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from benchmark import data
 from benchmark.errors import UserError
 from benchmark.evaluation import protocols
-from benchmark.records import environment, equivalence, identity, store
+from benchmark.records import devices, environment, equivalence, identity, store
 from benchmark.suites import experiments
 from benchmark.training.numerics import POLICIES
 
@@ -56,15 +56,22 @@ class PlannedRun:
         return f"{self.experiment} seed {self.seed}"
 
 
-def plan(suite: Suite, out: Path, device: str) -> list[PlannedRun]:
+def plan(suite: Suite, out: Path, device: str, *, anywhere: bool = False) -> list[PlannedRun]:
     """All runs of a suite, seed by seed, so that every experiment has its first seed early. Writes nothing.
+
+    Args:
+        suite: what to run.
+        out: the results folder.
+        device: ``cpu`` or ``cuda``.
+        anywhere: whether it may be a device that this machine does not have: the runs' environment is not
+            known then (`env_id` is empty), and those of any environment count.
 
     Raises:
         UserError: a data set that this version does not have, a budget that the paper does not print, a
             device that is not there, or an experiment without the one it starts from.
 
     """
-    planner = _Planner(suite, out, device)
+    planner = _Planner(suite, out, device, anywhere=anywhere)
     runs = [planner.run(name, seed) for seed in suite.seeds for name in suite.experiments]
     for run in runs:
         before = run.spec["experiment"]["starts_from"]
@@ -80,9 +87,9 @@ def plan(suite: Suite, out: Path, device: str) -> list[PlannedRun]:
 class _Planner:
     """Plans the runs of a suite; what does not depend on the seed is found once."""
 
-    def __init__(self, suite: Suite, out: Path, device: str) -> None:
+    def __init__(self, suite: Suite, out: Path, device: str, *, anywhere: bool = False) -> None:
         self._suite, self._out, self._device = suite, out, device
-        self._env_id = identity.env_id(environment.describe(device), POLICIES[suite.numerics])
+        self._env_id = _env_id(device, POLICIES[suite.numerics], anywhere=anywhere)
         self._specs: dict[str, dict[str, Any]] = {}
         self._runs: dict[tuple[str, int], PlannedRun] = {}
 
@@ -101,6 +108,8 @@ class _Planner:
             spec["starts_from"] = {"experiment": before, "run_id": first.run_id}
             after = first.directory
         run_id = identity.run_id(spec)
+        if not self._env_id:
+            return self._somewhere(spec, run_id, after)
         directory = store.run_directory(self._out, name, run_id, self._env_id)
         state = store.state(directory)
         if state.name == "not run":
@@ -109,6 +118,16 @@ class _Planner:
             if old := _older_run(self._out, spec, directory):
                 state = store.RunState("stale", reason=old)
         return PlannedRun(spec, run_id, self._env_id, directory, state, after)
+
+    def _somewhere(self, spec: dict[str, Any], run_id: str, after: Path | None) -> PlannedRun:
+        """The run in whatever environment it got furthest."""
+        name = spec["experiment"]["name"]
+        place = store.run_directory(self._out, name, run_id, "")
+        states = {there: store.state(there) for there in sorted(place.parent.glob(f"{place.name}*"))}
+        if not states:
+            return PlannedRun(spec, run_id, "", place, store.state(place), after)
+        best = max(states, key=lambda there: (states[there].finished, states[there].gen_iters))
+        return PlannedRun(spec, run_id, "", best, states[best], after)
 
     def _equivalent(self, spec: dict[str, Any]) -> PlannedRun | None:
         """A run of this cell and seed in this environment whose sources are known to compute the same.
@@ -129,6 +148,15 @@ class _Planner:
             if state.finished or state.gen_iters:
                 found.append(PlannedRun(other, run_id, self._env_id, directory, state, equivalent=said))
         return max(found, key=lambda run: (run.state.finished, run.state.gen_iters), default=None)
+
+
+def _env_id(device: str, policy: dict[str, Any], *, anywhere: bool) -> str:
+    """The environment's id; empty where `anywhere` is allowed and the device is not here."""
+    if identity.is_portable(policy):
+        return identity.env_id({}, policy)
+    if anywhere and device == "cuda" and devices.why_no_gpu():
+        return ""
+    return identity.env_id(environment.describe(device), policy)
 
 
 def _specs_below(out: Path, spec: dict[str, Any]) -> Iterator[tuple[Path, dict[str, Any]]]:

@@ -67,7 +67,7 @@ def execute(tmp_path, monkeypatch):
     """Execute the first runs of the suite, one per script; a script gets the worker's arguments."""
     monkeypatch.setattr(local, "_POLL_S", 0.01)
 
-    def execute(*scripts, jobs=1, out=tmp_path / "out ü", **options):
+    def execute(*scripts, jobs=1, slots=None, out=tmp_path / "out ü", **options):
         runs = plan.plan(SUITE, out, "cpu")[: len(scripts)]
         interpreter = tmp_path / "python"
         cases = "".join(
@@ -77,7 +77,8 @@ def execute(tmp_path, monkeypatch):
         interpreter.chmod(0o700)
         monkeypatch.setattr(sys, "executable", str(interpreter))
         execute.screen, execute.directories = Screen(), [run.directory for run in runs]
-        local.execute(runs, jobs=jobs, launch={"argv": ["ganbench"]}, display=execute.screen, **options)
+        slots = slots or [base.Slot()] * jobs
+        local.execute(runs, slots=slots, launch={"argv": ["ganbench"]}, display=execute.screen, **options)
         return execute.screen, execute.directories
 
     execute.screen = Screen()
@@ -118,6 +119,43 @@ def test_progress_is_passed_on_and_half_of_it_ignored(execute):
     echo '{{"gen_iters": 3}}' >"$3/progress.json"; until test -e "$3/seen"; do sleep 0.02; done\n{FINISH}"""
     screen, _ = execute(script)
     assert ("progressed", 0) in screen.told
+
+
+ON_A_GPU = """f="$3/gpu"; echo "$CUDA_VISIBLE_DEVICES $GANBENCH_GPU_SHARE" >>"$f"
+touch "$3/../$CUDA_VISIBLE_DEVICES.$4.$$"; ls "$3/.." | grep -c "^$CUDA_VISIBLE_DEVICES\\." >"$3/beside"
+sleep 0.3; rm -f "$3/../$CUDA_VISIBLE_DEVICES."*".$$"
+"""
+"""A child that writes down its GPU and share, and how many were on it when it began."""
+
+
+def test_each_run_sees_its_own_gpu_and_all_of_them_work(execute):
+    slots = [base.Slot(gpu) for gpu in ("3", "5")]
+    screen, directories = execute(*[ON_A_GPU + FINISH] * 4, slots=slots)
+    assert screen.most == 2
+    assert sorted((d / "gpu").read_text() for d in directories) == 2 * ["3 1.0\n"] + 2 * ["5 1.0\n"]
+    assert {(d / "beside").read_text() for d in directories} == {"1\n"}
+
+
+def test_runs_that_share_a_gpu_are_told_so(execute):
+    slots = [base.Slot(gpu, 0.5) for gpu in ("0", "1", "0", "1")]
+    screen, directories = execute(*[ON_A_GPU + FINISH] * 4, slots=slots)
+    assert screen.most == 4
+    assert sorted((d / "gpu").read_text() for d in directories) == 2 * ["0 0.5\n"] + 2 * ["1 0.5\n"]
+
+
+def test_a_run_short_of_gpu_memory_is_tried_once_more_alone(execute):
+    short = """echo '{"event": "failed", "reason": "out of GPU memory"}' >"$3/events.jsonl"; exit 1"""
+    once = f"""if test -e "$3/again"; then echo "$GANBENCH_LAUNCH" >"$3/launch"; rm "$3/events.jsonl"
+    else touch "$3/again"; {short}; fi\n"""
+    slots = [base.Slot("0", 0.5)] * 2
+    screen, directories = execute(
+        ON_A_GPU + once + FINISH, ON_A_GPU + FINISH, ON_A_GPU + FINISH, ON_A_GPU + short, slots=slots
+    )
+    assert (directories[0] / "gpu").read_text() == "0 0.5\n0 1.0\n"
+    assert (directories[0] / "beside").read_text() == "1\n"
+    assert json.loads((directories[0] / "launch").read_text())["retried_after"] == "out of GPU memory"
+    assert screen.ends == {0: "done", 1: "done", 2: "done", 3: "failed: out of GPU memory"}
+    assert [told[1] for told in screen.told if told[0] == "remarked"] == [0, 3]
 
 
 @pytest.mark.parametrize(

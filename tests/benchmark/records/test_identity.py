@@ -241,6 +241,7 @@ NO_NUMBERS = {
     "records/schema.py": "lets pass, or refuses",
     "records/environment.py": "its values are in the env_id",
     "records/atomic.py": "writes files",
+    "records/devices.py": "which device; it is in the spec, and its model in the env_id",
     "records/locks.py": "lets one process in",
     "records/places.py": "paths",
     "records/quantities.py": "how numbers are written for people",
