@@ -115,7 +115,7 @@ def sigmoid_backward(g: Tensor, y: Tensor) -> Tensor:
 
 def softplus(x: Tensor, beta: float = 1, threshold: float = 20) -> Tensor:  # noqa: ARG001
     """log(1 + e^(βx))/β; beyond the threshold as well, where the difference is below half a unit."""
-    return (functions.softplus(x.double().mul_(beta)) / float(beta)).float()
+    return (functions.over(functions.softplus(x.double().mul_(beta)), beta)).float()
 
 
 def softplus_backward(g: Tensor, x: Tensor, beta: float, threshold: float) -> Tensor:  # noqa: ARG001
@@ -137,7 +137,7 @@ def mean(
 ) -> Tensor:
     """Sum over number."""
     y = total(x, dims, keepdim)
-    return (y / float(x.numel() // max(y.numel(), 1))).to(dtype or x.dtype)
+    return functions.over(y, x.numel() // max(y.numel(), 1)).to(dtype or x.dtype)
 
 
 def vector_norm(
@@ -224,7 +224,7 @@ def avg_pool2d(
     """Mean of windows."""
     n = _pool_size(kernel, padding, ceil_mode, count_include_pad, divisor)
     wide = summable(x, kernel[0] * kernel[-1])
-    return (aten.avg_pool2d(wide, kernel, stride, padding, False, True, 1) / n).float()  # type: ignore[no-any-return]
+    return functions.over(aten.avg_pool2d(wide, kernel, stride, padding, False, True, 1), n).float()
 
 
 def avg_pool2d_backward(
@@ -239,7 +239,7 @@ def avg_pool2d_backward(
 ) -> Tensor:
     """Gradients over the size of the window, summed where windows overlap."""
     n = _pool_size(kernel, padding, ceil_mode, count_include_pad, divisor)
-    wide = summable(g.double() / n, kernel[0] * kernel[-1])
+    wide = summable(functions.over(g.double(), n), kernel[0] * kernel[-1])
     return aten.avg_pool2d_backward(wide, x.double(), kernel, stride, padding, False, True, 1).float()  # type: ignore[no-any-return]
 
 

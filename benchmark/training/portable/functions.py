@@ -37,6 +37,11 @@ def horner(x: Tensor, coefficients: Sequence[float]) -> Tensor:
     return y
 
 
+def over(x: Tensor, n: float) -> Tensor:
+    """Quotient x / n, rounded once: CUDA multiplies by the reciprocal of a plain number."""
+    return x / torch.full((), n, dtype=x.dtype, device=x.device)
+
+
 def exp(x: Tensor) -> Tensor:
     """e^x; beyond ±708, which no float32 result needs, that of ±708."""
     x = x.clamp(-_LARGEST_EXP, _LARGEST_EXP)

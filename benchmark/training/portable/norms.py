@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from benchmark.training.portable.functions import sqrt
+from benchmark.training.portable.functions import over, sqrt
 from benchmark.training.portable.slicing import require_float32, total
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ def batch_norm(
         mean, var, centred = _moments(x, dims, n)
         if running_mean is not None and running_var is not None:
             _move(running_mean, mean, momentum)
-            _move(running_var, var * n / float(max(n - 1, 1)), momentum)
+            _move(running_var, over(var * n, max(n - 1, 1)), momentum)
         invstd = 1.0 / sqrt(var + eps)
         saved = mean.float(), invstd.float()
     else:
@@ -70,8 +70,8 @@ def batch_norm_backward(
         factor = invstd if gain is None else invstd * gain
         x_grad = g.double()
         if training:
-            normed.mul_((gain_grad / float(n)).view(shape))
-            x_grad = x_grad.sub_((offset_grad / float(n)).view(shape)).sub_(normed)
+            normed.mul_(over(gain_grad, n).view(shape))
+            x_grad = x_grad.sub_(over(offset_grad, n).view(shape)).sub_(normed)
         x_grad = x_grad.mul_(factor.view(shape)).float()
     return x_grad, gain_grad.float() if mask[1] else None, offset_grad.float() if mask[2] else None
 
@@ -119,17 +119,17 @@ def group_norm_backward(
     if mask[0]:
         scaled = by_channel if gain is None else by_channel * gain.view(1, c, 1)
         scaled = scaled.reshape(b, groups, n)
-        along = total(scaled * normed, [2], keepdim=True, spare=True) / float(n)
-        x_grad = (scaled - total(scaled, [2], keepdim=True) / float(n)).sub_(normed.mul_(along)).mul_(invstd)
+        along = over(total(scaled * normed, [2], keepdim=True, spare=True), n)
+        x_grad = (scaled - over(total(scaled, [2], keepdim=True), n)).sub_(normed.mul_(along)).mul_(invstd)
         x_grad = x_grad.float().view(x.shape)
     return x_grad, gain_grad, offset_grad
 
 
 def _moments(x: Tensor, dims: list[int], n: int) -> tuple[Tensor, Tensor, Tensor]:
     """Mean and (population) variance over `dims`, and x less the mean; float64."""
-    mean = total(x, dims, keepdim=True) / float(n)
+    mean = over(total(x, dims, keepdim=True), n)
     centred = x.double().sub_(mean)
-    var = total(centred * centred, dims, spare=True) / float(n)
+    var = over(total(centred * centred, dims, spare=True), n)
     return mean.view(var.shape), var, centred
 
 

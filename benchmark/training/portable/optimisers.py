@@ -16,7 +16,7 @@ from torch.utils._mode_utils import no_dispatch
 
 from baselines.optimisers import EpsHatAdam
 from benchmark.errors import UserError
-from benchmark.training.portable.functions import power, sqrt
+from benchmark.training.portable.functions import over, power, sqrt
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -80,7 +80,7 @@ def _adam(optimiser: Optimizer, eps_at: Callable[[Group, float], float]) -> None
             m.add_((g - m).mul_(1 - beta1))
             v.mul_(beta2).add_((g * g).mul_(1 - beta2))
             correction = math.sqrt(1 - power(beta2, t))
-            spread = sqrt(v).div_(correction).add_(eps_at(group, correction))
+            spread = over(sqrt(v), correction).add_(eps_at(group, correction))
             p.sub_((m / spread).mul_(group["lr"] / (1 - power(beta1, t))))
 
 
