@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from benchmark.suites import Suite
     from benchmark.suites.plan import PlannedRun
 
+_FEWEST_DIGITS = 6
 _LEAST_S = 0.02
 """Of a G-iteration on one core: half of what the smallest network on MNIST takes."""
 
@@ -45,6 +46,12 @@ _LEAST_S = 0.02
     show_default=True,
     help="missing: run what has no record; never: run everything again, old runs are set aside; "
     "only: run nothing, report what is there.",
+)
+@click.option(
+    "--only",
+    multiple=True,
+    metavar="RUN",
+    help="Only the runs whose id begins so (`ganbench plan --json` has them); repeatable. For batch systems.",
 )
 @click.option("--fail-fast", is_flag=True, help="Stop everything at the first failed run.")
 @click.option(
@@ -78,6 +85,7 @@ def run(
     jobs: int | None,
     gpus_per_run: float,
     reuse: str,
+    only: tuple[str, ...],
     fail_fast: bool,
     checkpoint_s: float,
     checkpoint_iters: int,
@@ -113,7 +121,7 @@ def run(
             _require_a_word(work, len(slots))
     if reuse != "only":
         prepare(chosen, note)
-    runs = plan(chosen, out, choice.kind)
+    runs = _only(plan(chosen, out, choice.kind), only)
     if reuse == "only" and not any(r.state.finished for r in runs):
         raise NothingToJudge(
             f"no finished run of the suite '{chosen.name}'", where=str(out), do="Run it without --reuse only"
@@ -129,7 +137,7 @@ def run(
         }:  # also those of equivalent sources
             for directory in there:
                 store.set_aside(directory)
-            runs = plan(chosen, out, choice.kind)
+            runs = _only(plan(chosen, out, choice.kind), only)
     to_do = [] if reuse == "only" else [r for r in runs if not r.state.finished]
     if unasked:
         _require_a_word([(r.experiment, r.gen_iters) for r in to_do], len(slots))
@@ -146,10 +154,10 @@ def run(
                     cadence={"wall_s": checkpoint_s, "gen_iters": checkpoint_iters},
                     fail_fast=fail_fast,
                 )
-    except base.Interrupted:
+    except base.Interrupted as stopped:
         note(f"Stopped. Nothing is lost: '{_command(chosen.name, sys.argv)}' continues.")
-        return 130
-    runs = plan(chosen, out, choice.kind)
+        return 75 if stopped.terminated else 130
+    runs = _only(plan(chosen, out, choice.kind), only)
     written: Path | str | None = None
     try:
         if no_report:
@@ -167,6 +175,26 @@ def run(
         note(f"Report: {written}")
     unexpected = {"failed", "diverged", "running"} | ({"interrupted", "not run"} if to_do else set())
     return 3 if isinstance(written, str) or any(r.state.name in unexpected for r in bad) else 0
+
+
+def _only(runs: list[PlannedRun], wanted: tuple[str, ...]) -> list[PlannedRun]:
+    """The runs whose id begins with one of `wanted`; all without any.
+
+    Raises:
+        UserError: no run of the suite begins so, or several do.
+
+    """
+    for start in wanted:
+        fitting = [run.label for run in runs if len(start) >= _FEWEST_DIGITS and run.run_id.startswith(start)]
+        if len(fitting) != 1:
+            what = (
+                f"begins the ids of {', '.join(fitting)}"
+                if fitting
+                else "begins the id of no run of the suite"
+            )
+            do = f"Give at least {_FEWEST_DIGITS} digits of an id from `ganbench plan --json`"
+            raise UserError(f"'{start}' {what}", where="--only", do=do)
+    return [run for run in runs if not wanted or run.run_id.startswith(wanted)]
 
 
 def _require_a_word(work: list[tuple[str, int]], jobs: int) -> None:

@@ -39,7 +39,16 @@ class Display(Protocol):
 
 
 class Interrupted(Exception):
-    """The user stopped the suite; every child has written its checkpoint or was killed."""
+    """The suite was stopped; every child has written its checkpoint or was killed.
+
+    Attributes:
+        terminated: by SIGTERM, as batch systems do, instead of Ctrl-C.
+
+    """
+
+    def __init__(self, *, terminated: bool = False) -> None:
+        super().__init__()
+        self.terminated = terminated
 
 
 def default_jobs(device: str) -> int:
@@ -91,11 +100,11 @@ class Interrupts:
     """Handler that makes KeyboardInterrupt of signals, but for moments that must not be cut in two."""
 
     def __init__(self) -> None:
-        self._held = self._came = False
+        self._held = self._came = self.terminated = False
 
-    def __call__(self, *_: object) -> None:
+    def __call__(self, number: int = signal.SIGINT, *_: object) -> None:
         """Take a signal."""
-        self._came = True
+        self._came, self.terminated = True, number == signal.SIGTERM
         if not self._held:
             raise KeyboardInterrupt
 

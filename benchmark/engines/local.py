@@ -104,7 +104,7 @@ def execute(
                         break
         except KeyboardInterrupt:
             _stop(children, display)
-            raise Interrupted from None
+            raise Interrupted(terminated=interrupts.terminated) from None
         finally:
             for child in children:
                 child.process.kill()

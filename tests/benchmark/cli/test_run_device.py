@@ -1,5 +1,7 @@
 """`ganbench run` on a machine without a GPU says so, and does not begin hours of work unasked."""
 
+import json
+
 import pytest
 
 from benchmark.records import devices
@@ -37,3 +39,17 @@ def test_a_plan_needs_no_gpu(ganbench):
     code, out, _ = ganbench("plan", "quick", "--seeds", "0", "--device", "cuda")
     assert code == 0
     assert "5 runs on cuda: 0 finished, 5 to do" in out
+
+
+def test_one_run_by_its_id(ganbench):
+    runs = json.loads(ganbench("plan", "quick", "--seeds", "0", "--json")[1])["runs"]
+    wanted = runs[1]["run_id"]
+    command = ("run", "quick", "--seeds", "0", "--device", "cpu", "--budget", "0")
+    by_budget = json.loads(ganbench("plan", *command[1:4], "--budget", "0", "--json")[1])["runs"]
+    code, out, err = ganbench(*command, "--only", by_budget[1]["run_id"][:12], "--no-report", "--json")
+    assert code == 0, err
+    assert [(r["experiment"], r["seed"]) for r in json.loads(out)["runs"]] == [(runs[1]["experiment"], 0)]
+    for start, says in ((wanted, "of no run of the suite"), (by_budget[1]["run_id"][:3], "of no run")):
+        code, _, err = ganbench(*command, "--only", start)
+        assert code == 2
+        assert says in err

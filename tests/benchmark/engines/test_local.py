@@ -201,8 +201,9 @@ def test_a_signal_stops_the_children_and_starts_no_more(number, execute, when, t
     before = signal.getsignal(signal.SIGTERM)
     polite = 'trap "touch \\"$3/stopped\\"; exit 75" TERM; ' + BUSY_UNTIL_STOPPED
     when(lambda: len(list(tmp_path.rglob("seen"))) == 2, lambda: os.kill(os.getpid(), number))
-    with pytest.raises(base.Interrupted):
+    with pytest.raises(base.Interrupted) as stopped:
         execute(polite, polite, FINISH, jobs=2)
+    assert stopped.value.terminated == (number == signal.SIGTERM)
     assert execute.screen.ends == {0: "interrupted at 0", 1: "interrupted at 0"}
     assert all((directory / "stopped").exists() for directory in execute.directories[:2])
     assert not execute.directories[2].exists()
