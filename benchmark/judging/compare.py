@@ -77,7 +77,7 @@ def apart(rows: Sequence[Row], a: Sequence[Record], b: Sequence[Record]) -> list
             alone[row.experiment][1].add(row.cell)
     return [
         f"{name}: cell {one[:8]} of A and cell {other[:8]} of B differ in "
-        f"{', '.join(_differing(specs[one], specs[other]))}"
+        f"{', '.join(differing(specs[one], specs[other]))}"
         for name, (first, second) in sorted(alone.items())
         for one in sorted(first)
         for other in sorted(second)
@@ -138,7 +138,8 @@ def _result(record: Record) -> dict[str, Any]:
     return {key: value for key, value in comparable_part(record).items() if key not in _WHO}
 
 
-def _differing(a: Mapping[str, Any], b: Mapping[str, Any]) -> list[str]:
+def differing(a: Mapping[str, Any], b: Mapping[str, Any]) -> list[str]:
+    """What makes two specs two cells, as `name (in a | in b)`."""
     one, other = dict(_leaves(a)), dict(_leaves(b))
     keys = sorted(key for key in one.keys() | other.keys() if one.get(key) != other.get(key))
     return [f"{key} ({one.get(key, '–')} | {other.get(key, '–')})" for key in keys] or [
