@@ -19,12 +19,21 @@ from benchmark.report import FORMATS
     "--format", "formats", default=",".join(FORMATS), show_default=True, help="Formats, separated by commas."
 )
 @click.option("--to", type=click.Path(path_type=Path), help="Folder to write; default: OUT/reports/NAME.")
+@click.option(
+    "--history",
+    "references",
+    multiple=True,
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    metavar="REF",
+    help="What this reference file accepted, by commit; several may follow. Without SUITE: that alone.",
+)
 @narrowing
 @as_json
 def report(
     what: tuple[str, ...],
     formats: str,
     to: Path | None,
+    references: tuple[Path, ...],
     patterns: tuple[str, ...],
     seeds: str | None,
     budget: int | None,
@@ -39,6 +48,7 @@ def report(
     \b
     ganbench report quick
     ganbench report ci-shard-1 ci-shard-2 --to merged
+    ganbench report --history results/reference/quick.json
     """
     from benchmark import suites
     from benchmark.cli import results
@@ -47,7 +57,18 @@ def report(
     from benchmark.report import write_report
     from benchmark.suites.plan import plan
 
+    history = None
+    if references:
+        from benchmark.cli import history as histories
+
+        references += tuple(Path(item) for item in what if item.endswith(".json"))
+        what = tuple(item for item in what if not item.endswith(".json"))
+        history = histories.read(references)
+        if not what:
+            histories.write(history, to or out / "reports" / "history", json_)
+            return
     chosen_formats = [name.strip() for name in formats.split(",") if name.strip()]
+    told = [shlex.join(["--history", str(path)]) for path in references]
     folders = [Path(item) for item in what if Path(item).is_dir() and item not in suites.names()]
     if folders and len(folders) != len(what):
         other = next(item for item in what if Path(item) not in folders)
@@ -67,7 +88,9 @@ def report(
                 note(damage)
         if not records:
             raise NothingToJudge("no records", where=", ".join(what), do="Run a suite first: ganbench run")
-        command = shlex.join(["ganbench", "report", *what, *(["--to", str(to)] if to else [])])
+        command = " ".join(
+            [shlex.join(["ganbench", "report", *what, *(["--to", str(to)] if to else [])]), *told]
+        )
         files = write_report(
             records,
             to or out / "reports" / name,
@@ -75,6 +98,7 @@ def report(
             command=command,
             formats=chosen_formats,
             bibtex=results.bibtex(records),
+            history=history,
         )
     else:
         if len(what) > 1:
@@ -91,7 +115,7 @@ def report(
                 do=f"Run it first: ganbench run {name}",
             )
         folder = to or out / "reports" / suite.name
-        command = commands(name, patterns, seeds, budget, dataset, numerics, out)
+        command = " ".join([commands(name, patterns, seeds, budget, dataset, numerics, out), *told])
         accepted = results.reference_of(suite, out)
         files = results.write(
             suite,
@@ -102,6 +126,7 @@ def report(
             chosen_formats,
             accepted,
             results.equivalent(runs),
+            history,
         )
     if json_:
         print_json([str(file) for file in files])

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
+    from benchmark.judging.history import Story
     from benchmark.suites import Suite
     from benchmark.suites.plan import PlannedRun
 
@@ -57,6 +58,7 @@ def write(
     formats: Sequence[str] = FORMATS,
     reference: Sequence[Mapping[str, Any]] = (),
     notes: Sequence[str] = (),
+    history: tuple[Sequence[Story], Sequence[str]] | None = None,
 ) -> list[Path]:
     """Write the report of a suite; the first of the files is the one to open."""
     return write_report(
@@ -71,6 +73,7 @@ def write(
         reference=reference,
         notes=notes,
         note=suite.note,
+        history=history,
     )
 
 

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from baselines.claims import Claim
+    from benchmark.judging.history import Story
     from benchmark.report.content import Content
 
 __all__ = ["FORMATS", "LoadedRecord", "MissingRun", "write_report"]
@@ -34,6 +35,7 @@ def write_report(
     claims: Sequence[Claim] | None = None,
     notes: Sequence[str] = (),
     note: str = "",
+    history: tuple[Sequence[Story], Sequence[str]] | None = None,
 ) -> list[Path]:
     """Write the report's files: results/README.md has the list.
 
@@ -53,6 +55,7 @@ def write_report(
         claims: what to judge against; all that the papers print, unless given.
         notes: sentences that a reader has to know before the numbers.
         note: what the suite says about itself.
+        history: what was accepted over time, with remarks (`judging.history.read`).
 
     Returns:
         The files written.
@@ -68,6 +71,7 @@ def write_report(
             )
     # Imported here: the command line imports this package, and must not wait for pandas and matplotlib.
     from benchmark.report import axes, content
+    from benchmark.report.history import history as drawn
 
     report = content.compose(
         records,
@@ -81,6 +85,7 @@ def write_report(
         axes=axes.AXES if "html" in formats else axes.AXES[:1] if "md" in formats else (),
         notes=notes,
         note=note,
+        history=drawn(*history) if history else None,
     )
     files = _files(report, records, suite, formats)
     return [_write(out / name, content) for name, content in files.items()]

@@ -17,6 +17,7 @@ from benchmark.report.citation import Origin, origin
 from benchmark.report.curves import score_figure
 from benchmark.report.described import ExperimentSection, experiment_section
 from benchmark.report.figure import Figure
+from benchmark.report.history import History
 from benchmark.report.losses import Losses, losses
 from benchmark.report.overview import Overview, overview
 from benchmark.report.samples import Strip, strips
@@ -57,6 +58,7 @@ class Content:
     stability: Table | None
     starts: Starts | None
     losses: Losses
+    history: History | None
     strips: tuple[Strip, ...]
     problems: Table | None
     budgets: Table | None
@@ -80,6 +82,7 @@ class Content:
         return (
             *(f for s in self.scores for f in s.figures),
             *self.losses.figures,
+            *(self.history.figures if self.history else ()),
             *([start] if start else ()),
         )
 
@@ -97,6 +100,7 @@ def compose(
     axes: Sequence[Axis] = AXES,
     notes: Sequence[str] = (),
     note: str = "",
+    history: History | None = None,
 ) -> Content:
     """Group, summarise and draw, against each of `axes`; without any, nothing is drawn.
 
@@ -121,6 +125,7 @@ def compose(
         starts=compare_starts(cells, reference) if axes else None,
         losses=losses([(cell, stem(f"losses-{cell.label}")) for cell in (cells if axes else ())]),
         strips=strips(cells),
+        history=history if axes else None,
         problems=problem_table(grouping),
         budgets=budget_table(cells),
         experiments=tuple(map(experiment_section, cells)),

@@ -18,9 +18,9 @@ from benchmark.report.table import Column, Row, Table
 _MOST_LABELS = 6
 """Of a horizontal axis."""
 CAPTION = (
-    "Final scores over seeds at each commit (or file) that accepted the experiment anew: mean with sd, and each "
-    "seed as a dot. Dashed: another environment. Dotted, and the line interrupted: other settings, data, budget "
-    "or protocol, so that values on its two sides are not to be compared."
+    "Final scores at each commit (or file) that accepted the experiment anew: mean with sd over seeds, and "
+    "each seed as a dot. Dashed: another environment. Dotted, and the line interrupted: other settings, "
+    "data, budget or protocol, so that values on its two sides are not to be compared."
 )
 
 
@@ -41,34 +41,33 @@ def history(found: Sequence[Story], notes: Sequence[str] = ()) -> History:
 
 
 def table(found: Sequence[Story]) -> Table:
-    """One row per experiment, time and metric, and what changed."""
+    """One row per experiment and time, and what changed."""
+    suites = list(dict.fromkeys(story.suite for story in found))
     rows = [
         Row(
             (
-                story.experiment,
-                f"{entry.name} {entry.day}".strip(),
-                metric_title(metric),
-                _spread(entry.values.get((protocol, metric), ())),
+                story.experiment + (f" ({story.suite})" if len(suites) > 1 else ""),
+                entry.name,
+                entry.day or DASH,
+                "; ".join(f"{metric_title(m)} {_spread(entry.values[p, m])}" for p, m in _pairs([entry]))
+                or DASH,
                 f"{entry.runs}" + (f" ({entry.diverged} diverged)" if entry.diverged else ""),
                 "; ".join(sorted(entry.environments.values())),
-                "; ".join(_changes(entry)) or DASH,
+                _changes(entry) or ("code or seeds" if i else DASH),
             )
         )
         for story in found
-        for entry in story.entries
-        for protocol, metric in entry.values or {("", ""): ()}
+        for i, entry in enumerate(story.entries)
     ]
-    columns = (
-        Column("Experiment"),
-        Column("Accepted"),
-        Column("Metric"),
-        Column("mean ± sd", numeric=True, spread=True),
-        Column("Seeds"),
-        Column("Environment"),
-        Column("What changed"),
-    )
-    suites = " and ".join(dict.fromkeys(story.suite for story in found))
-    return Table(f"What was accepted of {suites}, the oldest first.", columns, tuple(rows))
+    headers = ("Experiment", "Accepted", "Day", "Scores, mean ± sd", "Seeds", "Environment", "What changed")
+    caption = f"What was accepted of {' and '.join(suites)}, the oldest first."
+    return Table(caption, tuple(map(Column, headers)), tuple(rows))
+
+
+def _pairs(entries: Sequence[Entry]) -> list[tuple[str, str]]:
+    """Protocols and metrics, FID first as everywhere."""
+    found = dict.fromkeys(pair for entry in entries for pair in entry.values)
+    return sorted(found, key=lambda pair: pair[1] != "fid")
 
 
 def _spread(values: Sequence[float]) -> str:
@@ -76,12 +75,12 @@ def _spread(values: Sequence[float]) -> str:
     return spread.text(decimals_for(values)) if spread else DASH
 
 
-def _changes(entry: Entry) -> list[str]:
-    return [*(["environment"] if entry.new_environment else []), *entry.new_settings]
+def _changes(entry: Entry) -> str:
+    return "; ".join([*(["environment"] if entry.new_environment else []), *entry.new_settings])
 
 
 def _figure(story: Story, stem: str) -> Figure:
-    pairs = list(dict.fromkeys(pair for entry in story.entries for pair in entry.values))
+    pairs = _pairs(story.entries)
     with house_style():
         canvas = Canvas(figsize=(2.6 * max(len(pairs), 1), 2.0), layout="constrained")
         for ax, pair in zip(canvas.subplots(1, max(len(pairs), 1), squeeze=False)[0], pairs, strict=False):

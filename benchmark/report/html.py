@@ -15,7 +15,12 @@ if TYPE_CHECKING:
 
 
 def render(content: Content) -> str:
-    """Write the whole page; every text that a template shows is escaped by the engine, after `markup`."""
+    """Write the whole report."""
+    return page("report.html.j2", c=content)
+
+
+def page(template: str, **context: Any) -> str:
+    """Fill in a template of this folder; all text is escaped by the engine, after `markup`."""
     environment = Environment(
         loader=PackageLoader("benchmark.report", "."),
         autoescape=True,
@@ -27,7 +32,7 @@ def render(content: Content) -> str:
     filters: dict[str, Callable[..., Any]] = {"svg": _svg, "value": _value}
     environment.filters.update(filters)
     environment.globals["axes"] = AXES
-    return environment.get_template("report.html.j2").render(c=content)
+    return environment.get_template(template).render(**context)
 
 
 def _shown(value: Any) -> Any:

@@ -49,6 +49,9 @@ def render(c: Content) -> str:
             "## Samples",
             "The sample grids are in report.html and in the `samples` folder of each run.",
         ]
+    if c.history:
+        parts += ["## What was accepted over time", escape(c.history.caption)]
+        parts += [*map(_figure, c.history.figures), table(c.history.table), *map(escape, c.history.notes)]
     parts += [
         "## Not run or diverged",
         table(c.problems) if c.problems else "Every planned run reached its budget.",
