@@ -23,9 +23,13 @@ def test_equal_records_in_any_order_give_equal_bytes(suite, tmp_path):
 
 def test_files_are_those_asked_for(suite, tmp_path):
     runs, _ = suite
-    assert [
-        p.name for p in write_report(runs, tmp_path / "a", suite="q", command="x", formats=["csv", "tex"])
-    ] == ["tables.tex", "tables-wide.tex", "results.csv", "citations.bib"]
+    asked = write_report(runs, tmp_path / "a", suite="q", command="x", formats=["csv", "tex"])
+    curves = [p.name for p in asked if p.parent == tmp_path / "a/curves/print"]
+    assert {f"{metric}-digits-2k.{kind}" for metric in ("is", "fid") for kind in ("pdf", "svg")} == set(
+        curves
+    )
+    others = [p.name for p in asked if p.parent == tmp_path / "a"]
+    assert others == ["tables.tex", "tables-wide.tex", "results.csv", "citations.bib"]
     everything = write_report(runs, tmp_path / "b", suite="q", command="x", bibtex="@a{b}")
     names = {p.relative_to(tmp_path / "b").as_posix() for p in everything}
     assert names == set(contents(tmp_path / "b"))
