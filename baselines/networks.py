@@ -67,10 +67,15 @@ def parts(experiment: Experiment[Any]) -> dict[str, dict[str, str]]:
         own = type(part).__module__.split(".", 1)[0] != "torch"
         described[name] = {
             "class": type(part).__name__,
-            "description": (inspect.getdoc(type(part)) or "").split("\n\n", 1)[0] if own else "As in torch.",
+            "description": _first_paragraph(type(part)) if own else "As in torch.",
             "values": ", ".join(f"{key} {_plain(x)}" for key, x in values.items() if key in _RULE),
         }
     return described
+
+
+def _first_paragraph(kind: type) -> str:
+    """Of its own docstring: one that is inherited describes torch's base class, not this network."""
+    return inspect.cleandoc(vars(kind).get("__doc__") or "").split("\n\n", 1)[0]
 
 
 _UNSAID = re.compile(r", (momentum=[^,]*|affine=True|bias=True|track_running_stats=True)")

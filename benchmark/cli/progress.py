@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import heapq
 import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -10,10 +11,11 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn
 
 from benchmark import escape
 from benchmark.cli.text import console, note
+from benchmark.cli.verbosity import Quiet, Verbose
 from benchmark.records.quantities import duration
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from benchmark.engines.base import Display
     from benchmark.records.store import RunState
@@ -23,11 +25,17 @@ _LINE_EVERY_S = 30.0
 
 
 @contextmanager
-def display(runs: Sequence[PlannedRun], jobs: int) -> Iterator[Display]:
+def display(
+    runs: Sequence[PlannedRun], jobs: int, *, quiet: bool = False, verbose: bool = False
+) -> Iterator[Display]:
     """Bars when stderr is a terminal, else lines; the right one for these runs."""
+    told: Callable[[Display], Display] = Verbose if verbose else lambda inner: inner
     err = console(err=True)
+    if quiet:
+        yield Quiet()
+        return
     if not err.is_terminal:
-        yield Lines(runs, jobs)
+        yield told(Lines(runs, jobs))
         return
     columns = (
         TextColumn("{task.description}", markup=False),
@@ -36,7 +44,7 @@ def display(runs: Sequence[PlannedRun], jobs: int) -> Iterator[Display]:
         TextColumn("{task.fields[says]}", style="dim", markup=False),
     )
     with Progress(*columns, console=err) as progress:
-        yield Bars(runs, jobs, progress)
+        yield told(Bars(runs, jobs, progress))
 
 
 class Estimate:
@@ -74,7 +82,10 @@ class Estimate:
         return seconds
 
     def remaining(self) -> float | None:
-        """Seconds until everything is done; None while a waiting or running experiment has no known pace."""
+        """Seconds until everything is done, if each waiting run takes the first slot that becomes free.
+
+        None while a waiting or running experiment has no known pace.
+        """
         known = {
             **{
                 run_label.rsplit(" seed ", 1)[0]: time.monotonic() - begin + self._left[run_label]
@@ -85,7 +96,11 @@ class Estimate:
         }
         if any(run.experiment not in known for run in self._waiting) or set(self._started) - set(self._left):
             return None
-        return (sum(self._left.values()) + sum(known[run.experiment] for run in self._waiting)) / self._jobs
+        ends = sorted(self._left.values()) + [0.0] * (self._jobs - len(self._left))
+        heapq.heapify(ends)
+        for run in self._waiting:
+            heapq.heapreplace(ends, ends[0] + known[run.experiment])
+        return max(ends)
 
 
 class Bars:

@@ -10,6 +10,7 @@ import click
 
 from benchmark.cli.options import as_json, chosen_device, commands, selected, selection
 from benchmark.cli.streams import print_json
+from benchmark.cli.verbosity import check, verbosity
 from benchmark.errors import NothingToJudge, UserError
 
 if TYPE_CHECKING:
@@ -72,6 +73,7 @@ _LEAST_S = 0.02
 @click.option(
     "--no-report", is_flag=True, help="Only train and score: of one part of a suite, reported when merged."
 )
+@verbosity
 @as_json
 def run(
     suite: str,
@@ -90,6 +92,8 @@ def run(
     checkpoint_s: float,
     checkpoint_iters: int,
     no_report: bool,
+    verbose: bool,
+    quiet: bool,
     json_: bool,
 ) -> int:
     r"""Run SUITE (a name or a .toml file): train, score, report.
@@ -110,6 +114,7 @@ def run(
     from benchmark.suites.plan import plan
     from benchmark.suites.prepare import prepare
 
+    check(verbose, quiet)
     chosen = selected(suite, patterns, seeds, budget, dataset, numerics)
     choice = chosen_device(chosen, device)
     slots = base.slots(choice, jobs, gpus_per_run) if reuse != "only" else []
@@ -120,7 +125,7 @@ def run(
             work = [(e, chosen.budget(e)) for _ in chosen.seeds for e in chosen.experiments]
             _require_a_word(work, len(slots))
     if reuse != "only":
-        prepare(chosen, note)
+        prepare(chosen, (lambda _: None) if quiet else note)
     runs = _only(plan(chosen, out, choice.kind), only)
     if reuse == "only" and not any(r.state.finished for r in runs):
         raise NothingToJudge(
@@ -141,11 +146,12 @@ def run(
     to_do = [] if reuse == "only" else [r for r in runs if not r.state.finished]
     if unasked:
         _require_a_word([(r.experiment, r.gen_iters) for r in to_do], len(slots))
-    note(_announcement(chosen, runs, to_do, len(slots), choice.kind, out))
-    note_equivalent(runs)
+    if not quiet:
+        note(_announcement(chosen, runs, to_do, len(slots), choice.kind, out))
+        note_equivalent(runs)
     try:
         if to_do:
-            with display(to_do, len(slots)) as shown:
+            with display(to_do, len(slots), quiet=quiet, verbose=verbose) as shown:
                 local.execute(
                     to_do,
                     slots=slots,
@@ -155,7 +161,7 @@ def run(
                     fail_fast=fail_fast,
                 )
     except base.Interrupted as stopped:
-        note(f"Stopped. Nothing is lost: '{_command(chosen.name, sys.argv)}' continues.")
+        note(f"Stopped. Nothing is lost; to continue: {_command(chosen.name, sys.argv)}")
         return 75 if stopped.terminated else 130
     runs = _only(plan(chosen, out, choice.kind), only)
     written: Path | str | None = None

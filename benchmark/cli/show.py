@@ -93,10 +93,11 @@ def _show_experiment(name: str, json_: bool) -> None:
         )
         return
     from benchmark.cli.text import claim_text, print_table, print_text, spread_text
+    from benchmark.records.cells import paper_text
     from benchmark.report.described import paper_budget
 
     print_text(f"{name}: {e['title']}", style="bold")
-    print_text(f"{e['paper']['citation']} (arXiv:{e['paper']['arxiv']})")
+    print_text(paper_text(e))
     print_text(e["summary"])
     print_text(
         f"Data: {e['dataset']}{_only(e['train_images'])}, "
@@ -107,7 +108,8 @@ def _show_experiment(name: str, json_: bool) -> None:
         print_text(
             f"{part}: {players[part]['class']}, {_count(e['parameters'][part])} parameters", style="bold"
         )
-        print_text(players[part]["description"])
+        if players[part]["description"]:
+            print_text(players[part]["description"])
         print_table(
             ("layer", "kind", "", "output", "parameters", "initial sd"),
             [

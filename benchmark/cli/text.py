@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
+from rich.cells import cell_len
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -14,6 +15,11 @@ from benchmark import escape
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from typing import Any
+
+_LONG_WORD = 20
+"""Characters of a path or digest from which on it may be broken."""
+_BETWEEN = 2
+"""Blanks between two columns."""
 
 
 def console(*, err: bool = False) -> Console:
@@ -30,14 +36,16 @@ def print_table(
     right: Sequence[int] = (),
     whole: Sequence[int] = (),
 ) -> None:
-    """A table without lines on stdout; columns in `right` are right-aligned, in `whole` never folded."""
-    table = Table(
-        title=_cell(title) if title else None,
-        title_justify="left",
-        title_style="bold",
-        box=None,
-        pad_edge=False,
-    )
+    """A table without lines on stdout; columns in `right` are right-aligned, in `whole` never folded.
+
+    Where the terminal is too narrow for its words, a block of lines per row instead.
+    """
+    out, cells = console(), [[_cell(content) for content in row] for row in rows]
+    widths = _widths(headers, cells, whole, out.width)
+    if widths is None:
+        _print_blocks(out, headers, cells, title)
+        return
+    table = _grid(title)
     for i, header in enumerate(headers):
         table.add_column(
             _cell(header),
@@ -45,10 +53,66 @@ def print_table(
             header_style="dim",
             overflow="fold",
             no_wrap=i in whole,
+            width=widths[i],
         )
-    for row in rows:
-        table.add_row(*map(_cell, row))
-    console().print(table)
+    for row in cells:
+        table.add_row(*row)
+    out.print(table)
+
+
+def _grid(title: str) -> Table:
+    return Table(
+        title=_cell(title) if title else None,
+        title_justify="left",
+        title_style="bold",
+        box=None,
+        pad_edge=False,
+    )
+
+
+def _widths(
+    headers: Sequence[str], rows: Sequence[Sequence[Text]], whole: Sequence[int], available: int
+) -> list[int] | None:
+    """Widths of the columns in which no word is broken but very long ones; None where they do not fit.
+
+    What is left after the longest words goes to the narrowest columns that lack some.
+    """
+    columns = list(zip(*([_cell(header) for header in headers], *rows), strict=True))
+    full = [
+        max(cell_len(line) for text in column for line in [*text.plain.splitlines(), ""])
+        for column in columns
+    ]
+    least = [
+        full[i] if i in whole else min(_LONG_WORD, max(_longest_word(text) for text in column))
+        for i, column in enumerate(columns)
+    ]
+    spare = available - sum(least) - _BETWEEN * (len(columns) - 1)
+    if spare < 0:
+        return None
+    for _ in range(spare):
+        lacking = [i for i, width in enumerate(least) if width < full[i]]
+        if not lacking:
+            break
+        least[min(lacking, key=least.__getitem__)] += 1
+    return least
+
+
+def _longest_word(content: Text) -> int:
+    return max(map(cell_len, content.plain.split()), default=0)
+
+
+def _print_blocks(out: Console, headers: Sequence[str], rows: Sequence[Sequence[Text]], title: str) -> None:
+    table = _grid(title)
+    table.show_header = False
+    table.add_column(style="dim")
+    table.add_column(overflow="fold")
+    for i, row in enumerate(rows):
+        if i:
+            table.add_row()
+        for header, content in zip(headers, row, strict=True):
+            if content.plain:
+                table.add_row(_cell(header), content)
+    out.print(table)
 
 
 def note(text: str) -> None:

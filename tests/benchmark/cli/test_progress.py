@@ -68,7 +68,23 @@ def test_several_at_a_time_take_their_share(clock):
     for run in (A, C):
         estimate.started(run)
         estimate.progressed(run, at(0, 10.0))
-    assert estimate.remaining() == (10 + 10 + 10) / 2
+    assert estimate.remaining() == 10 + 10, "the third waits for a slot"
+    clock[0] = 10.0
+    estimate.ended(A)
+    estimate.ended(C)
+    assert estimate.remaining() == 10, "the last run does not become faster because a slot is free"
+    estimate.started(B)
+    estimate.progressed(B, at(60, 10.0))
+    assert estimate.remaining() == 4
+
+
+def test_who_waits_takes_the_slot_that_is_free_first(clock):
+    short, long = Run("gan/digits", 2, 20), Run("wgan/digits", 3, 300)
+    estimate = progress.Estimate([short, long, A, B], jobs=2)
+    for run in (short, long):
+        estimate.started(run)
+        estimate.progressed(run, at(0, 10.0))
+    assert estimate.remaining() == 30, "2 + two of 2 beside one of 30"
 
 
 def test_lines_tell_how_each_run_ended(clock, capsys):

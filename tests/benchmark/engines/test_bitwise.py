@@ -55,7 +55,7 @@ def test_ctrl_c_ends_with_130_and_runs_that_can_go_on(resumed):
     _, (code, stdout, stderr), states, _ = resumed
     assert code == 130
     assert stdout == ""
-    assert "Stopped. Nothing is lost: 'ganbench run " in stderr
+    assert "Stopped. Nothing is lost; to continue: ganbench run " in stderr
     assert "Traceback" not in stderr
     assert [state.name for state in states] == ["interrupted", "interrupted"]
     assert 0 < max(state.gen_iters for state in states) < 50
