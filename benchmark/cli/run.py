@@ -120,7 +120,8 @@ def run(
     slots = base.slots(choice, jobs, gpus_per_run) if reuse != "only" else []
     unasked = device == "auto" and choice.why_cpu
     if unasked and reuse != "only":
-        note(f"On the CPU, since {choice.why_cpu}.")
+        if not quiet:
+            note(f"On the CPU, since {choice.why_cpu}.")
         if not (out / "runs").exists():  # before anything is fetched; where runs are, some may be done
             work = [(e, chosen.budget(e)) for _ in chosen.seeds for e in chosen.experiments]
             _require_a_word(work, len(slots))

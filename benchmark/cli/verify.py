@@ -39,9 +39,10 @@ def verify(paths: tuple[Path, ...], no_rerun: bool, tolerant: bool, json_: bool)
         return check.ok or (tolerant and check.subject == "environment")
 
     found: list[dict[str, object]] = []
-    for directory in dict.fromkeys(run for path in paths for run in runs_at(path)):
+    directories = list(dict.fromkeys(run for path in paths for run in runs_at(path)))
+    for i, directory in enumerate(directories, 1):
         if not json_:
-            print_text(str(directory))
+            print_text(f"{directory} ({i} of {len(directories)})" if len(directories) > 1 else str(directory))
         for check in checks(directory, rerun=not no_rerun):
             found.append(
                 {

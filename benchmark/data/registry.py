@@ -52,6 +52,7 @@ class SourceFile:
         md5: MD5 (hex) of the file, as published.
         content_sha256: SHA-256 (hex) of a gzipped file's uncompressed content, which does not depend on how
             a mirror compresses.
+        n_bytes: size of the download, to plan with; 0 where it is not known.
 
     """
 
@@ -59,6 +60,7 @@ class SourceFile:
     urls: tuple[str, ...] = ()
     md5: str = ""
     content_sha256: str = ""
+    n_bytes: int = 0
 
 
 @dataclass(frozen=True)

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from benchmark import data
+from benchmark.data.meter import Meter
 from benchmark.engines import parent
 from benchmark.errors import NothingToJudge, UserError
 from benchmark.records import atomic, environment, equivalence, identity, loss_file, record, store
@@ -33,6 +34,7 @@ TOLERANCE = 1e-3
 """Relative difference of losses and scores that another environment may make in `FIRST_GEN_ITERS`."""
 FIRST_GEN_ITERS = 10
 """As many as the record keeps losses of."""
+_POLL_S = 0.2
 
 Subject = Literal["record", "file", "data", "code", "environment", "bits"]
 
@@ -193,7 +195,11 @@ def _data_check(spec: dict[str, Any], *, needed: bool) -> Check:
         if not data.is_ready(name):
             what = f"the data set '{name}' is not here, so its content was not hashed"
             return Check("data", not needed, what)
-        actual = data.check(name)
+        meter = Meter(f"hashing {name}")
+        try:
+            actual = data.check(name, meter)
+        finally:
+            meter.end()
     except UserError as error:
         return Check("data", False, str(error))
     if actual != expected:
@@ -301,17 +307,40 @@ def _work(
         (folder / "checkpoints").mkdir()
         for path in checkpoints:
             shutil.copy(path, folder / "checkpoints")
-        done = subprocess.run(
-            [sys.executable, "-m", "benchmark.engines.worker", str(folder)],
-            env={**numerics.child_environment(), **parent.announced()},
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+        with tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as said:
+            process = subprocess.Popen(
+                [sys.executable, "-m", "benchmark.engines.worker", str(folder)],
+                env={**numerics.child_environment(), **parent.announced()},
+                stdout=subprocess.DEVNULL,
+                stderr=said,
+            )
+            try:
+                _wait(process, folder)
+            finally:
+                process.kill()
+            said.seek(0)
+            last_words = said.read().strip().splitlines()[-1:]
         content = store.read_record(folder)
         if content is None:
-            reason = store.last_event(folder).get("reason") or done.stderr.strip().splitlines()[-1:]
+            reason = store.last_event(folder).get("reason") or last_words
             raise UserError(
                 f"the run could not be computed again ({reason})", where=spec["experiment"]["name"]
             )
         return content, loss_file.read(folder, content)
+
+
+def _wait(process: subprocess.Popen[bytes], folder: Path) -> None:
+    """Wait for a worker, and say how far it is."""
+    meter, first = Meter("computing again", "G-iterations", 1), None
+    try:
+        while True:
+            try:
+                process.wait(_POLL_S)
+            except subprocess.TimeoutExpired:
+                if now := store.read_progress(folder):
+                    first = now["gen_iters"] if first is None else first
+                    meter(now["gen_iters"] - first, now["budget"] - first)
+            else:
+                return
+    finally:
+        meter.end()

@@ -230,6 +230,14 @@ def _dataset(name: str, experiment: dict[str, Any]) -> data.DatasetInfo:
             f"there are no images of '{name}': its points are drawn by its own experiments",
             where=f"experiment '{experiment['name']}'",
         )
+    batch, n_images = experiment["settings"]["batch"]["value"], found.n_train
+    n_images = min(n_images, experiment["train_images"] or n_images)
+    if n_images < batch and not data.is_drawn(name):
+        raise UserError(
+            f"a minibatch has {batch} images, '{name}' has {n_images} to train on",
+            where=f"experiment '{experiment['name']}'",
+            do="Choose more images, or an experiment with a smaller minibatch",
+        )
     channels, height, width = experiment["image_shape"]
     if found.shape[0] != channels or found.shape[1] > height or found.shape[2] > width:
         raise UserError(
