@@ -94,7 +94,7 @@ def report(
         files = write_report(
             records,
             to or out / "reports" / name,
-            suite=name,
+            suite=" + ".join(sorted({str(run.record["suite"]) for run in records})),
             command=command,
             formats=chosen_formats,
             bibtex=results.bibtex(records),

@@ -108,7 +108,7 @@ def sample(
     elif interpolate:
         points = pictures.evaluation_latents(model, range(_POINTS), seed)
         images = pictures.images_at(model, pictures.walk(points, _STEPS), seed, label)
-        picture = sheets.sheet(images, _STEPS)
+        picture = sheets.walk_sheet(images, _STEPS)
     elif neighbours:
         picture = _neighbours(model, seed, label)
     else:

@@ -290,3 +290,15 @@ def test_an_experiment_can_be_registered_for_this_process(here):
             baselines.register(dataclasses.replace(tiny, name="../digits"))
     finally:
         baselines._registered.clear()
+
+
+def test_a_network_without_a_docstring_is_not_described_by_torchs(here):
+    bare = TINY.replace(
+        "    g, c = (",
+        "    class Bare(nn.Sequential):\n        pass\n\n    generator = Bare(*generator)\n    g, c = (",
+    )
+    assert bare != TINY
+    here.install(bare, name="bare_gan")
+    players = baselines.details("tiny/digits")["players"]
+    assert players["generator"] == {"class": "Bare", "description": "", "values": ""}
+    assert players["critic"]["description"] == "As in torch."

@@ -1,6 +1,7 @@
 """What the verbs that only look say, to a person and to a machine, and what they leave untouched."""
 
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -11,12 +12,29 @@ from PIL import Image
 import baselines
 from benchmark import data, suites
 from benchmark.cli import cli, options
+from benchmark.data import registry
 from benchmark.records import identity
 from benchmark.records import record as records
 from benchmark.suites import plan
 
 ALL = tuple(cli.list_commands(None))
 KINDS = ("baselines", "experiments", "claims", "suites", "datasets", "protocols")
+MIXED = """\
+title = "One is ready"
+experiments = ["gan/digits", "gan/tfd"]
+seeds = [0]
+gen_iters = 40
+evaluate_every = 10
+protocols = []
+"""
+FEW = """\
+title = "Few images"
+experiments = ["sngan/cifar10-cnn"]
+seeds = [0]
+gen_iters = 40
+evaluate_every = 10
+protocols = []
+"""
 
 
 @pytest.mark.parametrize("verb", ["", *ALL])
@@ -265,3 +283,82 @@ def test_a_folder_of_images_is_called_by_its_content(ganbench, tmp_path, monkeyp
     assert run.spec["dataset"]["name"] == f"folder#{digest[:16]}"
     assert "pictures of me" not in json.dumps(run.spec)
     assert data.load(run.spec["dataset"]["name"], "train")[:, 0, 0, 0].tolist() == [10, 11, 12]
+
+
+def test_a_job_is_sized_before_its_data_are_there(ganbench, tmp_path, monkeypatch):
+    monkeypatch.setenv("GANBENCH_DATA_DIR", str(tmp_path / "data"))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.delenv("GANBENCH_WEIGHTS", raising=False)
+    code, out, _ = ganbench("plan", "cifar10", "--seeds", "0-1", "--device", "cpu", "--json")
+    content = json.loads(out)
+    assert code == 0
+    assert len(content["runs"]) == 2 * len(suites.load("cifar10").experiments)
+    assert {run["run_id"] for run in content["runs"]} == {None}
+    assert {run["reason"] for run in content["runs"]} == {"needs cifar10, Inception weights"}
+    images, weights = content["to_fetch"]
+    assert (images["name"], weights["name"]) == ("cifar10", "Inception weights")
+    assert images["files"] == ["https://www.cs.toronto.edu/~kriz/cifar-10-binary.tar.gz"]
+    assert images["download_bytes"] == registry.definition("cifar10").files[0].n_bytes
+    assert images["content_bytes"] == 60_000 * 3 * 32 * 32
+    assert weights["download_bytes"] is None, "nobody wrote its size down"
+    assert images["free_bytes"] == pytest.approx(shutil.disk_usage(tmp_path).free, rel=0.5)
+    assert not (tmp_path / "data").exists()
+    shown = " ".join(ganbench("plan", "cifar10", "--device", "cpu")[1].split())
+    assert "cifar10 170 MB 184 MB" in shown
+    assert "30 runs on cpu: 0 finished, 30 to do, time unknown" in shown
+
+
+def test_what_is_ready_is_planned_beside_what_is_not(ganbench, tmp_path, monkeypatch):
+    monkeypatch.setenv("GANBENCH_DATA_DIR", str(tmp_path / "data"))
+    Path("mixed.toml").write_text(MIXED)
+    runs = json.loads(ganbench("plan", "mixed.toml", "--device", "cpu", "--json")[1])["runs"]
+    assert [(run["experiment"], run["state"]) for run in runs] == [
+        ("gan/digits", "not run"),
+        ("gan/tfd", "not planned"),
+    ]
+    assert runs[0]["run_id"]
+    assert "by hand: its creator" in ganbench("plan", "mixed.toml", "--device", "cpu")[1]
+
+
+def test_a_data_set_smaller_than_a_minibatch_is_refused_before_any_run(ganbench, tmp_path, monkeypatch):
+    monkeypatch.setenv("GANBENCH_DATA_DIR", str(tmp_path / "data"))
+    for i in range(20):
+        path = tmp_path / "few" / f"{i}.png"
+        path.parent.mkdir(exist_ok=True)
+        Image.new("RGB", (32, 32), (i, 0, 0)).save(path)
+    Path("few.toml").write_text(FEW)
+    assert ganbench("data", "fetch", f"folder:{tmp_path / 'few'}")[0] == 0
+    few = ("few.toml", "--dataset", f"folder:{tmp_path / 'few'}", "--device", "cpu")
+    for verb in ("plan", "run"):
+        code, _, err = ganbench(verb, *few)
+        assert code == 2
+        assert "experiment 'sngan/cifar10-cnn': a minibatch has 64 images" in err
+        assert "has 20 to train on" in err
+    assert not Path("results").exists()
+
+
+def test_a_paper_without_an_arxiv_number_has_no_empty_one(ganbench, monkeypatch):
+    described = baselines.described("gan/digits")
+    elsewhere = {**described, "paper": {**described["paper"], "arxiv": ""}}
+    monkeypatch.setattr(baselines, "described", lambda _: elsewhere)
+    code, out, _ = ganbench("show", "gan/digits")
+    assert code == 0
+    assert "arXiv:" not in out.split("\n\n", 1)[0]
+
+
+def test_a_report_of_folders_is_called_by_the_suites_of_its_records(ganbench, synthetic):
+    synthetic.put_all(out=Path("res1"))
+    synthetic.put_all(out=Path("res2"), env="f" * 64, suite="other")
+    assert ganbench("report", "res1", "res2", "--to", "both", "--format", "md")[0] == 0
+    text = Path("both/report.md").read_text()
+    assert text.startswith("# GAN benchmark: suite other + small\n")
+    assert "res2" not in text.split("\n## ", 1)[0]
+
+
+def test_the_readme_counts_the_embedded_digits_as_they_are():
+    digits = data.info("digits")
+    n_train, n_all = (
+        f"{n:,}".replace(",", " ") for n in (digits.n_train, digits.n_train + digits.n_held_out)
+    )
+    readme = (Path(__file__).parents[3] / "README.md").read_text(encoding="utf-8")
+    assert f"{n_train} of the {n_all} handwritten digits" in readme

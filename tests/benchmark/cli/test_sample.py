@@ -112,10 +112,25 @@ def test_another_seed_is_another_stream(ganbench, runs):
     assert not np.array_equal(own, other)
 
 
+def on_slide(path, places, *, scale, side=28):
+    """Images at (x, y) of their upper left corners on an enlarged sheet, at their own size."""
+    sheet = pixels(path)
+    assert sheet.shape[1] >= 1200
+    found = [sheet[y : y + side * scale, x : x + side * scale] for x, y in places]
+    small = [image[::scale, ::scale] for image in found]
+    assert all(
+        np.array_equal(np.kron(s, np.ones((scale, scale))), image)
+        for s, image in zip(small, found, strict=True)
+    )
+    return small
+
+
 def test_a_walk_begins_and_ends_at_samples_of_the_grid(ganbench, runs):
     assert ganbench("sample", runs["gan/digits"], "--interpolate", "--out", "walk.png")[0] == 0
     assert ganbench("sample", runs["gan/digits"], "--out", "grid.png")[0] == 0
-    walk, grid = np.reshape(cells("walk.png", 8, 10, 28), (8, 10, 28, 28)), cells("grid.png", 8, 8, 28)
+    places = [(4 * 22 + 120 * x, 2 * 22 + 120 * y) for y in range(8) for x in range(10)]
+    walk = np.reshape(on_slide("walk.png", places, scale=4), (8, 10, 28, 28))
+    grid = cells("grid.png", 8, 8, 28)
     # As many latents at a time as in the grid, but others beside them: last bits may differ.
     for row in range(8):
         assert np.abs(walk[row, 0].astype(int) - grid[row]).max() <= 1
@@ -125,13 +140,15 @@ def test_a_walk_begins_and_ends_at_samples_of_the_grid(ganbench, runs):
 def test_the_sum_of_one_sample_is_that_sample(ganbench, runs):
     assert ganbench("sample", runs["gan/digits"], "--arithmetic", "5 - 2 + 2", "--out", "sum.png")[0] == 0
     assert ganbench("sample", runs["gan/digits"], "--out", "grid.png")[0] == 0
-    sheet, grid = pixels("sum.png"), cells("grid.png", 8, 8, 28)
-    shown = [sheet[30:58, x : x + 28] for x in (14, 58, 102)]  # exemplars above their means
+    grid, scale = cells("grid.png", 8, 8, 28), 6
+    across, down = 30 * scale, 30 * scale + 49
+    term = [((i + 1) * 14 * scale + i * across, 66 + down) for i in range(3)]  # exemplars above their means
+    results = (4 * 14 * scale + 3 * across, 66)
+    middle = (results[0] + across, 66 + down)
+    *shown, around, result = on_slide("sum.png", [*term, results, middle], scale=scale)
     assert np.array_equal(shown, [grid[5], grid[2], grid[2]])
-    middle = sheet[30:58, 176:204].astype(int)
-    assert np.abs(middle - grid[5]).max() <= 1
-    around = sheet[:28, 146:174].astype(int)
-    assert np.abs(around - grid[5]).max() > 1
+    assert np.abs(result.astype(int) - grid[5]).max() <= 1
+    assert np.abs(around.astype(int) - grid[5]).max() > 1
 
 
 def test_neighbours_are_the_closest_training_images(ganbench, runs):

@@ -2,6 +2,8 @@
 
 import json
 import shutil
+import subprocess
+import sys
 
 import pytest
 import torch
@@ -306,3 +308,26 @@ def test_nothing_to_verify_is_exit_code_4(tmp_path, capsys):
             cli.main(["verify", str(path)])
         assert ended.value.code == 4
         assert "no finished run" in capsys.readouterr().err
+
+
+def test_a_stretch_that_is_computed_again_says_how_far_it_is(tmp_path, monkeypatch):
+    told = []
+
+    class Told:
+        def __init__(self, what, *_):
+            told.append(what)
+
+        def __call__(self, done, total):
+            told.append((done, total))
+            process.kill()
+
+        def end(self):
+            told.append("end")
+
+    monkeypatch.setattr(verify, "Meter", Told)
+    progress = {"phase": "train", "gen_iters": 30, "budget": 50, "iters_per_s": 1.0}
+    (tmp_path / "progress.json").write_text(json.dumps(progress))
+    process = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(3000)"])
+    verify._wait(process, tmp_path)
+    assert told[:2] == ["computing again", (0, 20)]
+    assert told[-1] == "end"
