@@ -266,23 +266,23 @@ def test_another_data_set_is_part_of_the_commands_that_make_a_result_again(ganbe
 def test_a_folder_of_images_is_called_by_its_content(ganbench, tmp_path, monkeypatch):
     monkeypatch.setenv("GANBENCH_DATA_DIR", str(tmp_path / "data"))
     for split, grey in (("train", 10), ("test", 20)):
-        for i in range(3):
+        for i in range(16):
             path = tmp_path / "pictures of me" / split / f"{i}.png"
             path.parent.mkdir(parents=True, exist_ok=True)
             Image.new("L", (28, 28), grey + i).save(path)
     name = f"folder:{tmp_path / 'pictures of me'}"
-    arguments = ("plan", "--experiment", "gan/*", "--seeds", "0", "--device", "cpu", "--dataset", name)
+    arguments = ("plan", "--experiment", "wgan_gp/*", "--seeds", "0", "--device", "cpu", "--dataset", name)
     code, _, err = ganbench(*arguments)
     assert code == 2
     assert f"Run 'ganbench data fetch {name}'" in err
     assert ganbench("data", "fetch", name)[0] == 0
     (run,) = plan.plan(
-        suites.load("quick").revised(patterns=("gan/*",), seeds="0", dataset=name), tmp_path, "cpu"
+        suites.load("quick").revised(patterns=("wgan_gp/*",), seeds="0", dataset=name), tmp_path, "cpu"
     )
     digest = run.spec["dataset"]["digest"]
     assert run.spec["dataset"]["name"] == f"folder#{digest[:16]}"
     assert "pictures of me" not in json.dumps(run.spec)
-    assert data.load(run.spec["dataset"]["name"], "train")[:, 0, 0, 0].tolist() == [10, 11, 12]
+    assert data.load(run.spec["dataset"]["name"], "train")[:, 0, 0, 0].tolist() == [*range(10, 26)]
 
 
 def test_a_job_is_sized_before_its_data_are_there(ganbench, tmp_path, monkeypatch):
