@@ -32,10 +32,16 @@ def test_list_says_how_to_get_what_is_missing(ganbench, tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     "suite", ["ci-gpu", "cifar10", "figure3", "sngan-table2", "parzen", "critic-schedule"]
 )
-def test_plan_says_how_to_get_what_is_missing(suite, ganbench):
-    code, _, stderr = ganbench("plan", suite, "--device", "cpu")
-    assert code == 2
-    assert "Run 'ganbench data fetch " in stderr
+def test_plan_says_what_is_missing_and_where_it_comes_from(suite, ganbench, tmp_path):
+    code, out, _ = ganbench("plan", suite, "--device", "cpu", "--json")
+    assert code == 0
+    content = json.loads(out)
+    assert {run["state"] for run in content["runs"]} == {"not planned"}
+    for lacking in content["to_fetch"]:
+        assert all(file.startswith("https://") for file in lacking["files"])
+        assert lacking["place"].startswith(str(tmp_path))
+    names = [lacking["name"] for lacking in content["to_fetch"]]
+    assert names == (["mnist"] if suite == "parzen" else ["cifar10", "Inception weights"])
 
 
 def test_show_has_budgets_with_reasons_and_both_things_of_one_name(ganbench):

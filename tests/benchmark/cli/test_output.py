@@ -267,7 +267,7 @@ def test_a_folder_of_images_is_called_by_its_content(ganbench, tmp_path, monkeyp
     monkeypatch.setenv("GANBENCH_DATA_DIR", str(tmp_path / "data"))
     for split, grey in (("train", 10), ("test", 20)):
         for i in range(16):
-            path = tmp_path / "pictures of me" / split / f"{i}.png"
+            path = tmp_path / "pictures of me" / split / f"{i:02}.png"
             path.parent.mkdir(parents=True, exist_ok=True)
             Image.new("L", (28, 28), grey + i).save(path)
     name = f"folder:{tmp_path / 'pictures of me'}"

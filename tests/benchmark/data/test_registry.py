@@ -65,6 +65,13 @@ def test_nothing_is_downloaded_that_cannot_be_verified():
         assert all(file.urls for file in definition.files) or definition.by_hand
 
 
+def test_every_download_has_a_size_to_plan_with():
+    for definition in registry.DEFINITIONS.values():
+        assert all((file.n_bytes > 0) == bool(file.urls) for file in definition.files)
+    content = sum(file.n_bytes for file in registry.definition("cifar10").files)
+    assert 0.9 < content / (60_000 * (3 * 32 * 32 + 1)) < 1, "photographs hardly compress"
+
+
 def test_describing_all_sets_imports_no_numerics():
     code = (
         "import sys; from benchmark import data; [(data.info(n), data.is_ready(n)) for n in data.names()]; "
