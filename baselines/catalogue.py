@@ -30,6 +30,8 @@ MODULES = tuple(f"baselines.{part}{name}" for name in _PAPERS for part in ("", "
 PATH = Path(__file__).with_name("catalogue.json")
 DETAILS = Path(__file__).with_name("details.json")
 
+_VOCABULARY = "baselines.steps"
+"""What `ganbench` has for baselines of one's own; it imports `baselines.spec`."""
 _NO_FILES: Mapping[str, Path] = {}
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}/[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 """Names are folders of the results too."""
@@ -96,7 +98,7 @@ def describe(experiment: Experiment[Any], module: str) -> dict[str, Any]:
         "starts_from": experiment.starts_from,
         "critic_loss": vars(experiment.critic_loss(settings)) if experiment.critic_loss else None,
         "settings": {
-            name: {"value": value, **_source(settings.sources[name])}
+            name: {"value": value, **_source(settings.source(name))}
             for name, value in settings.values().items()
         },
         "parameters": _parameters(experiment),
@@ -215,9 +217,9 @@ def _imported_baselines(content: bytes) -> list[str]:
         if isinstance(node, ast.ImportFrom) and node.module in ("baselines", "baselines.variants"):
             out += [f"{node.module}.{alias.name}" for alias in node.names]
         elif isinstance(node, ast.ImportFrom) and node.module:
-            out.append("baselines.spec" if node.module == "ganbench" else node.module)
+            out.append(_VOCABULARY if node.module == "ganbench" else node.module)
         elif isinstance(node, ast.Import):
-            out += ["baselines.spec" if alias.name == "ganbench" else alias.name for alias in node.names]
+            out += [_VOCABULARY if alias.name == "ganbench" else alias.name for alias in node.names]
     return sorted({name for name in out if name.startswith("baselines.") and _file(name).is_file()})
 
 

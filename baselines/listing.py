@@ -18,7 +18,7 @@ _PLUMBING = ("baselines.spec", "baselines.layers")
 def listing(function: Callable[..., object]) -> str:
     """Source of a function, then of the functions of its package that it calls, in order of use."""
     found: list[FunctionType] = []
-    waiting = [inspect.unwrap(function)]
+    waiting = [inspect.unwrap(part) for part in getattr(function, "parts", (function,))]
     while waiting:
         current = waiting.pop(0)
         if not isinstance(current, FunctionType) or current in found:

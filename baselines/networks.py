@@ -21,8 +21,7 @@ def layer_table(experiment: Experiment[Any]) -> dict[str, list[dict[str, Any]]]:
     computes nothing else, or on the CPU where a network cannot do without numbers.
 
     Raises:
-        ValueError: a generator gives no images, or a critic no number for each; it may give further numbers
-            beside it, [B, n].
+        ValueError: a generator gives no images, or a critic no number for each; it may give several.
 
     """
     initial = _initial_sd(experiment)
@@ -48,7 +47,7 @@ def _traced(
     name, shape = experiment.name, [2, *experiment.image_shape]
     if images != shape:
         raise ValueError(f"the generator of '{name}' gives {images} for a batch of 2, not {shape}")
-    if values != [2] and not (len(values) == 2 and values[0] == 2 and values[1] > 1):
+    if values[:1] != [2]:
         raise ValueError(
             f"the critic of '{name}' gives {values} for a batch of 2, not [2]: a number per image"
         )
@@ -62,7 +61,8 @@ def parts(experiment: Experiment[Any]) -> dict[str, dict[str, str]]:
             experiment.settings, experiment.image_shape, torch.zeros(experiment.image_shape)
         )
     described = {}
-    for name, part in vars(players).items():
+    for name in ("generator", "critic", "generator_optimiser", "critic_optimiser"):
+        part = getattr(players, name)
         values = part.defaults if isinstance(part, torch.optim.Optimizer) else {}
         own = type(part).__module__.split(".", 1)[0] != "torch"
         described[name] = {

@@ -14,8 +14,9 @@ from torch import Tensor, nn
 
 from baselines.critic_losses import CriticLoss  # noqa: TC001 (as above)
 
-Confidence = Literal["high", "medium", "low", "suite"]
-"""How sure a source is; `suite` marks a choice of this suite that no paper states."""
+Confidence = Literal["high", "medium", "low", "suite", "own"]
+"""How sure a source is; `suite` marks a choice of this suite that no paper states, `own` one of whoever wrote
+an experiment of no paper."""
 HIGH: Confidence = "high"
 MEDIUM: Confidence = "medium"
 LOW: Confidence = "low"
@@ -36,6 +37,9 @@ class Paper:
     citation: str
     arxiv: str
     bibtex: str = ""
+
+
+NO_PAPER = Paper("", "Of no paper: an experiment of one's own", "")
 
 
 @dataclass(frozen=True)
@@ -64,32 +68,48 @@ class Budget:
     source: Source
 
 
+STATED = Source("stated by you", "own")
+BY_DEFAULT = Source("default of ganbench", "own")
+SUITES_BUDGET = Budget(None, "set by the suite", Source("suite", SUITE))
+
+
 @dataclass(frozen=True, kw_only=True)
 class Settings:
     """Hyper-parameters every baseline has; each baseline file adds its own.
 
-    Built by `cited`, so that no value lacks a source.
+    What claims to be a paper's is built by `cited`, so that no value lacks a source. Of one's own, plain
+    values will do: they are stated by you.
 
     Attributes:
         batch: real images per minibatch.
-        latent: dimension of z.
+        latent: values of z that an image is made from; the generator gets [N, latent] and may reshape it.
         prior: distribution of z; ``uniform`` is U(-1, 1), ``uniform-sqrt3`` U(-√3, √3) (unit variance).
         epoch_end: what happens when a set is no multiple of the batch: the remainder is dropped (`drop`),
             makes a short batch (`keep`), or is filled up from the next epoch (`wrap`).
         sampling_statistics: batch-norm statistics when sampling for evaluation: of the `batch` sampled, or
-            `running` averages; `none` without batch norm.
+            `running` averages, as in torch's evaluation mode; `none` without batch norm.
         sampling_batch: images sampled together, where the statistics are those of the `batch` sampled, so
-            that each depends on the others; else 0, for their number changes no image.
+            that each depends on the others, by default as many as in training; else 0, for their number
+            changes no image.
+
+    Raises:
+        TypeError: a field is missing, unknown, or holds a value its annotation does not admit.
 
     """
 
     batch: int
     latent: int
-    prior: Literal["normal", "uniform", "uniform-sqrt3"]
-    epoch_end: Literal["drop", "keep", "wrap"]
-    sampling_statistics: Literal["batch", "running", "none"]
-    sampling_batch: int
+    prior: Literal["normal", "uniform", "uniform-sqrt3"] = "normal"
+    epoch_end: Literal["drop", "keep", "wrap"] = "drop"
+    sampling_statistics: Literal["batch", "running", "none"] = "running"
+    sampling_batch: int = 0
     sources: Mapping[str, Source] = field(default_factory=dict, compare=False, repr=False)
+
+    def __post_init__(self) -> None:
+        """Check the values, and complete what follows from the others."""
+        _check_kinds(type(self), self.values())
+        if self.sampling_statistics == "batch" and not self.sampling_batch:
+            object.__setattr__(self, "sampling_batch", self.batch)
 
     def revised(self, **cited_values: tuple[object, str, Confidence]) -> Self:
         """Copy with some values and their sources replaced: how a variant is declared.
@@ -99,12 +119,19 @@ class Settings:
 
         """
         values: dict[str, Any] = {name: value for name, (value, _, _) in cited_values.items()}
-        _check_kinds(type(self), values)
         return dataclasses.replace(self, **values, sources={**self.sources, **_sources(cited_values)})
 
     def values(self) -> dict[str, Any]:
         """Name → plain value, without the sources."""
         return {f.name: getattr(self, f.name) for f in dataclasses.fields(self) if f.name != "sources"}
+
+    def source(self, name: str) -> Source:
+        """Where a value comes from; `STATED` or `BY_DEFAULT` for a plain one."""
+        left_alone = name in _DEFAULTS and getattr(self, name) == _DEFAULTS[name]
+        return self.sources.get(name, BY_DEFAULT if left_alone else STATED)
+
+
+_DEFAULTS = {f.name: f.default for f in dataclasses.fields(Settings) if f.default is not dataclasses.MISSING}
 
 
 S = TypeVar("S", bound=Settings)
@@ -118,9 +145,27 @@ def cited(kind: type[S], **cited_values: tuple[object, str, Confidence]) -> S:
         TypeError: a field is missing, unknown, or holds a value its annotation does not admit.
 
     """
+    if missing := {f.name for f in dataclasses.fields(kind)} - {*cited_values, "sources"}:
+        raise TypeError(f"{kind.__module__}.{kind.__name__} has no value for {', '.join(sorted(missing))}")
     values = {name: value for name, (value, _, _) in cited_values.items()}
-    _check_kinds(kind, values)
     return kind(**values, sources=_sources(cited_values))  # type: ignore[arg-type]
+
+
+def settings(**values: bool | float | str | tuple[Any, ...]) -> Any:
+    """Settings of one's own without a class of one's own: ``settings(batch=64, latent=100, rate=2e-4)``.
+
+    What `Settings` does not have becomes a field of the type of its value.
+
+    Raises:
+        TypeError: `batch` or `latent` is missing, or a value is no number, string, truth value or tuple.
+
+    """
+    common = {f.name for f in dataclasses.fields(Settings)}
+    own = [(name, type(value)) for name, value in values.items() if name not in common]
+    if wrong := [name for name, kind in own if kind not in (bool, int, float, str, tuple)]:
+        raise TypeError(f"the setting {wrong[0]} is no number, string, truth value or tuple")
+    kind = dataclasses.make_dataclass("OwnSettings", own, bases=(Settings,), frozen=True, kw_only=True)
+    return kind(**values)
 
 
 def _sources(cited_values: Mapping[str, tuple[object, str, Confidence]]) -> dict[str, Source]:
@@ -179,15 +224,49 @@ class Draws(Protocol):
     def keep(self, probability: float, *shape: int) -> Tensor:
         """Bernoulli keep-mask (float 0/1) for dropout, drawn on the CPU and moved."""
 
+    def seed(self) -> int:
+        """63 bits of this iteration, for generators of other libraries; the same at every call."""
+
+
+class Stateful(Protocol):
+    """What a checkpoint can keep: tensors, numbers, strings, None, and lists, tuples and dicts of them."""
+
+    def state_dict(self) -> dict[str, Any]:
+        """All that changes in training."""
+
+    def load_state_dict(self, state_dict: dict[str, Any], /) -> Any:
+        """Continue from there."""
+
 
 @dataclass
 class Players:
-    """The two networks and their optimisers: the whole state of a training run."""
+    """The whole state of a training run: the two networks, their optimisers, and what else one has.
+
+    Attributes:
+        sampler: the network whose images are scored, such as an average of generators; the generator unless
+            given.
+        more: further networks, optimisers, schedulers and whatever else changes in training, by name.
+
+    """
 
     generator: nn.Module
     critic: nn.Module
     generator_optimiser: torch.optim.Optimizer
     critic_optimiser: torch.optim.Optimizer
+    sampler: nn.Module | None = None
+    more: dict[str, Stateful] = field(default_factory=dict)
+
+    @property
+    def scored(self) -> nn.Module:
+        """The network whose images are scored."""
+        return self.generator if self.sampler is None else self.sampler
+
+    def parts(self) -> dict[str, Stateful]:
+        """Everything that a checkpoint keeps, by name."""
+        found: dict[str, Any] = {
+            name: part for name, part in vars(self).items() if name != "more" and part is not None
+        }
+        return found | {f"more.{name}": part for name, part in self.more.items()}
 
 
 class Build(Protocol[S_contra]):
@@ -202,16 +281,27 @@ class Build(Protocol[S_contra]):
         ...
 
 
+def critic_steps(s: Settings, k: int) -> int:
+    """Critic updates: k times the setting `critic_steps`, where there is one; else one per G-iteration."""
+    return int(getattr(s, "critic_steps", 1)) * k
+
+
+def _as_critic_updates(s: Settings, k: int) -> int:
+    raise NotImplementedError
+
+
 @dataclass(frozen=True, kw_only=True)
 class Experiment(Generic[S]):
-    """One setting that a paper (or its released code) ran, or a stated reduction of it.
+    """One setting that a paper (or its released code) ran, or a stated reduction of it; or one's own.
 
     Attributes:
         name: ``baseline/experiment``.
+        paper: without one, settings need no sources.
         image_shape: what the networks see, (C, H, W); smaller data are zero-padded to it.
         image_range: values of generated images that become black and white; what lies outside is clipped.
         iterate: one G-iteration, number k from 0; returns its losses.
-        real_batches: real minibatches that G-iterations 0..k-1 consumed; fixes the data position of k.
+        real_batches: real minibatches that G-iterations 0..k-1 consumed; fixes the data position of k. One
+            for every critic update unless given.
         critic_updates: critic updates made by G-iterations 0..k-1.
         critic_loss: what the loss ``critic`` that `iterate` returns is, so that its curve can be read; None
             where `critic_losses` has no word for it.
@@ -224,21 +314,24 @@ class Experiment(Generic[S]):
             `pretrained`, which has the same `state_dict`.
         headline: the experiment its paper is known for.
 
+    Raises:
+        ValueError: it has a paper, and a setting without a source.
+
     """
 
     name: str
-    title: str
-    paper: Paper
-    summary: str
+    title: str = ""
+    paper: Paper = NO_PAPER
+    summary: str = ""
     dataset: str
     image_shape: tuple[int, int, int]
-    image_range: tuple[float, float]
+    image_range: tuple[float, float] = (-1.0, 1.0)
     settings: S
     build: Build[S]
     iterate: Callable[[S, Players, int, Draws], Losses]
-    real_batches: Callable[[S, int], int]
-    critic_updates: Callable[[S, int], int]
-    budget: Budget
+    real_batches: Callable[[S, int], int] = _as_critic_updates
+    critic_updates: Callable[[S, int], int] = critic_steps
+    budget: Budget = SUITES_BUDGET
     deviations: tuple[Deviation, ...] = ()
     headline: bool = False
     classes: int = 0
@@ -246,6 +339,19 @@ class Experiment(Generic[S]):
     starts_from: str = ""
     critic_loss: Callable[[S], CriticLoss] | None = None
     points: Callable[[S, Draws], Tensor] | None = None
+
+    def __post_init__(self) -> None:
+        """Complete what follows from the rest."""
+        uncited = [name for name in self.settings.values() if name not in self.settings.sources]
+        if self.paper.key and uncited:
+            raise ValueError(
+                f"'{self.name}' is of a paper ({self.paper.key}), but {', '.join(uncited)} has no source: "
+                "make the settings with `cited`, or give no paper"
+            )
+        if self.real_batches is _as_critic_updates:
+            object.__setattr__(self, "real_batches", self.critic_updates)
+        if not self.title:
+            object.__setattr__(self, "title", self.name)
 
     @property
     def baseline(self) -> str:

@@ -3,9 +3,10 @@
 Everything is imported when it is used: `experiments`, `describe` and `load_results` need no torch. What goes
 wrong is a `UserError` that says what, where and what to do.
 
-For results: `experiments`, `describe`, `get`, `load_results`, `evaluate`. For baselines of one's own, in the
-order of a baseline file: `Paper`, `Settings` filled by `cited`, `Players`, `Draws`, `update`, `frozen`,
-`set_learning_rate`, `Budget`, `Deviation`, `Experiment`, `register`.
+For results: `experiments`, `describe`, `get`, `load_results`, `evaluate`. For a training loop of one's own:
+`from_steps`. For baselines of one's own, in the order of a baseline file: `Paper`, `Settings`, filled by
+`cited` or, without a paper, by `settings`, `Players`, `Draws`, `update`, `frozen`, `set_learning_rate`,
+`Budget`, `Deviation`, `Experiment`, `register`.
 """
 
 from __future__ import annotations
@@ -63,8 +64,12 @@ if TYPE_CHECKING:
         set_learning_rate as set_learning_rate,
     )
     from baselines.spec import (
+        settings as settings,
+    )
+    from baselines.spec import (
         update as update,
     )
+    from baselines.steps import from_steps as from_steps
     from benchmark.errors import UserError as UserError
     from ganbench._experiment import Experiment as Experiment
     from ganbench._experiment import get as get
@@ -78,8 +83,9 @@ if TYPE_CHECKING:
 _PLACES = {
     "baselines.spec": (
         *("HIGH", "LOW", "MEDIUM", "SUITE", "Budget", "Confidence", "Deviation", "Draws", "Losses", "Paper"),
-        *("Players", "Settings", "Source", "cited", "frozen", "set_learning_rate", "update"),
+        *("Players", "Settings", "Source", "cited", "frozen", "set_learning_rate", "settings", "update"),
     ),
+    "baselines.steps": ("from_steps",),
     "benchmark.errors": ("UserError",),
     "ganbench._experiment": ("Experiment", "get", "register"),
     "ganbench._names": ("describe", "experiments"),

@@ -25,6 +25,7 @@ _VERBS = (
     "show",
     "budgets",
     "cite",
+    "check-baseline",
     "verify",
     "evaluate",
     "sample",

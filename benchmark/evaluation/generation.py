@@ -83,13 +83,17 @@ def network(
 
     """
     black = torch.zeros((1, *experiment.image_shape), dtype=torch.uint8)  # all weights are replaced
-    found: nn.Module = getattr(trainer.build(experiment, 0, black, device), part)
+    players = trainer.build(experiment, 0, black, device)
+    found: nn.Module = getattr(players, part)
     described: dict[str, Any] = {"experiment": experiment.name, "gen_iters": None}
     try:
         if kinds.kind(file) == "checkpoint":
             state, tensors = checkpoint.read(file)
             described["gen_iters"] = state.get("gen_iters")
-            found.load_state_dict(checkpoint.part(tensors, part))
+            if part == "generator":
+                found = checkpoint.load_scored(players, tensors)
+            else:
+                found.load_state_dict(checkpoint.part(tensors, part))
         else:
             whose = f"the {part} of '{experiment.name}'"
             fit = state_dicts.fitting(state_dicts.read(file), found.state_dict(), key, str(file), whose)

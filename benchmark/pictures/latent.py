@@ -83,10 +83,10 @@ def trained(directory: Path) -> Trained:
         raise UserError("its samples are points of the plane, not images", where=where, do=do)
     device = torch.device("cuda" if spec["device"] == "cuda" and torch.cuda.is_available() else "cpu")
     black = torch.zeros((1, *experiment.image_shape), dtype=torch.uint8, device=device)
-    generator = trainer.build(experiment, 0, black).generator
+    players = trainer.build(experiment, 0, black)
     try:
         state, tensors = checkpoint.read(files[0])
-        generator.load_state_dict(checkpoint.part(tensors, "generator"))
+        generator = checkpoint.load_scored(players, tensors)
     except checkpoint.DamagedCheckpoint as error:
         raise UserError(f"checkpoint {error}", where=where, do="Train the run again") from error
     except RuntimeError as error:

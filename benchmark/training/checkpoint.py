@@ -1,8 +1,9 @@
-"""Checkpoints: networks and optimisers as safetensors, everything else as JSON in the same file's header.
+"""Checkpoints: every tensor of a run as safetensors, everything else as JSON in the same file's header.
 
-One file ``checkpoints/<gen_iters>.safetensors`` holds every tensor of `Players`, the losses of all
-G-iterations so far, and a JSON text with the iteration, the curve so far and a SHA-256 over names, shapes and
-bytes of the tensors; the text has a SHA-256 of its own beside it. Nothing is unpickled.
+One file ``checkpoints/<gen_iters>.safetensors`` holds every tensor of `Players.parts`, the losses of all
+G-iterations so far, and a JSON text with the iteration, the curve so far, what is no tensor in the parts
+(`packing`) and a SHA-256 over names, shapes and bytes of the tensors; the text has a SHA-256 of its own
+beside it. Nothing is unpickled.
 The last two are kept, so that a damaged one costs the time since the one before.
 """
 
@@ -18,10 +19,14 @@ from safetensors.torch import save
 from torch import Tensor
 
 from benchmark.records import atomic
+from benchmark.training import packing
+from benchmark.training.packing import part as part
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
+
+    from torch import nn
 
     from baselines.spec import Players
 
@@ -41,8 +46,9 @@ def write(
     `losses` are those of `LossHistory.columns`.
     """
     folder.mkdir(exist_ok=True)
-    tensors = tensors_of(players) | {f"losses.{name}": column for name, column in (losses or {}).items()}
-    text = json.dumps({**state, "tensors_sha256": digest(tensors)}, allow_nan=False)
+    tensors, plain = packing.packed(players)
+    tensors |= {f"losses.{name}": column for name, column in (losses or {}).items()}
+    text = json.dumps({**state, "players": plain, "tensors_sha256": digest(tensors)}, allow_nan=False)
     header = {"ganbench": text, "ganbench_sha256": _sha256(text)}
     path = folder / f"{state['gen_iters']:09d}.safetensors"
     atomic.write_bytes(path, save(tensors, metadata=header))
@@ -68,8 +74,8 @@ def restore(path: Path, players: Players) -> tuple[dict[str, Any], dict[str, Ten
     """
     state, tensors = read(path)
     try:
-        _load_into(players, tensors)
-    except (KeyError, RuntimeError, ValueError) as error:
+        packing.load_into(players, tensors, state.pop("players", {}))
+    except (KeyError, RuntimeError, ValueError, AttributeError) as error:
         raise DamagedCheckpoint(f"{path.name} belongs to other networks ({error})") from error
     return state, part(tensors, "losses")
 
@@ -95,22 +101,20 @@ def read(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
     return state, tensors
 
 
-def part(tensors: Mapping[str, Tensor], name: str) -> dict[str, Tensor]:
-    """The tensors of ``generator``, ``critic``, one of their optimisers or ``losses``, by their own names."""
-    prefix = f"{name}."
-    return {key.removeprefix(prefix): tensor for key, tensor in tensors.items() if key.startswith(prefix)}
-
-
 def tensors_of(players: Players) -> dict[str, Tensor]:
     """Every tensor of a run's state by name, contiguous on the CPU."""
-    named: dict[str, Tensor] = {}
-    for player in ("generator", "critic"):
-        for name, tensor in getattr(players, player).state_dict().items():
-            named[f"{player}.{name}"] = tensor
-        for index, slots in getattr(players, f"{player}_optimiser").state_dict()["state"].items():
-            for slot, tensor in slots.items():
-                named[f"{player}_optimiser.{index}.{slot}"] = tensor
-    return {name: tensor.detach().cpu().contiguous() for name, tensor in named.items()}
+    return packing.packed(players)[0]
+
+
+def load_scored(players: Players, tensors: Mapping[str, Tensor]) -> nn.Module:
+    """The network whose images are scored, with the weights of a checkpoint.
+
+    Raises:
+        RuntimeError: it is of another experiment.
+
+    """
+    players.scored.load_state_dict(part(tensors, "generator" if players.sampler is None else "sampler"))
+    return players.scored
 
 
 def digest(tensors: Mapping[str, Tensor]) -> str:
@@ -125,19 +129,3 @@ def digest(tensors: Mapping[str, Tensor]) -> str:
 
 def _sha256(text: str) -> str:
     return hashlib.sha256(text.encode("utf-8")).hexdigest()
-
-
-def _load_into(players: Players, tensors: Mapping[str, Tensor]) -> None:
-    for player in ("generator", "critic"):
-        getattr(players, player).load_state_dict(part(tensors, player))
-        optimiser = getattr(players, f"{player}_optimiser")
-        slots: dict[int, dict[str, Tensor]] = {}
-        for name, tensor in part(tensors, f"{player}_optimiser").items():
-            index, slot = name.split(".", 1)
-            slots.setdefault(int(index), {})[slot] = tensor
-        parameters = [p for group in optimiser.param_groups for p in group["params"]]
-        for i, own_slots in slots.items():
-            for slot, tensor in own_slots.items():
-                if tensor.shape == parameters[i].shape:  # in the parameter's own memory layout
-                    own_slots[slot] = torch.empty_like(parameters[i], device="cpu").copy_(tensor)
-        optimiser.load_state_dict({**optimiser.state_dict(), "state": slots})

@@ -24,8 +24,9 @@ from benchmark.training import exact_draws
 if TYPE_CHECKING:
     from baselines.spec import Experiment
 
-Purpose = Literal["init", "data", "points", "latent", "label", "penalty", "dropout", "dequantise", "evaluate"]
-
+Purpose = Literal[
+    "init", "data", "points", "latent", "label", "penalty", "dropout", "dequantise", "global", "evaluate"
+]
 
 _LARGE = 1 << 30
 _RELEASE_EVERY = 4
@@ -161,6 +162,10 @@ class SeededDraws:
         """Float 0/1 mask, 1 with this probability to 2^-33, on the training device."""
         mask = exact_draws.trials(self._stream("dropout"), math.prod(shape), probability)
         return self._moved(torch.from_numpy(mask).view(shape)).float()
+
+    def seed(self) -> int:
+        """63 bits of this iteration, for generators of other libraries."""
+        return torch_seed(self._seed, "global", self._k)
 
     def _chosen(self, indices: Tensor) -> Tensor:
         images = self._images.index_select(0, indices)

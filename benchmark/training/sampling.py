@@ -14,7 +14,7 @@ from PIL import Image
 from torch import Tensor
 
 from benchmark.records import atomic
-from benchmark.training.draws import latents, random_classes, stream
+from benchmark.training.draws import latents, random_classes, stream, torch_seed
 from benchmark.training.quantise import Generated
 
 if TYPE_CHECKING:
@@ -77,9 +77,12 @@ def batches(
     size = settings.sampling_batch if with_batch_statistics else min(_BATCH, n)
     sampler = copy.deepcopy(generator).train(with_batch_statistics)
     device = next(sampler.parameters()).device
+    generators = [device] if device.type == "cuda" else []
     n_missing = n
     for parts in _drawn(experiment, seed, -(-n // size) * size, size):
-        with arithmetic(), torch.no_grad():  # not around the yield, where it would reach into the caller
+        # Not around the yield, where it would reach into the caller.
+        with arithmetic(), torch.no_grad(), torch.random.fork_rng(devices=generators):
+            torch.manual_seed(torch_seed(seed, "evaluate", n_missing))  # of noise inside somebody's generator
             outputs = sampler(*(part.to(device) for part in parts))
         batch = Generated.of(outputs, experiment.image_range, n_missing, *parts[1:])
         n_missing -= len(batch.images)

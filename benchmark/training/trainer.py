@@ -254,7 +254,7 @@ class Trainer:
         shown: list[Generated] = []
 
         def generated() -> Iterator[Generated]:
-            generator, arithmetic = self.players.generator, self._arithmetic
+            generator, arithmetic = self.players.scored, self._arithmetic
             for batch in sampling.batches(self.experiment, generator, self.seed, n, arithmetic):
                 if sum(len(one.images) for one in shown) < n_shown:
                     shown.append(batch)
@@ -361,4 +361,7 @@ def build(
         if device.type == "cpu":
             memory_format = getattr(network, "memory_format", torch.channels_last)
             network.to(memory_format=memory_format)  # type: ignore[call-overload]
+    for part in (players.sampler, *players.more.values()):
+        if move := getattr(part, "to", None):
+            move(device)
     return players

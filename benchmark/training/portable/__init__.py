@@ -26,9 +26,10 @@ __all__ = ["Portable", "adopt_players", "with_one_nan"]
 
 
 def adopt_players(players: Players, experiment: str) -> None:
-    """Give both optimisers the rules of this profile; raises as `optimisers.adopt` does."""
-    adopt(players.generator_optimiser, experiment)
-    adopt(players.critic_optimiser, experiment)
+    """Give all optimisers the rules of this profile; raises as `optimisers.adopt` does."""
+    for part in players.parts().values():
+        if isinstance(part, torch.optim.Optimizer):
+            adopt(part, experiment)
 
 
 def with_one_nan(losses: Mapping[str, Tensor]) -> dict[str, Tensor]:

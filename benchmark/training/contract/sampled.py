@@ -1,0 +1,71 @@
+"""What is checked of the images that are scored."""
+
+from __future__ import annotations
+
+import copy
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor, nn
+
+from benchmark.training import sampling as images_of
+from benchmark.training.contract.tools import PAST_WARM_UP, Counted, Note, iterated, players_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from baselines.spec import Experiment
+
+_FEW = 8
+
+
+def value_range(experiment: Experiment[Any]) -> Iterator[str]:
+    """A generator whose weights are a hundredfold gives black and white: the ends of the declared range."""
+    generator = players_of(experiment).scored
+    draws: Any = Counted(experiment, PAST_WARM_UP)
+    given = [draws.latent(_FEW), *([draws.labels(_FEW)] if experiment.classes else [])]
+    with torch.no_grad():
+        for p in generator.parameters():
+            if p.dim() > 1:
+                p.mul_(100)
+        images = generator(*given)
+    low, high = experiment.image_range
+    least, most = images.min().item(), images.max().item()
+    if least < low or most > high:
+        yield Note(f"the generator can leave image_range {low:g} to {high:g}; what lies outside is clipped")
+    margin = 0.01 * (high - low)
+    if least > low + margin or most < high - margin:
+        yield f"the generator's images lie in {least:.3g} to {most:.3g}, image_range is {low:g} to {high:g}"
+
+
+class _Companions(nn.Module):
+    """A generator whose latents after the first are multiplied by a factor."""
+
+    def __init__(self, generator: nn.Module, factor: float) -> None:
+        super().__init__()
+        self.generator, self.factor = generator, factor
+
+    def forward(self, z: Tensor, *classes: Tensor) -> Any:
+        return self.generator(torch.cat((z[:1], self.factor * z[1:])), *classes)
+
+
+def sampling(experiment: Experiment[Any]) -> Iterator[str]:
+    """An image depends on others as `sampling_statistics` says, and nothing is left behind."""
+    scored = iterated(experiment)[0].scored
+    before = copy.deepcopy(scored)
+    n = experiment.settings.sampling_batch or _FEW
+    image, same, other = (
+        images_of.evaluation_images(experiment, _Companions(scored, factor), 0, n)[:1]
+        for factor in (1, 1, -0.5)
+    )
+    if not torch.equal(image, same):
+        yield "the generator gives another image for the same latents"
+    if torch.equal(image, other) == (experiment.settings.sampling_statistics == "batch"):
+        depends = "does not depend" if torch.equal(image, other) else "depends"
+        kind = experiment.settings.sampling_statistics
+        yield f"an image {depends} on those sampled with it, sampling_statistics is {kind}"
+    states = zip(scored.state_dict().values(), before.state_dict().values(), strict=True)
+    if not all(torch.equal(a, b) for a, b in states):
+        yield "sampling changes the generator"
+    if [m.training for m in scored.modules()] != [m.training for m in before.modules()]:
+        yield "sampling changes the generator's mode"

@@ -1,0 +1,93 @@
+"""What the checks of the contract share: drawn images, players, draws that count, and the speed."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+
+from benchmark.training import trainer
+from benchmark.training.draws import SeededDraws
+
+if TYPE_CHECKING:
+    from baselines.spec import Experiment, Losses, Players
+
+PAST_WARM_UP = 30
+"""A G-iteration after the 25 of 100 critic steps each of WGAN's released schedule."""
+_SPEED_S = 2.0
+_SPEED_ITERS = 50
+
+
+class Note(str):
+    """What is no fault, but should be known."""
+
+    __slots__ = ()
+
+
+class Counted:
+    """Draws on a device that count the real minibatches they gave; on `meta`, tensors have shapes only."""
+
+    def __init__(self, experiment: Experiment[Any], k: int, seed: int = 0, device: str = "cpu") -> None:
+        images, labels = pictures(experiment)
+        self.pixels: list[Tensor] = []
+        self.real_batches = 0
+        self._draws, self._device = SeededDraws(experiment, seed, images, labels).at(k), device
+
+    def __getattr__(self, name: str) -> Any:
+        found = getattr(self._draws, name)
+        return (lambda *given: self._seen(name, found(*given))) if callable(found) else found
+
+    def at(self, k: int) -> Counted:
+        """Move to G-iteration k."""
+        self._draws.at(k)
+        return self
+
+    def _seen(self, name: str, drawn: Any) -> Any:
+        self.real_batches += name in ("images", "labelled_images", "skip_images")
+        if name in ("images", "labelled_images"):
+            self.pixels.append(drawn[0] if isinstance(drawn, tuple) else drawn)
+        if isinstance(drawn, tuple):
+            return tuple(x.to(self._device) for x in drawn)
+        return drawn.to(self._device) if isinstance(drawn, Tensor) else drawn
+
+
+def pictures(experiment: Experiment[Any]) -> tuple[Tensor, Tensor | None]:
+    """Two batches and a half of drawn images, uint8, with their classes where there are some."""
+    random = torch.Generator().manual_seed(0)
+    n = 0 if experiment.points else experiment.settings.batch * 5 // 2
+    images = torch.randint(256, (n, *experiment.image_shape), generator=random, dtype=torch.uint8)
+    classes = torch.randint(experiment.classes, (n,), generator=random) if experiment.classes else None
+    return images, classes
+
+
+def players_of(experiment: Experiment[Any], device: str = "cpu") -> Players:
+    """New players; on `meta` without content, built there."""
+    if device == "cpu":
+        return trainer.build(experiment, 0, pictures(experiment)[0])
+    with torch.device(device):
+        return experiment.build(
+            experiment.settings, experiment.image_shape, torch.full(experiment.image_shape, 0.5)
+        )
+
+
+def iterated(experiment: Experiment[Any], *, seed: int = 0, elsewhere: int = 0) -> tuple[Players, Losses]:
+    """Players and losses after one G-iteration; `elsewhere` seeds the generators that belong to nobody."""
+    players = players_of(experiment)
+    torch.manual_seed(elsewhere)
+    draws: Any = Counted(experiment, PAST_WARM_UP, seed)
+    return players, experiment.iterate(experiment.settings, players, PAST_WARM_UP, draws)
+
+
+def speed(experiment: Experiment[Any]) -> float:
+    """G-iterations per second here, from a few of them; the first two do not count."""
+    players = players_of(experiment)
+    draws: Any = Counted(experiment, 0)
+    begin, k = time.perf_counter(), 0
+    while k < 3 or (k < _SPEED_ITERS and time.perf_counter() - begin < _SPEED_S):
+        if k == 2:
+            begin = time.perf_counter()
+        experiment.iterate(experiment.settings, players, k, draws.at(k))
+        k += 1
+    return (k - 2) / (time.perf_counter() - begin)
