@@ -1,5 +1,6 @@
 """Settings cannot be declared without a source or with a value of the wrong kind."""
 
+import dataclasses
 from dataclasses import dataclass
 from typing import Literal
 
@@ -7,6 +8,8 @@ import pytest
 import torch
 from torch import nn
 
+import baselines
+from baselines import catalogue, spec
 from baselines.spec import HIGH, LOW, Settings, Source, cited, frozen, set_learning_rate, update
 
 COMMON = {
@@ -89,6 +92,64 @@ def test_revision_replaces_value_and_source_and_leaves_the_original():
 def test_revision_of_the_wrong_kind_is_refused():
     with pytest.raises(TypeError, match="mode"):
         cited(Example, **VALID).revised(mode=("c", "§6", LOW))
+
+
+# --- Of one's own -----------------------------------------------------------------------------------------
+
+
+def test_plain_values_are_stated_by_whoever_wrote_them():
+    own = Example(batch=64, latent=8, rate=0.1, flag=True, pair=(0, 1), mode="a", epoch_end="keep")
+    assert {own.source(name) for name in ("batch", "rate", "epoch_end")} == {spec.STATED}
+    assert {own.source(name) for name in ("prior", "sampling_batch")} == {spec.BY_DEFAULT}
+    assert (own.prior, own.sampling_statistics, own.sampling_batch) == ("normal", "running", 0)
+    with pytest.raises(TypeError, match="mode"):
+        Example(batch=64, latent=8, rate=0.1, flag=True, pair=(0, 1), mode="c")
+
+
+def test_sampled_together_are_as_many_as_trained_together():
+    assert Settings(batch=64, latent=8, sampling_statistics="batch").sampling_batch == 64
+    assert Settings(batch=64, latent=8, sampling_statistics="batch", sampling_batch=10).sampling_batch == 10
+
+
+def test_settings_without_a_class():
+    own = spec.settings(batch=64, latent=8, rate=0.1, widths=(1, 2))
+    assert own.values() == {**Settings(batch=64, latent=8).values(), "rate": 0.1, "widths": (1, 2)}
+    assert own.revised(rate=(0.2, "a sweep", "own")).rate == 0.2
+    with pytest.raises(TypeError, match="rate"):
+        own.revised(rate=("fast", "a sweep", "own"))
+    with pytest.raises(TypeError, match="latent"):
+        spec.settings(batch=64)
+    with pytest.raises(TypeError, match="rate is no number"):
+        spec.settings(batch=64, latent=8, rate=None)
+
+
+def test_only_what_differs_has_to_be_given():
+    declared = baselines.get("gan/digits")
+    own = spec.Experiment(
+        name="my/digits",
+        dataset="digits",
+        image_shape=(1, 28, 28),
+        settings=spec.settings(batch=4, latent=8, critic_steps=5),
+        build=declared.build,
+        iterate=declared.iterate,
+    )
+    assert (own.title, own.image_range, own.budget.gen_iters) == ("my/digits", (-1.0, 1.0), None)
+    assert own.critic_updates(own.settings, 3) == own.real_batches(own.settings, 3) == 15
+    with pytest.raises(ValueError, match=r"of a paper \(goodfellow2014gan\), but batch, .* has no source"):
+        dataclasses.replace(own, paper=declared.paper)
+
+
+def test_no_setting_of_ours_is_a_default_or_stated_by_somebody():
+    for name in baselines.names():
+        entries = baselines.described(name)["settings"].values()
+        assert "own" not in {entry["confidence"] for entry in entries}, name
+
+
+def test_vocabulary_of_ganbench_belongs_to_the_sources_of_what_imports_it():
+    assert "baselines.steps" in catalogue._imported_baselines(b"import ganbench")
+
+
+# --- Steps ------------------------------------------------------------------------------------------------
 
 
 def test_frozen_blocks_gradients_to_the_weights_and_not_through_them():

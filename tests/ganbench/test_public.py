@@ -119,7 +119,7 @@ def test_who_writes_a_baseline_with_it_depends_on_the_vocabulary(tmp_path):
     for statement in ("import ganbench", "from ganbench import Experiment, cited"):
         file = tmp_path / "own.py"
         file.write_text(statement)
-        vocabulary = catalogue.sources("baselines.spec")
+        vocabulary = catalogue.sources("baselines.steps")
         assert set(catalogue.sources("own", {"own": file})) == {"own", *vocabulary}
 
 

@@ -61,9 +61,9 @@ def statistics(experiment: Experiment[Any]) -> Iterator[str]:
 
 
 def optimisers(experiment: Experiment[Any]) -> Iterator[str]:
-    """Each holds weights of its own network only, and all of them that are trained."""
+    """None has weights of the other network, and every weight is in some."""
     players = players_of(experiment, "meta")
-    for name in ("generator", "critic"):
+    for name, other in (("generator", "critic"), ("critic", "generator")):
         network, optimiser = getattr(players, name), getattr(players, f"{name}_optimiser")
         own = {id(p): path for path, p in network.named_parameters()}
         held = {id(p) for group in optimiser.param_groups for p in group["params"]}
@@ -74,8 +74,8 @@ def optimisers(experiment: Experiment[Any]) -> Iterator[str]:
             for group in part.param_groups
             for p in group["params"]
         }
-        if held - set(own):
-            yield f"{name}_optimiser holds {len(held - set(own))} tensors that are not the {name}'s"
+        if held & {id(p) for p in getattr(players, other).parameters()}:
+            yield f"{name}_optimiser holds weights of the {other}"
         if left_out := [path for key, path in own.items() if key not in everywhere]:
             yield f"no optimiser holds {left_out[0]} of the {name}"
         if elsewhere := {t.device.type for t in network.state_dict().values()} - {"meta"}:
