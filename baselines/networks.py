@@ -21,7 +21,8 @@ def layer_table(experiment: Experiment[Any]) -> dict[str, list[dict[str, Any]]]:
     computes nothing else, or on the CPU where a network cannot do without numbers.
 
     Raises:
-        ValueError: a generator gives no images, or a critic no number for each; it may give several.
+        ValueError: a generator gives no images, or a critic no number for each; it may give further numbers
+            beside it, [B, n], and in a loop of one's own [B, ...].
 
     """
     initial = _initial_sd(experiment)
@@ -47,7 +48,9 @@ def _traced(
     name, shape = experiment.name, [2, *experiment.image_shape]
     if images != shape:
         raise ValueError(f"the generator of '{name}' gives {images} for a batch of 2, not {shape}")
-    if values[:1] != [2]:
+    is_loop = hasattr(experiment.iterate, "parts")  # of `steps`: whose critic only its own losses know
+    several = is_loop or (len(values) == 2 and values[1] > 1)
+    if values != [2] and not (values[:1] == [2] and several):
         raise ValueError(
             f"the critic of '{name}' gives {values} for a batch of 2, not [2]: a number per image"
         )
