@@ -30,6 +30,8 @@ _VERBS = (
     "evaluate",
     "sample",
     "losses",
+    "export",
+    "publish",
     "data",
     "verify-weights",
     "env",

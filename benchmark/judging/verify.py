@@ -130,6 +130,8 @@ def _file_checks(directory: Path, content: dict[str, Any]) -> Iterator[Check]:
     yield Check("file", not damaged, f"altered or missing: {', '.join(damaged)}" if damaged else grids)
     yield _losses_check(directory, content)
     yield _checkpoint_check(directory, content)
+    if (directory / store.GENERATOR).exists():
+        yield _generator_check(directory / store.GENERATOR, content)
 
 
 def _damaged_grids(directory: Path, digests: dict[str, str]) -> list[str]:
@@ -186,6 +188,21 @@ def _checkpoint_check(directory: Path, content: dict[str, Any]) -> Check:
         what = f"record.json contradicts {available[0].name}: {', '.join(differs)}"
         return Check("record", False, what)
     return Check("file", True, f"{available[0].name} holds the recorded weights, curve and losses")
+
+
+def _generator_check(path: Path, content: dict[str, Any]) -> Check:
+    """Of a published run: the weights that others load."""
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    from benchmark.training import checkpoint
+
+    try:
+        same = checkpoint.digest(load_file(path)) == content["digests"]["generator_weights"]
+    except (OSError, SafetensorError) as error:
+        return Check("file", False, f"{path.name} cannot be read ({error})")
+    what = "holds the recorded weights" if same else "was altered: it does not have the recorded SHA-256"
+    return Check("file", same, f"{path.name} {what}")
 
 
 def _data_check(spec: dict[str, Any], *, needed: bool) -> Check:

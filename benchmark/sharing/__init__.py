@@ -1,0 +1,1 @@
+"""Runs in other people's tools: experiment trackers, and a folder that can be uploaded."""

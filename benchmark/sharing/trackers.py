@@ -1,0 +1,134 @@
+"""Histories of runs, written by the trackers' own libraries; nothing opens a connection.
+
+A run that lies in the folder already is left alone: a tracker cannot take numbers back.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+from itertools import groupby
+from typing import TYPE_CHECKING, Any, Protocol
+
+from benchmark.errors import UserError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from benchmark.sharing.history import History
+
+PROJECT = "ganbench"
+_MLFLOW_BATCH = 1000
+"""Most metrics that MLflow takes at a time; of parameters 100."""
+_MLFLOW_PARAMETERS = 100
+
+
+class _Writer(Protocol):
+    def __call__(self, run: History, folder: Path) -> bool:
+        """Write the run below the folder; false where it is there already."""
+
+
+def tensorboard(run: History, folder: Path) -> bool:
+    """Event files in a folder per run, `EXPERIMENT/KEY`."""
+    _needed("tensorboard", "tensorboard")
+    import numpy as np
+    from PIL import Image
+    from torch.utils.tensorboard import SummaryWriter
+
+    own = folder / run.config["experiment"] / run.key
+    if own.exists():
+        return False
+    with SummaryWriter(str(own)) as writer:  # type: ignore[no-untyped-call]
+        rows = {"state": run.state, **run.ids, **run.config}
+        text = "\n".join(["| what | value |", "|---|---|", *(f"| {k} | {v} |" for k, v in rows.items())])
+        writer.add_text("run", text)  # type: ignore[no-untyped-call]
+        for p in run.points:
+            writer.add_scalar(p.tag, p.value, p.gen_iters, walltime=p.utc_s)  # type: ignore[no-untyped-call]
+        for k, path in run.grids:
+            with Image.open(path) as grid:
+                pixels = np.asarray(grid.convert("RGB"))
+            writer.add_image("samples", pixels, k, dataformats="HWC")  # type: ignore[no-untyped-call]
+    return True
+
+
+def wandb(run: History, folder: Path) -> bool:
+    """An offline run, which `wandb sync` sends where one wants it."""
+    os.environ["WANDB_ERROR_REPORTING"] = "false"  # offline is about runs alone
+    library = _needed("wandb", "wandb")
+    if any(folder.glob(f"wandb/offline-run-*-{run.key}")):
+        return False
+    folder.mkdir(parents=True, exist_ok=True)
+    settings = library.Settings(
+        console="off",
+        silent=True,
+        disable_git=True,
+        disable_code=True,
+        x_disable_stats=True,
+        x_disable_meta=True,
+    )
+    own = library.init(
+        mode="offline",
+        project=PROJECT,
+        dir=str(folder),
+        id=run.key,
+        name=run.name,
+        group=run.config["experiment"],
+        config={**run.config, **run.ids, "state": run.state},
+        settings=settings,
+    )
+    grids = dict(run.grids)
+    by_iteration = {k: {p.tag: p.value for p in points} for k, points in groupby(run.points, _gen_iters)}
+    for k in sorted({*grids, *by_iteration}):
+        picture = {"samples": library.Image(str(grids[k]))} if k in grids else {}
+        own.log({**by_iteration.get(k, {}), **picture}, step=k)
+    own.finish()
+    return True
+
+
+def mlflow(run: History, folder: Path) -> bool:
+    """A run in a file store, which MLflow reads if MLFLOW_ALLOW_FILE_STORE is `true`.
+
+    Its other stores need a database library, or a server.
+    """
+    os.environ["MLFLOW_DISABLE_TELEMETRY"] = os.environ["MLFLOW_ALLOW_FILE_STORE"] = "true"
+    library = _needed("mlflow", "mlflow")
+    from mlflow.entities import Metric, Param
+
+    folder.mkdir(parents=True, exist_ok=True)
+    client = library.MlflowClient(tracking_uri=folder.absolute().as_uri())
+    known = client.get_experiment_by_name(PROJECT)
+    experiment = known.experiment_id if known else client.create_experiment(PROJECT)
+    if client.search_runs([experiment], f"tags.key = '{run.key}'", max_results=1):
+        return False
+    started = min((p.utc_s for p in run.points if p.utc_s), default=0.0)
+    own = client.create_run(
+        experiment,
+        start_time=int(started * 1000),
+        run_name=run.name,
+        tags={"key": run.key, "state": run.state, **run.ids},
+    ).info.run_id
+    metrics = [Metric(p.tag, p.value, int((p.utc_s or started) * 1000), p.gen_iters) for p in run.points]
+    for start in range(0, len(metrics), _MLFLOW_BATCH):
+        client.log_batch(own, metrics=metrics[start : start + _MLFLOW_BATCH])
+    parameters = [Param(key, str(value)) for key, value in run.config.items()]
+    for start in range(0, len(parameters), _MLFLOW_PARAMETERS):
+        client.log_batch(own, params=parameters[start : start + _MLFLOW_PARAMETERS])
+    for _, path in run.grids:
+        client.log_artifact(own, str(path), "samples")
+    client.set_terminated(own)
+    return True
+
+
+TRACKERS: dict[str, _Writer] = {"tensorboard": tensorboard, "wandb": wandb, "mlflow": mlflow}
+
+
+def _gen_iters(point: Any) -> int:
+    return int(point.gen_iters)
+
+
+def _needed(module: str, extra: str) -> Any:
+    try:
+        return importlib.import_module(module)
+    except ImportError as error:
+        do = f"Install it: pip install 'ganbench[{extra}]'"
+        raise UserError(f"needs the library {module}, which cannot be imported ({error})", do=do) from error

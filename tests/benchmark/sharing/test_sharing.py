@@ -1,0 +1,258 @@
+"""Runs in trackers and in published folders: the same numbers come out again."""
+
+import json
+import shutil
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+from click.testing import CliRunner
+from safetensors.numpy import load_file
+
+from benchmark.cli.evaluate import evaluate
+from benchmark.cli.export import export
+from benchmark.cli.publish import publish
+from benchmark.cli.verify import verify
+from benchmark.errors import NothingToJudge, UserError
+from benchmark.records import atomic, store
+from benchmark.sharing import history
+from benchmark.sharing import publish as packing
+
+SUITE = """\
+title = "One run"
+experiments = ["gan/digits"]
+seeds = [0]
+gen_iters = 4
+evaluate_every = 2
+protocols = ["digits-2k"]
+"""
+
+
+@pytest.fixture(scope="module")
+def trained(ganbench, tmp_path_factory):
+    """The directory of a finished run, and the suite file."""
+    folder = tmp_path_factory.mktemp("trained")
+    suite = folder / "one.toml"
+    suite.write_text(SUITE, encoding="utf-8")
+    out = folder / "results"
+    code, _, said = ganbench("run", suite, "--out", out, "--device", "cpu", "--no-report", cwd=folder).end()
+    assert code == 0, said
+    (directory,) = out.glob("runs/gan/digits/*")
+    return directory, suite
+
+
+@pytest.fixture
+def run(trained, tmp_path):
+    """A copy of it that a test may damage."""
+    target = tmp_path / "results" / "runs" / "gan" / "digits" / trained[0].name
+    shutil.copytree(trained[0], target)
+    return target
+
+
+def call(command, *arguments):
+    """Exit code and output; raises what the command raises."""
+    result = CliRunner().invoke(command, [*map(str, arguments)], standalone_mode=False)
+    if result.exception:
+        raise result.exception
+    return result.return_value or 0, result.stdout
+
+
+# --- History --------------------------------------------------------------------------------------------
+
+
+def expected_points(directory):
+    record = store.load_record(directory)
+    points = {
+        (f"digits-2k/{metric}", entry["gen_iters"]): value
+        for entry in record["curve"]
+        for metric, value in entry["scores"]["digits-2k"].items()
+    }
+    for name, column in load_file(directory / "losses.safetensors").items():
+        points |= {(f"losses/{name}", k + 1): float(x) for k, x in enumerate(column)}
+    return points
+
+
+def test_a_history_has_every_score_every_loss_the_settings_and_the_grids(run):
+    found, record = history.read(run), store.load_record(run)
+    assert {(p.tag, p.gen_iters): p.value for p in found.points} == expected_points(run)
+    assert found.ids == {key: record[key] for key in ("run_id", "cell_id", "env_id")}
+    settings = record["spec"]["experiment"]["settings"]
+    assert {k: v["value"] for k, v in settings.items()}.items() <= {
+        k.removeprefix("settings."): v for k, v in found.config.items()
+    }.items()
+    assert [(k, p.name) for k, p in found.grids] == [(k, f"{k:09d}.png") for k in (0, 2, 4)]
+    scored = [p for p in found.points if p.tag == "digits-2k/fid"]
+    assert all(p.utc_s > 1.7e9 for p in scored)
+
+
+def test_a_run_without_a_record_is_told_by_its_events(run):
+    whole = {(p.tag, p.gen_iters): p.value for p in history.read(run).points}
+    (run / "record.json").unlink()
+    with (run / "events.jsonl").open("a", encoding="utf-8") as file:
+        file.write('{"event": "evaluated", "utc": "", "gen_iters": 3, "scores": []}\n{"event": "eval')
+    found = {(p.tag, p.gen_iters): p.value for p in history.read(run).points}
+    assert found.items() <= whole.items()
+    assert {k for tag, k in found if tag == "digits-2k/fid"} == {0, 2, 4}
+    assert {k for tag, k in found if tag == "losses/critic"} == {2, 4}
+
+
+def test_of_many_losses_some_are_shown_and_the_last():
+    for n in (0, 1, 999, 1000, 1001, 123_456):
+        shown = history._shown(n)
+        assert len(shown) <= history.MOST_LOSSES + 1
+        assert shown == sorted(set(shown))
+        assert shown[-1:] == ([n - 1] if n else [])
+    assert history._shown(1000) == list(range(1000))
+
+
+# --- Trackers -------------------------------------------------------------------------------------------
+
+
+def test_what_is_missing_is_a_line_with_the_extra(run, monkeypatch, tmp_path):
+    for kind in ("tensorboard", "wandb", "mlflow"):
+        monkeypatch.setitem(sys.modules, kind, None)
+        with pytest.raises(UserError, match=rf"needs the library {kind}.*pip install 'ganbench\[{kind}\]'"):
+            call(export, run, "--to", kind, "--folder", tmp_path / kind)
+    with pytest.raises(NothingToJudge, match="no run"):
+        call(export, tmp_path / "wandb", "--to", "wandb")
+
+
+def exported(run, kind, folder):
+    """Write, and a second time, which changes nothing."""
+    said = [json.loads(call(export, run, "--to", kind, "--folder", folder, "--json")[1]) for _ in range(2)]
+    assert [(s["written"], s["kept"]) for s in said] == [
+        (["gan/digits seed 0"], []),
+        ([], ["gan/digits seed 0"]),
+    ]
+
+
+def test_tensorboard_reads_the_numbers_again(run, tmp_path):
+    accumulator = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
+    exported(run, "tensorboard", tmp_path / "tb")
+    read = accumulator.EventAccumulator(str(tmp_path / "tb" / "gan" / "digits" / run.name)).Reload()
+    found = {(tag, e.step): e.value for tag in read.Tags()["scalars"] for e in read.Scalars(tag)}
+    expected = expected_points(run)
+    assert found.keys() == expected.keys()
+    assert found == pytest.approx(expected, rel=1e-6)  # float32
+    assert [e.step for e in read.Images("samples")] == [0, 2, 4]
+    text = read.Tensors("run/text_summary")[0].tensor_proto.string_val[0].decode()
+    assert store.load_record(run)["run_id"] in text
+
+
+def test_mlflow_reads_the_numbers_again(run, tmp_path):
+    mlflow = pytest.importorskip("mlflow")
+    exported(run, "mlflow", tmp_path / "ml")
+    client = mlflow.MlflowClient(tracking_uri=(tmp_path / "ml").as_uri())
+    (own,) = client.search_runs([client.get_experiment_by_name("ganbench").experiment_id])
+    tags = {tag for tag, _ in expected_points(run)}
+    found = {(tag, m.step): m.value for tag in tags for m in client.get_metric_history(own.info.run_id, tag)}
+    assert found == expected_points(run)
+    assert own.data.params["settings.batch"] == str(history.read(run).config["settings.batch"])
+    assert len(client.list_artifacts(own.info.run_id, "samples")) == 3
+
+
+def test_wandb_writes_an_offline_run(run, tmp_path):
+    pytest.importorskip("wandb")
+    exported(run, "wandb", tmp_path / "wb")
+    (written,) = (tmp_path / "wb").glob(f"wandb/offline-run-*-{run.name}/run-{run.name}.wandb")
+    content = written.read_bytes()
+    for text in (store.load_record(run)["run_id"], "digits-2k/fid", "losses/critic", "settings.batch"):
+        assert text.encode() in content
+
+
+# --- Published folders ----------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def published(trained, tmp_path_factory):
+    directory, suite = trained
+    folder = tmp_path_factory.mktemp("publish") / "for the hub"
+    arguments = (
+        "--author",
+        "Ada: Example",
+        "--title",
+        "A # title",
+        "--license",
+        "CC-BY-4.0",
+        "--suite",
+        suite,
+    )
+    code, said = call(publish, directory, "--to", folder, *arguments)
+    assert code == 0
+    assert "1 run, " in said
+    return folder
+
+
+def test_a_published_folder_verifies_and_scores_the_same(published, trained, tmp_path):
+    downloaded = shutil.copytree(published, tmp_path / "downloaded")
+    code, said = call(verify, downloaded, "--json")
+    checks = json.loads(said)
+    assert code == 0, checks
+    assert any(c["message"] == "generator.safetensors holds the recorded weights" for c in checks)
+    assert any("computed again: equal bit for bit" in c["message"] for c in checks)
+    (weights,) = downloaded.glob("runs/*/*/*/generator.safetensors")
+    _, said = call(evaluate, weights, "--device", "cpu", "--json")
+    (result,) = json.loads(said)["results"]
+    assert result["scores"] == store.load_record(trained[0])["final"]["scores"]["digits-2k"]
+
+
+def test_altered_weights_do_not_verify(published, tmp_path):
+    downloaded = shutil.copytree(published, tmp_path / "downloaded")
+    (weights,) = downloaded.glob("runs/*/*/*/generator.safetensors")
+    content = bytearray(weights.read_bytes())
+    content[-1] ^= 1
+    for damaged, says in ((content, "was altered"), (content[:100], "cannot be read")):
+        weights.write_bytes(damaged)
+        code, said = call(verify, downloaded, "--no-rerun", "--json")
+        assert code == 1
+        (message,) = (c["message"] for c in json.loads(said) if not c["ok"])
+        assert message.startswith(f"{weights.name} {says}")
+
+
+def test_the_texts_say_what_is_in_the_folder(published, trained):
+    record = store.load_record(trained[0])
+    card = (published / "README.md").read_text(encoding="utf-8")
+    header = yaml.safe_load(card.split("---\n")[1])
+    assert header["license"] == "cc-by-4.0"
+    (model,) = header["model-index"]
+    values = {m["type"]: m["value"] for m in model["results"][0]["metrics"]}
+    assert values == record["final"]["scores"]["digits-2k"]
+    for line in card.splitlines():
+        if line.startswith("!["):
+            assert (published / line.split("](")[1].rstrip(")")).is_file()
+    cited = yaml.safe_load((published / "CITATION.cff").read_text(encoding="utf-8"))
+    assert cited["authors"] == [{"name": "Ada: Example"}]
+    assert cited["title"] == "A # title"
+    assert (published / "citations.bib").read_text(encoding="utf-8").startswith("@")
+    assert (published / "suites" / "one.toml").read_text(encoding="utf-8") == SUITE
+    assert not list(published.rglob("worker.log"))
+
+
+def test_what_cannot_be_published_is_told(run, published, tmp_path):
+    with pytest.raises(UserError, match="exists and is not empty"):
+        call(publish, run, "--to", published, "--author", "A")
+    target = tmp_path / "new"
+    spec = json.loads((run / "record.json").read_text(encoding="utf-8"))
+    spec["seed"] = 7
+    atomic.write_json(run / "record.json", spec)
+    with pytest.raises(NothingToJudge, match=r"record\.json"):
+        call(publish, run, "--to", target, "--author", "A")
+    (run / "record.json").unlink()
+    with pytest.raises(NothingToJudge, match="not finished"):
+        call(publish, run, "--to", target, "--author", "A")
+    assert not list(tmp_path.glob("*new*"))
+
+
+def test_the_run_that_a_run_starts_from_comes_along(trained, monkeypatch):
+    own, record = trained[0], store.load_record(trained[0])
+    before = {"experiment": "gan/digits", "run_id": record["run_id"]}
+    later = own.with_name("later")
+    contents = {own: record, later: {**record, "seed": 1, "spec": {**record["spec"], "starts_from": before}}}
+    monkeypatch.setattr(packing, "runs_at", lambda path: [path])
+    monkeypatch.setattr(store, "load_record", contents.__getitem__)
+    monkeypatch.setattr(Path, "glob", lambda self, pattern: [own])
+    assert [r.directory for r in packing.chosen([later])] == [own, later]
+    contents[own] = {**record, "run_id": "0" * 64}
+    with pytest.raises(NothingToJudge, match="that it starts from is not here"):
+        packing.chosen([later])
