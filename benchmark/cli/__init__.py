@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from baselines import BrokenPlugin
+from benchmark.cli import complete
 from benchmark.cli.streams import Output, echo, say
 from benchmark.errors import UserError, did_you_mean
 
@@ -108,6 +109,8 @@ _with_line_breaks(cli)
 
 def main(argv: list[str] | None = None) -> None:
     """Entry point: ends the process with an exit code; what went wrong is one line on stderr."""
+    if complete.is_asked():
+        cli.main(prog_name="ganbench")  # answers, and ends the process
     output = Output()
     code = _exit_code(argv)
     if reason := output.lost():

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from benchmark.cli import complete
 from benchmark.cli.check import finding, narrowed
 from benchmark.errors import NothingToJudge, UserError
 
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("suite", default="quick")
+@click.argument("suite", default="quick", shell_complete=complete.suites)
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @click.option(
     "--allow-dirty", is_flag=True, help="In spite of changes to baselines/ or benchmark/ that no commit has."

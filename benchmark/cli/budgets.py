@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from benchmark.cli import complete
 from benchmark.cli.options import as_json
 from benchmark.cli.streams import echo, print_json
 
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("patterns", nargs=-1, metavar="[GLOB...]")
+@click.argument("patterns", nargs=-1, metavar="[GLOB...]", shell_complete=complete.experiments)
 @as_json
 def budgets(patterns: tuple[str, ...], json_: bool) -> None:
     r"""Show the G-iterations of every experiment of the papers, with the arithmetic and the source.

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from benchmark.cli import complete
 from benchmark.cli.options import as_json, out, patterns, seeds
 from benchmark.cli.streams import print_json
 from benchmark.errors import NothingToJudge, UserError
@@ -52,7 +53,7 @@ def finding(function: F) -> F:
 
 
 @click.command()
-@click.argument("suite", default="quick")
+@click.argument("suite", default="quick", shell_complete=complete.suites)
 @click.option(
     "--against",
     type=click.Choice(["reference", "paper"]),

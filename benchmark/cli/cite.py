@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from benchmark.cli import complete
 from benchmark.cli.options import as_json
 from benchmark.cli.streams import echo, print_json
 
@@ -17,7 +18,7 @@ _OWN = """@software{{ganbench,
 
 
 @click.command()
-@click.argument("suite", required=False)
+@click.argument("suite", required=False, shell_complete=complete.suites)
 @as_json
 def cite(suite: str | None, json_: bool) -> None:
     """Print BibTeX for the papers of SUITE's experiments, or of all, and for ganbench."""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from benchmark.cli import given
+from benchmark.cli import complete, given
 from benchmark.cli.given import Asked
 from benchmark.cli.options import as_json, data_dir, weights
 from benchmark.cli.streams import print_json
@@ -24,10 +24,16 @@ if TYPE_CHECKING:
     multiple=True,
     metavar="NAME",
     help="How to score; repeatable. A run's own protocols unless given.",
+    shell_complete=complete.protocol_names,
 )
 @weights
 @data_dir
-@click.option("--experiment", metavar="NAME", help="What a checkpoint, or bare weights, are of.")
+@click.option(
+    "--experiment",
+    metavar="NAME",
+    help="What a checkpoint, or bare weights, are of.",
+    shell_complete=complete.experiments,
+)
 @click.option("--data", "dataset", metavar="NAME", help="What to compare with; the run's unless given.")
 @click.option("--seed", type=click.IntRange(min=0), help="Of the latents; the run's, else 0.")
 @click.option("--device", default="auto", show_default=True, type=click.Choice(["auto", "cpu", "cuda"]))

@@ -39,7 +39,8 @@ def export(paths: tuple[Path, ...], kind: str, folder: Path | None, json_: bool)
 
     target = folder or Path(f"ganbench-{kind}")
     directories = history.directories(paths)
-    written, kept = [], []
+    written: list[str] = []
+    kept: list[str] = []
     for directory in directories:
         run = history.read(directory)
         (written if trackers.TRACKERS[kind](run, target) else kept).append(run.name)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from benchmark.cli import complete
 from benchmark.errors import UserError
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ F = TypeVar("F", bound="Callable[..., Any]")
 
 def selection(function: F) -> F:
     """The suite and what narrows or changes it; read back with `selected`."""
-    return click.argument("suite", default="quick")(narrowing(function))
+    return click.argument("suite", default="quick", shell_complete=complete.suites)(narrowing(function))
 
 
 def _handed_on(name: str, variable: str, text: str, **kind: Any) -> Callable[[F], F]:
@@ -53,7 +54,12 @@ weights = _handed_on(
 
 
 patterns = click.option(
-    "--experiment", "patterns", multiple=True, metavar="GLOB", help="Only matching experiments; repeatable."
+    "--experiment",
+    "patterns",
+    multiple=True,
+    metavar="GLOB",
+    help="Only matching experiments; repeatable.",
+    shell_complete=complete.experiments,
 )
 seeds = click.option("--seeds", metavar="SEEDS", help="Other seeds than the suite's, like 0-4 or 0,2,7-9.")
 force = click.option("--force", is_flag=True, help="Replace FILE if it exists.")

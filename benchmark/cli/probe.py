@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from benchmark.cli import complete
 from benchmark.cli.options import as_json, out
 from benchmark.cli.streams import echo, print_json
 from benchmark.errors import NothingToJudge, UserError, did_you_mean
@@ -23,7 +24,7 @@ _JOBS = 2
 
 
 @click.command()
-@click.argument("what", nargs=-1, metavar="[SUITE | GLOB...]")
+@click.argument("what", nargs=-1, metavar="[SUITE | GLOB...]", shell_complete=complete.suites_and_experiments)
 @click.option("--accept", "accepting", is_flag=True, help="Write what is computed now as the reference.")
 @click.option(
     "--equal-to",

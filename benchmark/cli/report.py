@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from benchmark.cli import complete
 from benchmark.cli.options import as_json, commands, narrowing, resolved_device, selected
 from benchmark.cli.streams import echo, print_json
 from benchmark.errors import NothingToJudge, UserError
@@ -14,7 +15,7 @@ from benchmark.report import FORMATS
 
 
 @click.command()
-@click.argument("what", nargs=-1, metavar="[SUITE | DIR...]")
+@click.argument("what", nargs=-1, metavar="[SUITE | DIR...]", shell_complete=complete.suites)
 @click.option(
     "--format", "formats", default=",".join(FORMATS), show_default=True, help="Formats, separated by commas."
 )

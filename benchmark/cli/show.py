@@ -7,16 +7,19 @@ from typing import Any
 
 import click
 
+from benchmark.cli import complete
 from benchmark.cli.options import as_json
 from benchmark.cli.streams import print_json
 from benchmark.errors import UserError, did_you_mean
 
 
 @click.command()
-@click.argument("name")
+@click.argument("name", shell_complete=complete.names)
 @as_json
 def show(name: str, json_: bool) -> None:
-    """Show an experiment, suite, data set or protocol.
+    """Show an experiment, a paper (wgan), a suite, data set or protocol.
+
+    For a paper: its algorithm as code, its experiments, and what it and others print about them.
 
     For an experiment: paper, networks with shapes and parameter counts, hyper-parameters each with its
     source, deviations from the paper, how it is tested, what papers print about it, BibTeX.
@@ -27,6 +30,8 @@ def show(name: str, json_: bool) -> None:
 
     if name in baselines.names():
         _show_experiment(name, json_)
+    elif of_paper := [e for e in baselines.names() if e.split("/")[0] == name]:
+        _show_paper(name, of_paper, json_)
     elif name in suites.names() or name.endswith(".toml"):
         _show_suite(name, json_)
     elif name in data.names():
@@ -34,12 +39,9 @@ def show(name: str, json_: bool) -> None:
     elif name in protocols.names():
         _show_fields(protocols.get(name).as_dict(), json_)
     else:
-        known = [*baselines.names(), *suites.names(), *data.names(), *protocols.names()]
-        of_baseline = [e for e in baselines.names() if e.split("/")[0] == name]
-        raise UserError(
-            f"unknown name '{name}'",
-            do="Choose one of: " + ", ".join(of_baseline) if of_baseline else did_you_mean(name, known),
-        )
+        papers = dict.fromkeys(e.split("/")[0] for e in baselines.names())
+        known = [*papers, *baselines.names(), *suites.names(), *data.names(), *protocols.names()]
+        raise UserError(f"unknown name '{name}'", do=did_you_mean(name, known))
 
 
 def _show_suite(name: str, json_: bool) -> None:
@@ -69,6 +71,42 @@ def _show_fields(fields: dict[str, Any], json_: bool) -> None:
     print_table(("what", "value"), [(key, _text(value)) for key, value in fields.items()])
 
 
+def _show_paper(baseline: str, names: list[str], json_: bool) -> None:
+    """What all experiments of a baseline share; the algorithm is that of its best known one."""
+    import baselines
+    from baselines import claims
+    from benchmark.suites import experiments
+
+    described = [baselines.described(name) for name in names]
+    known = next((e for e in described if e["headline"]), described[0])
+    algorithm = baselines.details(known["name"])["iteration"]
+    about = {claim.id: claim.as_dict() for name in names for claim in claims.of(name)}
+    fields = {
+        "baseline": baseline,
+        "paper": known["paper"],
+        "experiments": [{key: e[key] for key in ("name", "title", "dataset", "budget")} for e in described],
+        "algorithm_of": known["name"],
+        "algorithm": algorithm,
+        "claims": list(about.values()),
+        "bibtex": experiments.bibtex(e["paper"] for e in described),
+    }
+    if json_:
+        print_json(fields)
+        return
+    from benchmark.cli.text import print_table, print_text
+    from benchmark.records.cells import paper_text
+    from benchmark.report.described import paper_budget
+
+    print_text(baseline, style="bold")
+    print_text(paper_text(known) + "\n")
+    rows = [(e["name"], e["title"], e["dataset"], paper_budget(e["budget"])) for e in described]
+    print_table(("experiment", "title", "data", "budget"), rows, title="experiments", whole=(0,))
+    print_text(f"\none G-iteration of {known['name']}", style="bold")
+    print_text(algorithm + "\n")
+    _print_claims(fields["claims"])
+    print_text("\n" + fields["bibtex"])
+
+
 def _show_experiment(name: str, json_: bool) -> None:
     import baselines
     from baselines import claims, proofs
@@ -92,7 +130,7 @@ def _show_experiment(name: str, json_: bool) -> None:
             }
         )
         return
-    from benchmark.cli.text import claim_text, print_table, print_text, spread_text
+    from benchmark.cli.text import print_table, print_text
     from benchmark.records.cells import paper_text
     from benchmark.report.described import paper_budget
 
@@ -151,6 +189,13 @@ def _show_experiment(name: str, json_: bool) -> None:
     print_text("how it is tested", style="bold")
     print_text(proof.text() if proof else "A third party's experiment: ganbench knows of no golden vectors.")
     print_text("")
+    _print_claims(about)
+    print_text("\n" + bibtex)
+
+
+def _print_claims(about: list[dict[str, Any]]) -> None:
+    from benchmark.cli.text import claim_text, print_table, spread_text
+
     print_table(
         ("metric", "claim", "± is over", "where", "stated by", "grade", "note"),
         [
@@ -167,7 +212,6 @@ def _show_experiment(name: str, json_: bool) -> None:
         ],
         title="what papers print about it" if about else "no claims about it are recorded",
     )
-    print_text("\n" + bibtex)
 
 
 def _only(train_images: int) -> str:

@@ -33,21 +33,21 @@ def tensorboard(run: History, folder: Path) -> bool:
     _needed("tensorboard", "tensorboard")
     import numpy as np
     from PIL import Image
-    from torch.utils.tensorboard import SummaryWriter
 
+    library = _needed("torch.utils.tensorboard", "tensorboard")
     own = folder / run.config["experiment"] / run.key
     if own.exists():
         return False
-    with SummaryWriter(str(own)) as writer:  # type: ignore[no-untyped-call]
+    with library.SummaryWriter(str(own)) as writer:
         rows = {"state": run.state, **run.ids, **run.config}
         text = "\n".join(["| what | value |", "|---|---|", *(f"| {k} | {v} |" for k, v in rows.items())])
-        writer.add_text("run", text)  # type: ignore[no-untyped-call]
+        writer.add_text("run", text)
         for p in run.points:
-            writer.add_scalar(p.tag, p.value, p.gen_iters, walltime=p.utc_s)  # type: ignore[no-untyped-call]
+            writer.add_scalar(p.tag, p.value, p.gen_iters, walltime=p.utc_s)
         for k, path in run.grids:
             with Image.open(path) as grid:
                 pixels = np.asarray(grid.convert("RGB"))
-            writer.add_image("samples", pixels, k, dataformats="HWC")  # type: ignore[no-untyped-call]
+            writer.add_image("samples", pixels, k, dataformats="HWC")
     return True
 
 
@@ -92,8 +92,7 @@ def mlflow(run: History, folder: Path) -> bool:
     """
     os.environ["MLFLOW_DISABLE_TELEMETRY"] = os.environ["MLFLOW_ALLOW_FILE_STORE"] = "true"
     library = _needed("mlflow", "mlflow")
-    from mlflow.entities import Metric, Param
-
+    entities = library.entities
     folder.mkdir(parents=True, exist_ok=True)
     client = library.MlflowClient(tracking_uri=folder.absolute().as_uri())
     known = client.get_experiment_by_name(PROJECT)
@@ -107,10 +106,12 @@ def mlflow(run: History, folder: Path) -> bool:
         run_name=run.name,
         tags={"key": run.key, "state": run.state, **run.ids},
     ).info.run_id
-    metrics = [Metric(p.tag, p.value, int((p.utc_s or started) * 1000), p.gen_iters) for p in run.points]
+    metrics = [
+        entities.Metric(p.tag, p.value, int((p.utc_s or started) * 1000), p.gen_iters) for p in run.points
+    ]
     for start in range(0, len(metrics), _MLFLOW_BATCH):
         client.log_batch(own, metrics=metrics[start : start + _MLFLOW_BATCH])
-    parameters = [Param(key, str(value)) for key, value in run.config.items()]
+    parameters = [entities.Param(key, str(value)) for key, value in run.config.items()]
     for start in range(0, len(parameters), _MLFLOW_PARAMETERS):
         client.log_batch(own, params=parameters[start : start + _MLFLOW_PARAMETERS])
     for _, path in run.grids:
