@@ -100,7 +100,8 @@ def _scores(
 ) -> tuple[list[dict[str, Any]], list[tuple[str, ...]], list[str]]:
     """The model index, a row per cell and metric, and what a reader must know of the protocols."""
     found: dict[str, list[dict[str, Any]]] = {}
-    rows, notes = [], []
+    rows: list[tuple[str, ...]] = []
+    notes: list[str] = []
     for comparison in comparisons(group(records).cells):
         notes.append(f"{comparison.name}: {comparison.protocol['note']}")
         for cell in comparison.cells:
