@@ -120,7 +120,7 @@ def _print_changes(rows: Sequence[Row], where: Path) -> None:
 
 
 def _sides(row: Row) -> tuple[str, str]:
-    from benchmark.cli.compare import spread_text
+    from benchmark.judging.compare import spread_text
 
     return spread_text(row.a, row.runs_a, row.diverged_a), spread_text(row.b, row.runs_b, row.diverged_b)
 

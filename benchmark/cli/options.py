@@ -115,7 +115,12 @@ def out(function: F) -> F:
 
 
 def check_new_file(
-    out: Path | None, suffixes: tuple[str, ...], force: bool, *, wrong: str = "unknown kind of file"
+    out: Path | None,
+    suffixes: tuple[str, ...],
+    force: bool,
+    *,
+    wrong: str = "unknown kind of file",
+    option: str = "--out",
 ) -> None:
     """Refuse a file that could not be written, before anything is computed for it; None is fine.
 
@@ -125,7 +130,7 @@ def check_new_file(
     """
     if out is None:
         return
-    where = f"--out {out}"
+    where = f"{option} {out}"
     if out.suffix.lower() not in suffixes:
         *others, last = suffixes
         kinds = f"{', '.join(others)} or {last}" if others else last
@@ -133,7 +138,7 @@ def check_new_file(
     if not out.absolute().parent.is_dir():
         raise UserError("there is no such folder", where=where, do="Create it first")
     if out.exists() and not force:
-        raise UserError("exists already", where=where, do="Name another file with --out, or add --force")
+        raise UserError("exists already", where=where, do=f"Name another file with {option}, or add --force")
 
 
 def as_json(function: F) -> F:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from benchmark.judging import statistics
 from benchmark.records.cells import score
+from benchmark.records.quantities import metric_title
 from benchmark.records.record import comparable_part
 from benchmark.records.summary import Spread, summarise
 
@@ -56,6 +57,33 @@ class Row:
     def as_dict(self) -> dict[str, Any]:
         """JSON types."""
         return dataclasses.asdict(self)
+
+    def texts(self) -> tuple[str, ...]:
+        """Experiment, cell, metric, A, B, difference with its interval, and bits, to be shown."""
+        difference = "" if self.difference is None else f"{self.difference:+.3g}"
+        if self.interval is not None:
+            difference += f" [{self.interval.low:.3g}, {self.interval.high:.3g}]"
+        bits = {None: "", True: "equal", False: "differ"}[self.same_bits]
+        return (
+            self.experiment,
+            self.cell[:8],
+            f"{self.protocol} {metric_title(self.metric)}".strip(),
+            spread_text(self.a, self.runs_a, self.diverged_a),
+            spread_text(self.b, self.runs_b, self.diverged_b),
+            difference,
+            bits if self.runs_a and self.runs_b else "only A" if self.runs_a else "only B",
+        )
+
+
+def spread_text(spread: Spread | None, runs: int, diverged: int) -> str:
+    """`12.3 ± 0.4 (n = 3), 1 diverged`; a dash where there is no run."""
+    if not runs:
+        return "–"
+    lost = f"{diverged} diverged" if diverged else ""
+    if spread is None:
+        return lost or "no score"
+    sd = "" if spread.sd is None else f" ± {spread.sd:.2g}"
+    return ", ".join(filter(None, (f"{spread.mean:.4g}{sd} (n = {spread.n})", lost)))
 
 
 def side_by_side(a: Sequence[Record], b: Sequence[Record]) -> list[Row]:

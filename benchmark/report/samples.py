@@ -76,6 +76,12 @@ def thumbnail(cell: Cell) -> Grid | None:
     return _cut(path, alt)
 
 
+def last_grid(run: LoadedRecord, share: int | None = None) -> Grid | None:
+    """The samples at a run's last evaluation, in `share` bytes; None without any."""
+    every = samples_of(run)
+    return _grid(run.record["experiment"], every[-1], share) if every else None
+
+
 def real_thumbnail(cell: Cell) -> Grid | None:
     """Some training images, if the runs kept a grid of them."""
     path = _inside(cell.runs[0], REAL)

@@ -1,14 +1,19 @@
 """`ganbench compare`: folders, reference files and commits side by side."""
 
+import base64
+import io
 import json
+import re
 import statistics
 import subprocess
 from pathlib import Path
 
 import pytest
+from PIL import Image
 from scipy import stats
 
 from benchmark.judging import accepted
+from benchmark.records import record
 
 
 @pytest.fixture
@@ -120,3 +125,67 @@ def test_what_cannot_be_compared(what, code, message, s, ganbench):
     found, out, err = ganbench("compare", "results", what)
     assert (found, out) == (code, "")
     assert message in err
+
+
+def page_of(ganbench, a, b, file="c.html"):
+    code, out, err = ganbench("compare", a, b, "--html", file)
+    assert (code, err) == (0, "")
+    assert file in out
+    return Path(file).read_text()
+
+
+def test_the_page_is_one_file_with_the_terminals_numbers(s, ganbench):
+    s.put_all(out=Path("a"))
+    s.put_all(out=Path("b"), seeds=range(5), plus=1.5, env="f" * 64)
+    html = page_of(ganbench, "a", "b")
+    assert not re.search(r'(?:src|href)="(?!#|data:)', html)
+    assert "<script" not in html
+    shown = [
+        re.sub("<[^>]+>", "", cell)
+        for line in re.findall(r"<tr.*?</tr>", html)
+        for cell in re.findall(r"<t[dh].*?</t[dh]>", line)
+    ]
+    table = ganbench("compare", "a", "b", "--json")[1]
+    for found in json.loads(table)["rows"]:
+        assert f"{found['difference']:+.3g} [{found['interval'][0]:.3g}, {found['interval'][1]:.3g}]" in shown
+    assert (
+        "2 cells; 4 scores on both sides, 0 of them of runs that are equal bit for bit. 2 of 4 intervals"
+        in html
+    )
+    assert html.count("<svg") == 2
+    for svg in re.findall("<svg.*?</svg>", html, re.S):
+        assert all(f">{name}</text>" in svg for name in s.FIDS)
+
+
+def test_samples_of_the_same_seed_stand_next_to_each_other(s, ganbench):
+    for side, grey in (("a", 10), ("b", 200)):
+        for folder in s.put_all(out=Path(side)):
+            content = json.loads(Path(folder, "record.json").read_text())
+            content = record.sealed(content | {"samples": ["samples/000000040.png"]})
+            Path(folder, "record.json").write_text(json.dumps(content))
+            Path(folder, "samples").mkdir()
+            Image.new("L", (16, 16), grey).save(Path(folder, "samples/000000040.png"))
+    html = page_of(ganbench, "a", "b")
+    images = re.findall(r'<img src="data:image/png;base64,(.*?)".*?<figcaption>(.*?)</figcaption>', html)
+    assert [caption.split(":")[0] for _, caption in images] == ["A", "B"] * 2
+    greys = [Image.open(io.BytesIO(base64.b64decode(data))).getpixel((0, 0)) for data, _ in images]
+    assert greys == [10, 200] * 2
+
+
+def test_names_with_markup_do_nothing_on_the_page(s, ganbench):
+    evil = "a<img src=x onerror=alert(1)>"
+    s.put_all(out=Path(evil))
+    html = page_of(ganbench, evil, evil)
+    assert "<img src=x" not in html
+    assert "&lt;img src=x" in html
+
+
+def test_a_page_is_not_replaced_unless_asked(s, ganbench):
+    s.put_all()
+    Path("c.html").write_text("mine")
+    code, _, err = ganbench("compare", "results", "results", "--html", "c.html")
+    assert code == 2
+    assert "--html c.html: exists already" in err
+    assert Path("c.html").read_text() == "mine"
+    assert ganbench("compare", "results", "results", "--html", "c.html", "--force")[0] == 0
+    assert ganbench("compare", "results", "results", "--html", "c.txt")[0] == 2

@@ -45,7 +45,7 @@ def test_as_json(ganbench, two):
 
 def test_a_report_has_it_as_a_section(ganbench, two, synthetic):
     synthetic.put_all()
-    code, out, _ = ganbench("report", "results", "--history", two[0], "--to", "r", "--format", "html,md")
+    code, _, _ = ganbench("report", "results", "--history", two[0], "--to", "r", "--format", "html,md")
     assert code == 0
     html = Path("r/report.html").read_text()
     assert 'id="history"' in html
