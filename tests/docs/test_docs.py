@@ -1,0 +1,148 @@
+"""Every `ganbench …` in the documents is one that the command line takes; the site asks no other server."""
+
+import re
+import shlex
+import subprocess
+import sys
+from html.parser import HTMLParser
+from pathlib import Path
+
+import click
+import pytest
+
+from benchmark.cli import cli, main
+
+ROOT = Path(__file__).parents[2]
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted(ROOT.glob("docs/**/*.md"))]
+CHEAP = ("list", "show", "budgets", "cite", "env", "data list", "plan quick", "status quick")
+"""What needs no run, no data and no network."""
+
+
+def fenced(page):
+    """Lines of a page's blocks of commands, those that go on with a backslash joined."""
+    text = page.read_text(encoding="utf-8")
+    blocks = re.findall(r"^ *```(?:sh|bash|console|text)?\n(.*?)^ *```", text, re.DOTALL | re.MULTILINE)
+    return "\n".join(blocks).replace("\\\n", " ").splitlines()
+
+
+def words(command):
+    """As the shell splits it, without comments; up to the next command."""
+    found = shlex.split(command, comments=True)
+    ends = [i for i, word in enumerate(found) if word in ("&&", "|", "||", ";", ">", "2>")]
+    return found[1 : ends[0]] if ends else found[1:]
+
+
+def in_documents():
+    """(page, words) of every command in a block, and of those in the text that are no synopses."""
+    found = {}
+    for page in PAGES:
+        lines = [part.strip() for line in fenced(page) for part in line.split("&&")]
+        inline = re.findall(r"(?<!`)`(ganbench [^`]*)`(?!`)", page.read_text(encoding="utf-8"))
+        lines += [text for text in map(str.strip, inline) if not re.search(r"\[|\\\||…|\.\.\.", text)]
+        for line in lines:
+            if line.startswith("ganbench"):
+                found.setdefault(tuple(words(line)), page.name)
+    return [pytest.param(page, call, id=f"{page}: {' '.join(call)}"[:90]) for call, page in found.items()]
+
+
+COMMANDS = in_documents()
+
+
+def parse(call):
+    """Raises what is wrong with the words after `ganbench`: command, options, how many values, choices."""
+    context = click.Context(cli, info_name="ganbench")
+    command, rest = cli, list(call)
+    while isinstance(command, click.Group) and rest and not rest[0].startswith("-"):
+        name = rest.pop(0)
+        command = command.get_command(context, name)
+        assert command is not None, f"there is no command '{name}'"
+    values, _, _ = command.make_parser(click.Context(command)).parse_args(rest)
+    for parameter in command.params:
+        given = values.get(parameter.name)
+        if isinstance(parameter.type, click.Choice) and isinstance(given, str) and not given.isupper():
+            parameter.type.convert(given, parameter, None)
+
+
+@pytest.mark.parametrize(("page", "call"), COMMANDS)
+def test_a_command_in_a_document_is_one(page, call):
+    parse(call)
+
+
+@pytest.mark.parametrize("wrong", ["rnu", "run --sedes 0", "data fetsh x", "export x --to excel"])
+def test_what_is_no_command_is_told(wrong):
+    with pytest.raises((AssertionError, click.UsageError)):
+        parse(wrong.split())
+
+
+def is_cheap(call):
+    text = " ".join(call)
+    return text.startswith(CHEAP) and "cuda" not in call and not any(map(str.isupper, call))
+
+
+RUN = [command for command in COMMANDS if is_cheap(command.values[1])]
+
+
+@pytest.mark.parametrize(("page", "call"), RUN)
+def test_a_cheap_command_in_a_document_runs(page, call, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("GANBENCH_DATA_DIR", str(tmp_path / "data"))
+    with pytest.raises(SystemExit) as ended:
+        main(list(call))
+    assert not ended.value.code, capsys.readouterr().err
+
+
+def test_there_are_commands_to_check():
+    assert len(COMMANDS) > 60
+    assert len(RUN) > 8
+
+
+# --- The site -------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory):
+    pytest.importorskip("material", reason="the extra 'docs' is not installed")
+    folder = tmp_path_factory.mktemp("site")
+    command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--quiet", "--site-dir", str(folder)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return folder
+
+
+class Loads(HTMLParser):
+    """What a browser fetches by itself for a page."""
+
+    def __init__(self):
+        super().__init__()
+        self.found = []
+
+    def handle_starttag(self, tag, attrs):
+        named = dict(attrs)
+        if tag in ("script", "img", "iframe", "source", "video"):
+            self.found.append(named.get("src"))
+        if tag == "link" and named.get("rel") != "canonical":
+            self.found.append(named.get("href"))
+
+
+def test_no_page_asks_another_server_for_anything(site):
+    pages = list(site.rglob("*.html"))
+    assert len(pages) > 10
+    for page in pages:
+        loads = Loads()
+        loads.feed(page.read_text(encoding="utf-8"))
+        outside = [address for address in loads.found if address and re.match(r"(https?:)?//", address)]
+        assert not outside, page
+        assert 'class="mermaid"' not in page.read_text(encoding="utf-8")  # the theme fetches what draws it
+
+
+def test_pages_have_what_the_code_says(site):
+    def text(name):
+        content = (site / name / "index.html").read_text(encoding="utf-8")
+        return re.sub(r"\s+", " ", re.sub(r"<[^>]*>", "", content))
+
+    commands, python, papers = text("commands"), text("python"), text("papers")
+    assert all(f"Usage: ganbench {name}" in commands for name in cli.list_commands(None))
+    assert all(name in python for name in ("evaluate", "load_results", "UserError"))
+    assert papers.count("def iterate(") == 5
+    assert "record_sha256" in text("files")
+    assert "&lt;!-- " not in papers + commands + python
