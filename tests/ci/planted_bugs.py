@@ -252,9 +252,9 @@ BUGS = (
     Bug(
         "training.optimiser-lost",
         "a run that is continued has the weights, but not the optimisers' states",
-        "benchmark/training/checkpoint.py",
-        'optimiser.load_state_dict({**optimiser.state_dict(), "state": slots})',
-        'optimiser.load_state_dict({**optimiser.state_dict(), "state": {}})',
+        "benchmark/training/packing.py",
+        'optimiser.load_state_dict({"state": slots, "param_groups": groups})',
+        'optimiser.load_state_dict({"state": {}, "param_groups": groups})',
         RESUMED,
         experiment="dcgan/digits",
     ),
