@@ -122,6 +122,7 @@ def check(
     """
     from datetime import UTC, datetime
 
+    from benchmark.cli import results
     from benchmark.judging import accepted, selection
     from benchmark.judging import check as checking
 
@@ -137,7 +138,8 @@ def check(
     rules = checking.Rules(datetime.now(UTC).date(), waivers, strict)
     judge = checking.against_reference if against == "reference" else checking.against_papers
     result = judge(chosen, found, reference, rules)
-    _write(result, junit, summary_file)
+    overview = results.first_screen(chosen, found.runs, reference or ()) if summary_file else ""
+    _write(result, junit, summary_file, overview)
     if json_:
         print_json(result.as_dict())
     else:
@@ -192,7 +194,7 @@ def _waivers(path: Path | None) -> list[dict[str, Any]]:
     return list(read_waiver_table(content.get("waiver", []), str(path)))
 
 
-def _write(result: Checked, junit: Path | None, summary: Path | None) -> None:
+def _write(result: Checked, junit: Path | None, summary: Path | None, overview: str) -> None:
     """Both files, whatever was found: a pipeline needs them most where the check did not pass."""
     from benchmark.judging import junit as xml
     from benchmark.judging import step_summary
@@ -205,7 +207,7 @@ def _write(result: Checked, junit: Path | None, summary: Path | None) -> None:
             summary.parent.mkdir(parents=True, exist_ok=True)
             used = summary.stat().st_size if summary.exists() else 0
             with summary.open("a", encoding="utf-8", newline="\n") as file:
-                file.write(step_summary.render(result, step_summary.LIMIT_BYTES - used))
+                file.write(step_summary.render(result, step_summary.LIMIT_BYTES - used, overview))
     except OSError as error:
         raise UserError(f"cannot be written ({error.strerror})", where=str(error.filename)) from error
 

@@ -89,6 +89,25 @@ def reference_of(suite: Suite, out: Path) -> Sequence[Mapping[str, Any]]:
         return ()
 
 
+def first_screen(suite: Suite, runs: Sequence[LoadedRecord], reference: Sequence[Mapping[str, Any]]) -> str:
+    """How far each method got, as the report's first screen has it, in Markdown; empty without runs."""
+    from benchmark.judging.against_paper import against_paper
+    from benchmark.records.cells import group
+    from benchmark.report import markdown
+    from benchmark.report.overview import overview
+    from benchmark.report.scores import comparisons
+    from benchmark.report.verdicts import papers
+
+    if not runs:
+        return ""
+    grouping = group(runs)
+    cells = grouping.cells
+    names = dict.fromkeys(cell.first["experiment"] for cell in cells)
+    judged = against_paper(cells, names, planned=suite.seeds, reference=reference)
+    screen = overview(grouping, comparisons(cells), papers(judged, (), cells), suite.note)
+    return f"### How far each method got\n\n{markdown.overview_table(screen)}"
+
+
 def bibtex(records: Sequence[LoadedRecord]) -> str:
     """The papers of the records."""
     return experiments.bibtex(r.record["spec"]["experiment"]["paper"] for r in records)

@@ -17,8 +17,11 @@ _LONGEST = 400
 _SIGNS: dict[Mark, str] = {"error": "💥", "fail": "❌", "warn": "⚠️", "skip": "➖", "pass": "✅"}
 
 
-def render(checked: Checked, room: int = LIMIT_BYTES) -> str:
-    """The check in at most `room` bytes, the worst cases first; what is left out is counted."""
+def render(checked: Checked, room: int = LIMIT_BYTES, overview: str = "") -> str:
+    """The check in at most `room` bytes, the worst cases first; what is left out is counted.
+
+    `overview`: Markdown that is said below, such as how far each method got.
+    """
     other = "paper" if checked.against == "paper" else "reference"
     head = [
         f"## ganbench check {_cell(checked.suite)} against the {other}",
@@ -33,7 +36,7 @@ def render(checked: Checked, room: int = LIMIT_BYTES) -> str:
     ]
     rows = [*rows, *map(_row, checked.cases)] if checked.cases else []
     notes = ["", *(f"- {_cell(note)}" for note in checked.notes)] if checked.notes else []
-    return _within([*head, *rows, *notes], room)
+    return _within([*head, *rows, *notes, *(["", *overview.splitlines()] if overview else [])], room)
 
 
 def _cell(text: str) -> str:

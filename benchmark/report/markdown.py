@@ -5,6 +5,7 @@ from benchmark.escape import markdown as escape
 from benchmark.report.content import Content
 from benchmark.report.described import ExperimentSection
 from benchmark.report.figure import Figure
+from benchmark.report.overview import Overview
 from benchmark.report.table import Table
 
 
@@ -25,9 +26,24 @@ def table(t: Table) -> str:
     return "\n".join(lines)
 
 
+def overview_table(o: Overview) -> str:
+    """The first screen without its pictures: curves in words, samples left out."""
+    columns = ["Method", "Experiment", *o.columns, "Seeds", "Curve", "State", "Remarks"]
+    numeric = range(2, 2 + len(o.columns))
+    lines = [
+        _line([escape(column) for column in columns]),
+        _line(["---:" if i in numeric else ":---" for i in range(len(columns))]),
+    ]
+    for line in o.lines:
+        curve = line.curve.description if line.curve else ""
+        told = [line.seeds, curve, line.state, "; ".join(line.remarks)]
+        lines.append(_line([escape(text) for text in (line.name, line.label, *line.scores, *told)]))
+    return "\n".join([*lines, "", *(escape(sentence) for sentence in o.meaning)])
+
+
 def render(c: Content) -> str:
     """Write the whole document."""
-    parts = [f"# {escape(c.title)}", escape(c.summary)]
+    parts = [f"# {escape(c.title)}", overview_table(c.overview), escape(c.summary)]
     parts += [f"> **Note.** {escape(warning)}" for warning in c.warnings]
     parts += ["## Against the papers", escape(c.papers.summary), *map(table, c.papers.tables)]
     parts += ["## Final scores", *(table(s.table) for s in c.scores)]

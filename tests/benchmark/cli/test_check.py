@@ -566,9 +566,16 @@ def test_the_summary_is_appended_and_auto_is_githubs(s, check, monkeypatch):
     assert check("--summary", "auto", "--confirm-with", "none")[0] == 1
     text = Path("step.md").read_text()
     assert text.startswith("before\n## ganbench check small against the reference\n")
-    rows = [line for line in text.splitlines() if line.startswith("|")]
+    cases, _, overview = text.partition("### How far each method got\n")
+    rows = [line for line in cases.splitlines() if line.startswith("|")]
     assert rows[2].startswith("| ❌ | regressed | ")
     assert len(rows) == 2 + 4
+    # The first screen's table, with numbers in place of pictures.
+    header, _, gan, wgan, real = (line for line in overview.splitlines() if line.startswith("|"))
+    assert header.startswith("| Method | Experiment | FID ↓ | IS ↑ | Seeds | Curve |")
+    assert gan.startswith("| GAN | gan/digits | 44.00 ± 1.00 | ")
+    assert "| FID ↓ from 300 to 23 over 40 G-iterations | reached 40 G-iterations |" in wgan
+    assert real.startswith("| Real images | digits | ")
 
 
 def test_the_summary_of_hostile_text_is_a_table_of_text():

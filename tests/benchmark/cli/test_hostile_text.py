@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from benchmark import suites
-from benchmark.records import record
+from benchmark.judging import accepted
+from benchmark.records import record, store
 from benchmark.suites import plan
 
 HOSTILE = (
@@ -63,11 +64,8 @@ def test_the_report_shows_it_and_obeys_none_of_it(results, ganbench):
     code, out, err = ganbench("report", results, "--to", "report")
     assert code == 0, err
     assert not unseen(out + err)
-    files = {
-        path.name: path.read_text(encoding="utf-8")
-        for path in Path("report").rglob("*.*")
-        if path.suffix != ".pdf"
-    }
+    texts = [path for path in Path("report").rglob("*.*") if path.suffix != ".pdf"]
+    files = {path.name: path.read_text(encoding="utf-8") for path in texts}
     assert {"report.html", "report.md", "tables.tex", "results.csv", "citations.bib"} <= files.keys()
     for name, text in files.items():
         assert not unseen(text), name
@@ -83,6 +81,20 @@ def test_the_report_shows_it_and_obeys_none_of_it(results, ganbench):
         assert not [cell for cell in line if cell.startswith(("=", "+", "@"))]
     assert not re.search(r"(?<!\\)\[a(?<!\\)\]\(b\)", files["report.md"].split("## Citations")[0])
     assert not re.search(r"(?m)^::error", out + err)
+
+
+def test_pages_of_comparisons_and_of_history_show_it_too(results, ganbench):
+    records = [run.record for run in store.records_below(Path(results))[0]]
+    accepted.write(Path("hostile.json"), "small", records)
+    for arguments, page in (
+        (["compare", results, results, "--html", "compared.html"], "compared.html"),
+        (["report", "--history", "hostile.json", "--to", "h"], "h/history.html"),
+    ):
+        code, out, err = ganbench(*arguments)
+        assert code == 0, err
+        text = Path(page).read_text(encoding="utf-8")
+        assert not unseen(text + out + err)
+        assert "<script>alert" not in text
 
 
 def test_verbs_that_judge_print_it_as_text(results, ganbench):
