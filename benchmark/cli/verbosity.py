@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from benchmark.cli.text import note
 from benchmark.errors import UserError
 
 if TYPE_CHECKING:
@@ -58,6 +57,8 @@ class Quiet:
 
     def remarked(self, run: PlannedRun, remark: str) -> None:
         """Print it."""
+        from benchmark.cli.text import note
+
         note(f"{run.label}: {remark}")
 
 
