@@ -48,12 +48,20 @@ def _command(name: str) -> str:
 
 def _public(name: str) -> str:
     value = getattr(ganbench, name)
-    try:
-        signature = str(inspect.signature(value)) if callable(value) else f" = {value!r}"
-    except ValueError:  # of something without one
-        signature = ""
-    text = inspect.getdoc(value) if callable(value) or inspect.isclass(value) else None
-    return f"## {name}\n\n{_fenced(name + signature + (chr(10) * 2 + text if text else ''), 'python')}"
+    if not (inspect.isclass(value) or inspect.isfunction(value)):  # an alias, a constant
+        return f"## {name}\n\n{_fenced(f'{name} = {value!r}', 'python')}"
+    parts = [f"## {name}", _signed(name, value), _fenced(inspect.getdoc(value) or "", "text")]
+    for own, method in vars(value).items() if inspect.isclass(value) else ():
+        if inspect.isfunction(method) and not own.startswith("_"):
+            text = _fenced(inspect.getdoc(method) or "", "text")
+            parts += [f"### {name}.{own}", _signed(f"{name}.{own}", method), text]
+    return "\n\n".join(parts)
+
+
+def _signed(name: str, value: Any) -> str:
+    """Without what no caller writes: quotes around annotations, addresses of functions."""
+    signature = re.sub(r"<function (\w+) at 0x[0-9a-f]+>", r"\1", str(inspect.signature(value)))
+    return _fenced(name + re.sub(r"(: |-> )'([^']*)'", r"\1\2", signature), "python")
 
 
 def _fenced(text: str, language: str) -> str:

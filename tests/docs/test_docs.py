@@ -143,6 +143,7 @@ def test_pages_have_what_the_code_says(site):
     commands, python, papers = text("commands"), text("python"), text("papers")
     assert all(f"Usage: ganbench {name}" in commands for name in cli.list_commands(None))
     assert all(name in python for name in ("evaluate", "load_results", "UserError"))
+    assert " at 0x" not in python
     assert papers.count("def iterate(") == 5
     assert "record_sha256" in text("files")
     assert "&lt;!-- " not in papers + commands + python

@@ -82,7 +82,7 @@ def test_a_file_in_place_of_the_folder(out, ganbench):
         (["rnu"], r"unknown command 'rnu'\. Did you mean 'run'\?"),
         (["stauts", "--json"], r"unknown command 'stauts'\. Did you mean 'status'\?"),
         (["show", "gan/digts"], r"unknown name 'gan/digts'\. Did you mean 'gan/digits'\?"),
-        (["show", "sngan"], r"unknown name 'sngan'\. Choose one of: sngan/.*"),
+        (["show", "sngn"], r"unknown name 'sngn'\. Did you mean 'sngan'\?"),
         (["report", "a", "b"], r"more than one suite\. Give one suite, or folders with records"),
         (["report", ".", "quick"], r"'quick' is not a folder\. .*"),
     ],
