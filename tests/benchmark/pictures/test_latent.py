@@ -286,12 +286,32 @@ def test_the_sheet_of_figure_7():
     exemplars, rest = numbered_images(4, 1, 20, 20), numbered_images(20, 1, 20, 20) + 100
     picture = sheets.arithmetic_sheet(expression, exemplars, rest[:2], rest[2:11])
     sheet = np.asarray(picture)
-    first, second, results = 14, 22 + 28, 44 + 42
-    assert [sheet[y, first] for y in (0, 22, 44, 66)] == [0, 1, 2, 100]
-    assert [sheet[y, second] for y in (44, 66)] == [3, 101]
+    scale, (down, across), apart, top = 8, (224, 176), 8 * 14, 64
+    first, second, results = apart, across + 2 * apart, 2 * across + 3 * apart
+    assert [sheet[top + row * down, first] for row in range(4)] == [0, 1, 2, 100]
+    assert [sheet[top + row * down, second] for row in (2, 3)] == [3, 101]
     for i in range(9):
-        assert (sheet[22 + i // 3 * 22 :, results + i % 3 * 22 :][:20, :20] == 102 + i).all()
-    assert sheet.shape == (86, results + 64)
-    for sign in (second - 14, results - 14):  # "-" and "="
-        assert (sheet[66:, sign : sign + 14] > 200).any()
-    assert (sheet[66:, :first] == 128).all(), "no sign before the first term"
+        corner = sheet[top + (1 + i // 3) * down :, results + i % 3 * across :]
+        assert (corner[: 20 * scale, : 20 * scale] == 102 + i).all()
+    assert sheet.shape == (top + 4 * down - 16, results + 3 * across - 16)
+    assert sheet.shape[1] >= 1200
+    for sign in (second - apart, results - apart):  # "-" and "="
+        assert (sheet[top + 3 * down :, sign : sign + apart] > 200).any()
+    assert (sheet[top + 3 * down :, :first] == 32).all(), "no sign before the first term"
+    below = sheet[top + 20 * scale : top + down - 16, first : first + 20 * scale]
+    assert below.max() > 200, "the number of the first exemplar"
+
+
+@pytest.mark.parametrize("side", [20, 64, 200])
+def test_the_sheet_of_figure_4(side):
+    picture = sheets.walk_sheet(numbered_images(6, 1, side, side), 3)
+    sheet, scale = np.asarray(picture), -(-1200 // (3 * (side + 2)))
+    assert sheet.shape[1] >= 1200
+    text, apart = scale * side // 5, scale * (side + 2)
+    places = [(2 * text + row * apart, 4 * text + column * apart) for row in range(2) for column in range(3)]
+    for i, (y, x) in enumerate(places):
+        assert (sheet[y : y + scale * side, x : x + scale * side] == i).all()
+        assert y >= apart or sheet[: 2 * text, x : x + scale * side].max() > 200, "t above each column"
+    rows = [sheet[y : y + scale * side, : 4 * text] for y in (places[0][0], places[3][0])]
+    assert all(row.max() > 200 for row in rows)
+    assert not np.array_equal(*rows), "the numbers of its latents before each row"
