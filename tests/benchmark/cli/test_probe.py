@@ -8,13 +8,17 @@ import pytest
 import baselines
 from benchmark.engines.probing import pool
 from benchmark.judging import probe_file
+from benchmark.records import shipped
 
 FILE = Path("o", "reference", "probes.json")
 
 
 @pytest.fixture
 def computed(monkeypatch):
-    """In place of processes: a result for every experiment, which a test may change; and what was asked."""
+    """In place of processes: a result for every experiment, which a test may change; and what was asked.
+
+    No accepted probes come with ganbench.
+    """
     changes, asked = {}, []
 
     def compute(plans, jobs, told):
@@ -28,6 +32,7 @@ def computed(monkeypatch):
         return results
 
     monkeypatch.setattr(pool, "compute", compute)
+    monkeypatch.setattr(shipped, "folder", lambda: Path("none"))
     return changes, asked
 
 
@@ -48,6 +53,10 @@ def test_accepted_then_unchanged_then_changed(ganbench, computed):
     code, out, _ = ganbench("probe", "gan/digits", "--out", "o")
     assert code == 1
     assert "our code changed: its settings changed" in out
+
+
+def test_without_accepted_probes_of_its_own_a_folder_has_those_that_come_with_ganbench(ganbench):
+    assert probe_file.find(Path("o")) == shipped.folder() / probe_file.NAME
 
 
 def test_accepting_some_keeps_the_others(ganbench, computed):
