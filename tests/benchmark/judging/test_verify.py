@@ -93,7 +93,7 @@ def test_data_that_are_not_those_of_the_record(run, verified, monkeypatch):
     assert ("data", "the data set 'digits' has the recorded SHA-256") in [
         (entry["subject"], entry["message"]) for entry in found
     ]
-    monkeypatch.setattr(data, "check", lambda name: "0" * 64)
+    monkeypatch.setattr(data, "check", lambda name, told: "0" * 64)
     code, found = verified(run)
     assert code == 1
     ((subject, message),) = failures(found)
@@ -101,7 +101,7 @@ def test_data_that_are_not_those_of_the_record(run, verified, monkeypatch):
     assert message.startswith(f"the data set 'digits' has SHA-256 {'0' * 64}, the run's had")
     assert "bits" not in {entry["subject"] for entry in found}
 
-    def damaged(name):
+    def damaged(name, told):
         raise NothingToJudge(f"'{name}' is damaged: its content has SHA-256 0")
 
     monkeypatch.setattr(data, "check", damaged)
