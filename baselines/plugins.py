@@ -23,7 +23,7 @@ from pathlib import Path
 from threading import Timer
 from typing import TYPE_CHECKING, Any
 
-from baselines import ENTRY_POINT_GROUP, BrokenPlugin, catalogue
+from baselines import ENTRY_POINT_GROUP, BrokenPlugin, catalogue, describing
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -83,7 +83,7 @@ def experiment(plugin: Plugin, name: str) -> Experiment[Any]:
         BrokenPlugin: it cannot be imported any more, or is not what was kept of it, which is forgotten then.
 
     """
-    with _waiting(str(plugin)), _stdout_on_stderr():
+    with _waiting(str(plugin)), _stdout_on_stderr(), _folder_kept():
         try:
             module = importlib.import_module(plugin.module)
             chosen: Experiment[Any] = next(e for e in module.EXPERIMENTS if e.name == name)
@@ -91,7 +91,7 @@ def experiment(plugin: Plugin, name: str) -> Experiment[Any]:
         except KeyboardInterrupt:
             raise
         except BaseException as error:
-            raise BrokenPlugin(f"{plugin} cannot be loaded: {error!r}") from error
+            raise BrokenPlugin(f"{plugin} cannot be loaded: {describing.said(error)}") from error
     if now != plugin.experiments[name]:
         with suppress(OSError):
             if plugin.kept:
@@ -104,14 +104,17 @@ def _describe(point: EntryPoint) -> dict[str, Any]:
     """What a child process says of the plugin."""
     plugin = f"'{point.name}' ({point.value})"
     distribution = point.dist.name if point.dist else ""
-    child = subprocess.Popen(
-        [sys.executable, "-P", "-c", _CHILD, point.value, distribution],
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(path or str(Path.cwd()) for path in sys.path)},
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-    )
-    with child, _waiting(plugin):
-        said, _ = child.communicate()
+    with tempfile.TemporaryFile() as answer:  # no pipe: processes that the plugin leaves would keep it open
+        child = subprocess.Popen(
+            [sys.executable, "-P", "-c", _CHILD, point.value, distribution],
+            env={**os.environ, "PYTHONPATH": os.pathsep.join(path or str(Path.cwd()) for path in sys.path)},
+            stdin=subprocess.DEVNULL,
+            stdout=answer,
+        )
+        with child, _waiting(plugin):
+            child.wait()
+        answer.seek(0)
+        said = answer.read(_MOST_BYTES)
     try:
         content: dict[str, Any] = json.loads(said)
     except ValueError:
@@ -184,7 +187,8 @@ def _sha256(path: Path) -> str:
 @contextmanager
 def _waiting(plugin: str) -> Iterator[None]:
     """Say on stderr which plugin it is, when this takes long."""
-    text = f"ganbench: still waiting for the import of the plugin {plugin}\n"
+    shown = plugin if plugin.isprintable() else ascii(plugin)
+    text = f"ganbench: still waiting for the import of the plugin {shown}\n"
     timer = Timer(SLOW_S, lambda: sys.stderr.write(text))
     timer.daemon = True
     timer.start()
@@ -192,6 +196,21 @@ def _waiting(plugin: str) -> Iterator[None]:
         yield
     finally:
         timer.cancel()
+
+
+@contextmanager
+def _folder_kept() -> Iterator[None]:
+    """Relative paths mean afterwards what they meant before."""
+    try:
+        folder = os.open(".", os.O_RDONLY)
+    except OSError:
+        folder = None
+    try:
+        yield
+    finally:
+        if folder is not None:
+            os.fchdir(folder)
+            os.close(folder)
 
 
 @contextmanager

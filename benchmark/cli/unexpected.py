@@ -30,13 +30,16 @@ def told(error: BaseException, argv: list[str]) -> str:
 
     With ``GANBENCH_DEBUG`` set, the traceback is shown on stderr as well.
     """
-    trace = "".join(traceback.format_exception(error))
+    try:
+        trace, said = "".join(traceback.format_exception(error)), str(error)
+    except Exception:  # an error of somebody whose text is one too
+        trace = said = type(error).__name__
     if os.environ.get(DEBUG_VARIABLE):
         with suppress(OSError):
             sys.stderr.write(trace)
     saved = _save(_content(trace, argv))
     kept = f"what is known of it is in {saved}" if saved else "no file about it could be written"
-    reason = " ".join(str(error).split())[:200]
+    reason = " ".join(said.split())[:200]
     return (
         f"unexpected error ({type(error).__name__}{': ' if reason else ''}{reason}); {kept}. "
         f"Please report it; {DEBUG_VARIABLE}=1 shows the traceback"

@@ -106,7 +106,7 @@ def _available(
     problem = ""
     for place in _places(definition, file, own, local):
         for path in _candidates(place, file, definition):
-            if not path.exists():
+            if not (path.is_file() or path.is_dir()):
                 continue
             wrong = "" if path.is_dir() else mirrors.difference(file, path)
             if not wrong:

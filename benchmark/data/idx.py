@@ -16,6 +16,7 @@ import numpy as np
 
 from benchmark.data import archives
 from benchmark.errors import UserError
+from benchmark.records import bounded
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -41,8 +42,10 @@ def find(directory: Path, file_name: str) -> Path:
 def read_bytes(path: Path) -> bytes:
     """Read the uncompressed content of an IDX file; `UserError` when it is cut off or unreadable."""
     try:
-        return b"".join(archives.gzip_chunks(path)) if path.suffix == ".gz" else path.read_bytes()
-    except (OSError, EOFError, zlib.error) as error:
+        if path.suffix == ".gz":
+            return b"".join(archives.gzip_chunks(path))
+        return bounded.read(path, archives.MOST_IN_GZIP)
+    except (OSError, EOFError, zlib.error, bounded.Unreadable) as error:
         raise UserError(f"cannot read the file ({error})", where=str(path), do=_DOWNLOAD_AGAIN) from error
 
 

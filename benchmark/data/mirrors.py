@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 _CHUNK = 1 << 13
 """Bytes after which a mirror's speed is looked at: few, since pooch waits until it has all of them."""
+_MOST_BYTES = 1 << 32
+"""Of a file; the largest that is downloaded, STL-10's, has 2.6 GB."""
 _SILENCE_S = 20.0
 """Seconds without a byte, also until the connection stands, after which a mirror is given up."""
 _SLOW_AFTER_S, _MIN_BYTES_PER_S = 30.0, 32_000.0
@@ -127,6 +129,8 @@ class _Progress:
     def update(self, _n: int) -> None:
         done, took = self._file.tell(), time.monotonic() - self._began
         self._meter(done, self.total or None)
+        if max(done, self.total or 0) > _MOST_BYTES:
+            raise _Refused(f"sends more than {_MOST_BYTES} bytes")
         slow = took > _SLOW_AFTER_S and done / took < _MIN_BYTES_PER_S
         if slow and not self._last and done != self.total:
             raise _Refused(f"too slow ({done / took / 1000:.1f} kB/s)")

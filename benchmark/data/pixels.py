@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, cast
 import numpy as np
 from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 
+from benchmark.records import bounded
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
@@ -18,6 +20,8 @@ _GREY = ("1", "L", "LA", "La")
 _DEEP = ("I", "F", "I;16", "I;16B", "I;16L", "I;16N")
 _FORMATS = ("PNG", "JPEG", "BMP", "GIF", "WEBP", "TIFF", "PPM", "JPEG2000")
 """What is decoded. Pillow knows more, and runs another program for one of them (EPS)."""
+_MOST_BYTES = 1 << 30
+"""Of a file; some decoders read all of it at once."""
 ON_WHITE = "with transparency, put on white"
 TURNED = "turned as their EXIF says"
 FROM_CMYK = "CMYK, made RGB"
@@ -40,7 +44,11 @@ def opened(source: Path | bytes) -> Iterator[Image.Image]:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             warnings.simplefilter("error", Image.DecompressionBombWarning)
-            file = io.BytesIO(source) if isinstance(source, bytes) else source
+            if isinstance(source, bytes):
+                file: io.BytesIO | Path = io.BytesIO(source)
+            else:
+                bounded.check_regular(source, _MOST_BYTES)
+                file = source
             with Image.open(file, formats=_FORMATS) as image:
                 yield image
     except (BrokenImage, MemoryError):

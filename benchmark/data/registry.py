@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 import tomllib
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -159,7 +160,7 @@ def definition(name: str) -> Definition:
             ),
             reader="folder:read",
         )
-    if name.startswith(places.CONTENT_PREFIX):
+    if re.fullmatch(rf"{places.CONTENT_PREFIX}[0-9a-f]{{16}}", name):
         return Definition(
             DatasetInfo(
                 name=name,

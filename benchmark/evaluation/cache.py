@@ -11,7 +11,7 @@ import json
 import warnings
 from typing import TYPE_CHECKING, Any
 
-from benchmark.records import atomic, places
+from benchmark.records import atomic, bounded, places
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -20,6 +20,10 @@ if TYPE_CHECKING:
     import numpy as np
 
     Arrays = dict[str, np.ndarray[Any, np.dtype[Any]]]
+
+
+_MOST_BYTES = 1 << 34
+"""Of an entry: features of 50 000 images have 0.4 GB."""
 
 
 def arrays(kind: str, key: Mapping[str, Any], build: Callable[[], Arrays]) -> Arrays:
@@ -58,6 +62,7 @@ def _read(path: Path, text: str) -> Arrays | None:
     from safetensors import SafetensorError, safe_open
 
     try:
+        bounded.check_regular(path, _MOST_BYTES)
         with safe_open(path, framework="np") as file:
             header = file.metadata() or {}
             content = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - no iterator

@@ -127,8 +127,11 @@ def normal(features: Tensor) -> tuple[Vector, Matrix]:
 
 
 def frechet_between(first: tuple[Vector, Matrix], second: tuple[Vector, Matrix]) -> float:
-    """`frechet_distance` of two results of `normal`: the same bits."""
-    statistics = [{"mu": mean, "sigma": covariance} for mean, covariance in (first, second)]
+    """`frechet_distance` of two results of `normal`: the same bits. A mean may be of double precision."""
+    kind = np.result_type(first[0], second[0])
+    statistics = [
+        {"mu": mean.astype(kind, copy=False), "sigma": covariance} for mean, covariance in (first, second)
+    ]
     try:
         value = float(fid_statistics_to_metric(*statistics, verbose=False)["frechet_inception_distance"])
     except np.linalg.LinAlgError as error:

@@ -161,6 +161,8 @@ def _array(file: Path, key: str | None) -> np.ndarray[Any, np.dtype[Any]]:
                 raise UserError(f"has no array '{name}'", where=where, do=do)
         with np.load(file, allow_pickle=False) as arrays:
             found: np.ndarray[Any, np.dtype[Any]] = arrays[name]
+        if not isinstance(found, np.ndarray):  # NumPy gives the bytes of what is none
+            raise UserError(f"'{name}' is no array", where=where)
         return found
     except UserError:
         raise

@@ -23,6 +23,7 @@ from benchmark.evaluation import digits_lenet, extractors, fidelity, frechet, in
 from benchmark.evaluation.evaluator import Evaluator
 from benchmark.evaluation.fidelity import NonFiniteScore
 from benchmark.evaluation.fit import CHANNELS
+from benchmark.records import bounded
 from benchmark.training.quantise import NonFiniteImages
 
 if TYPE_CHECKING:
@@ -77,21 +78,24 @@ def read(file: Path, protocol: Protocol) -> frechet.Normal:
             if sum(info.file_size for info in zipped.infolist()) > _MOST_BYTES:
                 raise UserError("is too large for statistics", where=where)
         with np.load(file, allow_pickle=False) as arrays:
-            mean, covariance = arrays["mu"], arrays["sigma"]
-            about = json.loads(str(arrays["ganbench"])) if "ganbench" in arrays else {}
-    except (OSError, ValueError, KeyError, EOFError, RecursionError, zipfile.BadZipFile) as error:
+            mean, covariance = np.asarray(arrays["mu"]), np.asarray(arrays["sigma"])
+            about = bounded.parse(str(arrays["ganbench"]).encode()) if "ganbench" in arrays else {}
+    except UserError:
+        raise
+    except Exception as error:  # NumPy raises nearly anything on damaged files
         raise UserError(f"has no statistics mu and sigma ({error})", where=where) from error
     d = len(mean) if mean.ndim == 1 else 0
+    expected = _FEATURES[protocol.extractor]
+    if d and d != expected and covariance.shape == (d, d):
+        raise UserError(
+            f"is of {d} features, '{protocol.extractor}' of {protocol.name} has {expected}", where=where
+        )
     real = all(np.issubdtype(a.dtype, np.floating) and np.isfinite(a).all() for a in (mean, covariance))
     square = bool(d) and covariance.shape == (d, d)
     if not square or not real or not _is_covariance(covariance.astype(np.float64)):
         what = f"mu {mean.dtype} {list(mean.shape)} and sigma {covariance.dtype} {list(covariance.shape)}"
         raise UserError(f"{what} are no mean and covariance", where=where)
-    expected = _FEATURES[protocol.extractor]
-    if d != expected:
-        raise UserError(
-            f"is of {d} features, '{protocol.extractor}' of {protocol.name} has {expected}", where=where
-        )
+    mean = mean.astype(np.float32 if mean.dtype == np.float32 else np.float64)
     ours = protocol.as_dict()
     if not isinstance(about, dict) or any(about.get(key, ours.get(key)) != ours.get(key) for key in _SAME):
         raise UserError(f"was made by another network or size than those of {protocol.name}", where=where)

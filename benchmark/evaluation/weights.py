@@ -18,7 +18,7 @@ from typing import Any
 from benchmark.data import mirrors
 from benchmark.data.registry import SourceFile
 from benchmark.errors import UserError
-from benchmark.records import locks, places
+from benchmark.records import bounded, locks, places
 
 INCEPTION_URL = "https://github.com/toshas/torch-fidelity/releases/download/v0.2.0/weights-inception-2015-12-05-6726825d.pth"
 """Where torch-fidelity fetches the weights of the 2015 Inception graph from."""
@@ -26,6 +26,10 @@ INCEPTION_SHA256 = "6726825d0af5f729cebd5821db510b11b1cfad8faad88a03f1befd49fb91
 """Its first eight digits are in the file's name; the whole is what those who downloaded the file state."""
 VARIABLE = "GANBENCH_WEIGHTS"
 """Environment variable with a weights file for the Inception network, instead of the downloaded one."""
+
+
+_MOST_BYTES = bounded.MIB << 10
+"""Of weights; the published ones have 95 MB."""
 
 
 def path(extractor: str) -> Path:
@@ -77,9 +81,10 @@ def inception_digest() -> str:
     """
     path = inception_path()
     try:
+        bounded.check_regular(path, _MOST_BYTES)
         stat = path.stat()
         digest = _digest(path, stat.st_size, stat.st_mtime_ns)
-    except OSError as error:
+    except (OSError, bounded.Unreadable) as error:
         raise _unreadable(path, error) from error
     _check_download(path, digest)
     return digest
@@ -89,8 +94,8 @@ def read_inception(expected: str) -> bytes:
     """Content of the Inception weights file, once its SHA-256 is the expected one; `UserError` otherwise."""
     path = inception_path()
     try:
-        content = path.read_bytes()
-    except OSError as error:
+        content = bounded.read(path, _MOST_BYTES)
+    except (OSError, bounded.Unreadable) as error:
         raise _unreadable(path, error) from error
     digest = hashlib.sha256(content).hexdigest()
     _check_download(path, digest)
@@ -145,9 +150,10 @@ def _check_download(path: Path, digest: str) -> None:
         )
 
 
-def _unreadable(path: Path, error: OSError) -> UserError:
+def _unreadable(path: Path, error: OSError | bounded.Unreadable) -> UserError:
     if os.environ.get(VARIABLE):
-        return UserError(f"cannot read the weights ({error.strerror})", where=f"{VARIABLE}: {path}")
+        reason = error.strerror if isinstance(error, OSError) else error
+        return UserError(f"cannot read the weights ({reason})", where=f"{VARIABLE}: {path}")
     do = (
         "Run `ganbench verify-weights`, which downloads them. "
         if isinstance(error, FileNotFoundError)

@@ -6,6 +6,7 @@ ends, a device, gigabytes, text nested deeper than Python's stack. Everything is
 
 from __future__ import annotations
 
+import math
 import os
 import stat
 from typing import TYPE_CHECKING, Any
@@ -23,8 +24,28 @@ LARGEST = 2**64
 """Largest whole number; a seed may be 2⁶⁴ − 1."""
 
 
+PICTURE_BYTES = 64 * MIB
+"""Of a picture of ours: a grid of samples."""
+
+
 class Unreadable(ValueError):
     """A file is there and cannot be used; the message says why, without its path."""
+
+
+def check_regular(path: Path, limit: int) -> None:
+    """What `read` asks of a file, for one that a library opens by its name.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        Unreadable: it is no regular file, is larger than `limit`, or the system refuses it.
+
+    """
+    try:
+        _check(os.stat(path), limit)  # noqa: PTH116 - a path may be no `Path`
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise FileNotFoundError(*error.args) from error
+    except OSError as error:
+        raise Unreadable(error.strerror or str(error)) from error
 
 
 def read(path: Path, limit: int, *, tail: bool = False) -> bytes:
@@ -41,18 +62,23 @@ def read(path: Path, limit: int, *, tail: bool = False) -> bytes:
         raise FileNotFoundError(*error.args) from error
     except (OSError, ValueError) as error:
         raise Unreadable(getattr(error, "strerror", None) or str(error)) from error
-    status = os.fstat(handle)
-    if not stat.S_ISREG(status.st_mode):
-        os.close(handle)
-        raise Unreadable("is no regular file")
-    with os.fdopen(handle, "rb") as file:
-        if status.st_size > limit and not tail:
-            raise Unreadable(f"has {status.st_size / MIB:,.0f} MiB; at most {limit / MIB:g} are read")
-        try:
+    try:
+        status = os.fstat(handle)
+        _check(status, math.inf if tail else limit)
+        with os.fdopen(handle, "rb", closefd=False) as file:
             file.seek(max(0, status.st_size - limit))
             return file.read(limit)
-        except OSError as error:
-            raise Unreadable(error.strerror or str(error)) from error
+    except OSError as error:
+        raise Unreadable(error.strerror or str(error)) from error
+    finally:
+        os.close(handle)
+
+
+def _check(status: os.stat_result, limit: float) -> None:
+    if not stat.S_ISREG(status.st_mode):
+        raise Unreadable("is no regular file")
+    if status.st_size > limit:
+        raise Unreadable(f"has {status.st_size / MIB:,.0f} MiB; at most {limit / MIB:g} are read")
 
 
 def parse(content: bytes) -> Any:

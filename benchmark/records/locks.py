@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import os
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -48,10 +49,16 @@ def is_held(folder: Path) -> bool:
     processes that look, one would see the other. A shared lock is in nobody's way but the holder's.
     """
     try:
-        with (folder / _NAME).open("rb") as file:
-            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-            return False
+        handle = os.open(folder / _NAME, os.O_RDONLY | os.O_NONBLOCK)  # it may be a pipe
+    except OSError:
+        return False
+    try:
+        fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except BlockingIOError:
         return True
     except OSError:
         return False
+    else:
+        return False
+    finally:
+        os.close(handle)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 from typing import TYPE_CHECKING, Any
 
-from benchmark.records import atomic
+from benchmark.records import atomic, bounded
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     import numpy as np
 
 NAME = "losses.safetensors"
+MOST_BYTES = 1 << 30
+"""Two losses of 10⁸ G-iterations."""
 
 
 class UnusableLosses(ValueError):
@@ -43,7 +45,7 @@ def read(directory: Path, record: Mapping[str, Any]) -> dict[str, np.ndarray]:
 
     path = directory / NAME
     try:
-        columns: dict[str, np.ndarray] = load(path.read_bytes())
+        columns: dict[str, np.ndarray] = load(bounded.read(path, MOST_BYTES))
     except FileNotFoundError:
         raise UnusableLosses(f"{NAME} is missing") from None
     except (OSError, SafetensorError, KeyError, TypeError, ValueError) as error:

@@ -45,9 +45,11 @@ def expanded(text: str, where: str = "") -> Path:
     """A path as a person writes it, absolute, with ``~`` as the home folder.
 
     Raises:
-        UserError: there is no such home.
+        UserError: there is no such home, or no such path can be.
 
     """
+    if "\0" in text:
+        raise UserError("no path has a NUL in it", where=where or text)
     try:
         return Path(text).expanduser().absolute()
     except RuntimeError as error:

@@ -268,6 +268,22 @@ class Record(Struct):
             raise ValueError("the points of the curve are not in order")
 
 
+class Checkpointed(Struct):
+    """The JSON text in the header of a checkpoint."""
+
+    gen_iters: Count
+    tensors_sha256: Sha256
+    numerics: Text = "faithful"
+    images_seen: Count = 0
+    diverged_at: Count | None = None
+    curve: Annotated[list[Point], Meta(max_length=MOST_POINTS)] = msgspec.field(default_factory=list)
+    samples: dict[Sample, Sha256] = msgspec.field(default_factory=dict)
+    seconds: dict[str, Seconds] = msgspec.field(default_factory=dict)
+    sessions: Count = 0
+    checkpoints: Count = 0
+    checkpoint_bytes: Count = 0
+
+
 class Event(Struct):
     """A line of `events.jsonl`; each kind has further keys."""
 

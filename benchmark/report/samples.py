@@ -9,6 +9,8 @@ from pathlib import Path
 
 from PIL import Image
 
+from benchmark.data import pixels
+from benchmark.records import bounded
 from benchmark.records.cells import Cell
 from benchmark.records.loaded import LoadedRecord
 from benchmark.records.quantities import count
@@ -155,13 +157,15 @@ def _embedded(path: Path | None, caption: str, alt: str, share: int | None) -> G
     try:
         if path is None:
             raise OSError("outside the run directory")
-        data = path.read_bytes()
-        with Image.open(io.BytesIO(data), formats=("PNG",)) as image:
+        data = bounded.read(path, bounded.PICTURE_BYTES)
+        with pixels.opened(data) as image:
             image.load()
+            if image.format != "PNG":
+                raise pixels.BrokenImage("no PNG")
             kind, data = (
                 ("png", data) if share is None or len(data) <= share else ("webp", _webp(image, share))
             )
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):
+    except (OSError, bounded.Unreadable, pixels.BrokenImage):
         return Grid(f"{caption}: image missing or unreadable", alt, None)
     return Grid(caption, alt, f"data:image/{kind};base64,{base64.b64encode(data).decode('ascii')}")
 

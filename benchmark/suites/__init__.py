@@ -224,7 +224,7 @@ def _budgets(table: Any, chosen: tuple[str, ...], where: str) -> dict[str, OwnBu
 
 
 def _profile(value: Any, where: str) -> str:
-    if value not in POLICIES:
+    if not isinstance(value, str) or value not in POLICIES:
         raise UserError(f"must be one of {', '.join(POLICIES)}, not {shown(value)}", where=where)
     return str(value)
 

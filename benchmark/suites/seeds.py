@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from itertools import chain, islice
 from typing import Any
 
 from benchmark.errors import UserError, shown
@@ -20,7 +21,8 @@ def parse_seeds(value: Any, where: str) -> tuple[int, ...]:
 
     """
     if isinstance(value, str):
-        seeds = [seed for part in value.split(",") for seed in _part(part.strip(), value, where)]
+        ranges = (_part(part.strip(), value, where) for part in value.split(","))
+        seeds = list(islice(chain.from_iterable(ranges), _MOST + 1))
     elif isinstance(value, list) and all(isinstance(s, int) and not isinstance(s, bool) for s in value):
         seeds = value
     else:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +13,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _MOST_BYTES = bounded.MIB
+_LONG_KEY = re.compile(rb"""(?<![\w"'-])(?:[\w"'-]++[ \t]*+\.[ \t]*+){%d}""" % bounded.DEPTH)
+"""`a.b.c…`, which the library reads in quadratic time."""
 
 
 def read(path: Path, what: str, where: str = "") -> dict[str, Any]:
@@ -22,7 +25,10 @@ def read(path: Path, what: str, where: str = "") -> dict[str, Any]:
 
     """
     try:
-        return tomllib.loads(bounded.read(path, _MOST_BYTES).decode("utf-8"))
+        content = bounded.read(path, _MOST_BYTES)
+        if _LONG_KEY.search(content):
+            raise RecursionError
+        return tomllib.loads(content.decode("utf-8"))
     except FileNotFoundError as error:
         raise UserError(f"cannot read {what} ({error.strerror})", where=where or str(path)) from error
     except bounded.Unreadable as error:

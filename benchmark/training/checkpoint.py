@@ -18,7 +18,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
-from benchmark.records import atomic
+from benchmark.records import atomic, bounded, schema
 from benchmark.training import packing
 from benchmark.training.packing import part as part
 
@@ -31,6 +31,8 @@ if TYPE_CHECKING:
     from baselines.spec import Players
 
 KEEP = 2
+MOST_BYTES = 1 << 36
+"""It is mapped, not read at once; 64 GiB are more than a GPU holds."""
 
 
 class DamagedCheckpoint(ValueError):
@@ -88,10 +90,12 @@ def read(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
 
     """
     try:
+        bounded.check_regular(path, MOST_BYTES)
         with safe_open(path, framework="pt") as file:
             header = file.metadata()
             text, text_sha256 = header["ganbench"], header["ganbench_sha256"]
-            state: dict[str, Any] = json.loads(text)
+            state: dict[str, Any] = bounded.parse(text.encode("utf-8"))
+            schema.check(state, schema.Checkpointed)
             tensors_sha256 = state.pop("tensors_sha256")
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - no iterator
     except (OSError, SafetensorError, KeyError, TypeError, ValueError) as error:

@@ -10,6 +10,7 @@ from benchmark.data import archives, pixels
 from benchmark.data.sources import Content, Request
 from benchmark.data.sources.pictures import Unusable, chunks
 from benchmark.errors import UserError
+from benchmark.records import bounded
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -22,6 +23,8 @@ BOX = (30, 40, 168, 178)
 """Left, top, right, bottom of the 138 pixels that the authors' Torch port cuts out of 178×218."""
 SIZE = 64
 TRAIN, VALID, TEST = 0, 1, 2
+_MOST_BYTES = 64 * bounded.MIB
+"""Of the partition; the official one has 3 MB."""
 
 
 def read(request: Request) -> Content:
@@ -61,7 +64,11 @@ def _reader(file: zipfile.ZipFile, name: str) -> Callable[[], bytes]:
 
 def _partition(path: Path) -> list[tuple[str, int]]:
     """Lines ``000001.jpg 0``."""
-    rows = [line.split() for line in path.read_text(encoding="ascii", errors="replace").splitlines() if line]
+    try:
+        text = bounded.read(path, _MOST_BYTES).decode("ascii", "replace")
+    except (OSError, bounded.Unreadable) as error:
+        raise UserError(f"cannot be read ({error})", where=str(path)) from error
+    rows = [line.split() for line in text.splitlines() if line]
     if not rows or any(len(row) != 2 or row[1] not in ("0", "1", "2") for row in rows):
         raise UserError("not a list of file names with 0, 1 or 2", where=str(path))
     return [(name, int(part)) for name, part in rows]

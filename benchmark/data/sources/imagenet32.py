@@ -37,7 +37,7 @@ def read(request: Request) -> Content:
         files = train if name == "train" else held_out
         labelled = all(relative.split("/")[0] in classes for relative, _ in files)
         pictures = (
-            (relative, path.read_bytes, classes[relative.split("/")[0]] if labelled else None)
+            (relative, lambda path=path: path, classes[relative.split("/")[0]] if labelled else None)
             for relative, path in files
         )
         yield from chunks(pictures, prepare, unusable)

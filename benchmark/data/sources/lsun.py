@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from benchmark.data import pixels
@@ -12,6 +13,7 @@ from benchmark.errors import UserError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
     import numpy as np
     from PIL import Image
@@ -41,12 +43,16 @@ def read(request: Request) -> Content:
             raise UserError(f"cannot open the database ({error})", where=str(path)) from error
 
     def entries(name: str) -> int:
-        with opened(name) as database:
+        with opened(name) as database, _damage(lmdb.Error, request.files[name]):
             return int(database.stat()["entries"])
 
     def split(name: str) -> Iterator[tuple[np.ndarray, np.ndarray | None]]:
         n = entries(name)
-        with opened(name) as database, database.begin(write=False) as transaction:
+        with (
+            _damage(lmdb.Error, request.files[name]),
+            opened(name) as database,
+            database.begin(write=False) as transaction,
+        ):
             pairs = ((key.decode("latin-1"), _value(value), None) for key, value in transaction.cursor())
             yield from chunks(pairs, prepare, unusable)
         if not request.skip_broken:
@@ -55,6 +61,15 @@ def read(request: Request) -> Content:
 
     total = entries("bedroom_train_lmdb") + entries("bedroom_val_lmdb")
     return Content(split("bedroom_train_lmdb"), split("bedroom_val_lmdb"), total=total, notes=notes)
+
+
+@contextmanager
+def _damage(kind: type[Exception], path: Path) -> Iterator[None]:
+    try:
+        yield
+    except kind as error:
+        do = "Unpack the database again"
+        raise UserError(f"damaged database ({error})", where=str(path), do=do) from error
 
 
 def _value(value: bytes) -> Callable[[], bytes]:

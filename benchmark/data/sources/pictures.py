@@ -11,6 +11,7 @@ from benchmark.errors import UserError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
+    from pathlib import Path
 
     from PIL import Image
 
@@ -50,11 +51,11 @@ class Unusable:
 
 
 def chunks(
-    pictures: Iterable[tuple[str, Callable[[], bytes], int | None]],
+    pictures: Iterable[tuple[str, Callable[[], bytes | Path], int | None]],
     prepare: Callable[[Image.Image], Image.Image],
     unusable: Unusable,
 ) -> Iterator[tuple[np.ndarray, np.ndarray | None]]:
-    """Decode and prepare (name, function that reads the bytes, label or None), and stack them in order.
+    """Decode and prepare (name, function that gives file or bytes, label or None), and stack them in order.
 
     Those that `prepare` or the decoder call broken are noted in `unusable` and left out.
     """

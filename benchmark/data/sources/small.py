@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import math
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,12 +12,16 @@ from PIL import Image
 from benchmark.data import archives, idx, pixels
 from benchmark.data.sources import Content, Request, slices
 from benchmark.errors import UserError
+from benchmark.records import bounded
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
 _CHUNK = 2048
+_MOST_IN_MAT = 1 << 31
+"""Bytes, and numbers in an array; the largest of SVHN and TFD have 0.5 GB."""
+_MAT_KINDS = ("uint8", "int8", "uint16", "int16", "uint32", "int32", "int64", "uint64", "single", "double")
 _CIFAR_TRAIN = tuple(f"data_batch_{i}.bin" for i in range(1, 6))
 _CIFAR_TEST = "test_batch.bin"
 _CIFAR_RECORD = 1 + 3 * 32 * 32
@@ -62,7 +67,8 @@ def svhn(request: Request) -> Content:
     def split(name: str) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         path = request.files[name]
         found = load_mat(path, ("X", "y"))
-        images, labels = found["X"], found["y"].reshape(-1).astype(np.int64) % 10
+        images = found["X"]
+        labels = _from_one(found["y"].reshape(-1), 10, "y", path) % 10
         if images.dtype != np.uint8 or images.shape != (32, 32, 3, len(labels)):
             what = f"X is {images.dtype} {list(images.shape)} for {len(labels)} labels"
             raise UserError(what, where=str(path))
@@ -96,8 +102,15 @@ def stl10(request: Request) -> Content:
             ).reshape(-1, 3, 96, 96)
             yield _shrunk(columns.transpose(0, 3, 2, 1), 48), None if labels is None else labels[part]
 
-    test_labels = np.fromfile(members["test_y.bin"], dtype=np.uint8).astype(np.int64) - 1
+    test_labels = _from_one(np.fromfile(members["test_y.bin"], dtype=np.uint8), 10, "test_y.bin", archive) - 1
     return Content(split("unlabeled_X.bin", None), split("test_X.bin", test_labels))
+
+
+def _from_one(labels: np.ndarray, last: int, name: str, path: Path) -> np.ndarray:
+    """The labels as int64; `UserError` unless all are whole numbers from 1 to the last."""
+    if not np.isin(labels, np.arange(1, last + 1)).all():
+        raise UserError(f"'{name}' has labels other than 1 to {last}", where=str(path))
+    return labels.astype(np.int64)
 
 
 def load_mat(path: Path, keys: tuple[str, ...]) -> dict[str, np.ndarray]:
@@ -107,8 +120,12 @@ def load_mat(path: Path, keys: tuple[str, ...]) -> dict[str, np.ndarray]:
     except ImportError as error:
         raise UserError("reading .mat files needs SciPy", where=str(path), do="pip install scipy") from error
     try:
+        bounded.check_regular(path, _MOST_IN_MAT)
+        for name, shape, kind in scipy_io.whosmat(path):  # headers alone
+            if name in keys and (kind not in _MAT_KINDS or math.prod(shape) > _MOST_IN_MAT):
+                raise UserError(f"'{name}' is {kind} {list(shape)}", where=str(path))
         found = scipy_io.loadmat(path, variable_names=list(keys))
-    except MemoryError:
+    except UserError:
         raise
     except Exception as error:  # SciPy's reader raises nearly anything on damaged files
         raise UserError(f"cannot read the file ({error})", where=str(path)) from error

@@ -132,7 +132,7 @@ def test_an_unreadable_record(content, run, verified):
 def test_a_forged_record_contradicts_its_checkpoint(run, verified):
     rewrite(run, better_score)
     code, found = verified(run, "--no-rerun")
-    message = "record.json contradicts 000000008.safetensors: curve, final"
+    message = "record.json contradicts 000000008.safetensors: curve"
     assert (code, failures(found)) == (1, [("record", message)])
 
 
