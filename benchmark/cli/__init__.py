@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import importlib
+import os
 import sys
 from typing import Any
 
@@ -38,6 +40,14 @@ _VERBS = (
     "env",
 )
 """In the order of the help. Each is a module of this package that has a command of that name."""
+_THE_SYSTEMS = frozenset(
+    getattr(errno, name)
+    for name in (
+        *("ENAMETOOLONG", "ELOOP", "EACCES", "EPERM", "EROFS", "ENOSPC"),
+        *("EDQUOT", "EIO", "ENXIO", "ESTALE", "EMFILE", "ENFILE"),
+    )
+)
+"""What the system says of paths and disks that people name; other errors of files are ours."""
 
 
 def _with_line_breaks(command: click.Command) -> click.Command:
@@ -139,7 +149,13 @@ def _exit_code(argv: list[str] | None) -> int:
         return error.exit_code
     except (click.Abort, KeyboardInterrupt):
         return 130
+    except MemoryError:
+        say("there is not enough memory for this")
+        return UserError.exit_code
     except (Exception, SystemExit) as error:  # no command of ours ends by SystemExit, but foreign code may
+        if isinstance(error, OSError) and error.filename is not None and error.errno in _THE_SYSTEMS:
+            say(f"{os.fsdecode(error.filename)}: {error.strerror}")
+            return UserError.exit_code
         from benchmark.cli import unexpected
 
         say(unexpected.told(error, sys.argv[1:] if argv is None else argv))

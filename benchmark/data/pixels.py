@@ -89,7 +89,7 @@ def upright(source: Path | bytes) -> tuple[Image.Image, tuple[str, ...]]:
             raise BrokenImage(f"has {getattr(image, 'n_frames', 1)} frames")
         image.load()
         turned = ImageOps.exif_transpose(image)
-        changes = [TURNED] if image.getexif().get(ExifTags.Base.Orientation, 1) not in (0, 1) else []
+        changes = [TURNED] if image.getexif().get(ExifTags.Base.Orientation, 1) in range(2, 9) else []
         mode = "L" if turned.mode in _GREY else "RGB"
         if turned.mode == "CMYK":
             changes.append(FROM_CMYK)
@@ -125,9 +125,30 @@ def has_colour(image: Image.Image) -> bool:
 
 
 def _check_depth(image: Image.Image) -> None:
-    """Pillow cuts 16 bits of colour to 8 without a word; only the name of its raw mode shows it."""
-    if image.mode in _DEEP or any(";16" in str(tile[3]) for tile in getattr(image, "tile", ())):
+    """Pillow cuts 16 bits of colour to 8 without a word; where it shows depends on the format."""
+    tiles = getattr(image, "tile", ())
+    deep = image.mode in _DEEP or any(";16" in str(tile[3]) for tile in tiles)
+    if image.format == "PPM":
+        deep |= any(tile[0] != "raw" and tile[3][1] > 255 for tile in tiles)
+    elif image.format == "JPEG2000":
+        deep |= _bits_of_jpeg2000(image) > 8
+    if deep:
         raise BrokenImage(f"mode {image.mode}, more than 8 bits")
+
+
+def _bits_of_jpeg2000(image: Image.Image) -> int:
+    """Most bits of a channel, by the segment SIZ at the start of the codestream; ISO/IEC 15444-1, A.5.1."""
+    file = getattr(image, "fp", None)
+    if file is None:
+        raise BrokenImage("closed")
+    file.seek(0)
+    start: bytes = file.read(1 << 20)
+    _, found, segment = start.partition(b"\xff\x4f\xff\x51")
+    n = int.from_bytes(segment[36:38], "big")
+    depths = segment[38 : 38 + 3 * n : 3]
+    if not found or not depths:
+        raise BrokenImage("its codestream has no sizes")
+    return max(depth & 0x7F for depth in depths) + 1
 
 
 def array(image: Image.Image) -> np.ndarray:

@@ -87,6 +87,34 @@ def test_no_import_can_make_a_check_pass(folder, tmp_path, source, says):
     assert done.stdout == ""
 
 
+NO_WORDS = """
+class Silent(Exception):
+    def __repr__(self):
+        raise SystemExit(0)
+raise Silent
+"""
+
+
+@pytest.mark.parametrize("source", [NO_WORDS, "import sys; sys.stderr = None; raise ValueError"])
+def test_errors_without_words_and_streams_taken_away(here, capfd, source):
+    here.install(source)
+    with pytest.raises(baselines.BrokenPlugin, match=r"cannot be loaded: (Silent|ValueError)"):
+        baselines.names()
+    assert capfd.readouterr().err == ""
+
+
+def test_processes_that_an_import_leaves_are_not_waited_for(here):
+    here.install(TINY + "\nimport subprocess\nsubprocess.Popen(['sleep', '100000'])\n")
+    assert "tiny/digits" in baselines.names()
+
+
+def test_an_import_that_goes_elsewhere_moves_nobody(here, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    here.install(TINY + "\nimport os\nos.chdir('/')\n")
+    baselines.get("tiny/digits")
+    assert Path.cwd() == tmp_path
+
+
 LOUD = """
 import os, subprocess
 print("python")

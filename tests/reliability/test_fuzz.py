@@ -243,9 +243,23 @@ def test_events_progress_and_specs(folder, data):
 NUMERALS = ("1", "4", "0", "-1", "1e999", "nan", "100_000_000_000_000_000_000", "18446744073709551616")
 LONG = ("0x" + "f" * 5000, "[" * 2000, "9" * 5000)
 OTHERS = ("", "true", "''", "[]", "{}", "[[]]", "{ a = 1 }", "[1, 'a']", "1979-05-27")
-STRINGS = ('"a"', '"\\u001b"', '"**"', '"[!]"', '["gan/digits", 1]', '"0-99999999"', '"folder:"', '"paper"')
+STRINGS = (
+    '"a"',
+    '"\\u001b"',
+    '"**"',
+    '"[!]"',
+    '["gan/digits", 1]',
+    '"0-99999999"',
+    '"folder:"',
+    '"folder:\\u0000"',
+    '"folder#"',
+    '"paper"',
+)
 TOML = st.sampled_from([*NUMERALS, *LONG, *OTHERS, *STRINGS]) | st.text(max_size=10)
-KEYS = ("title", "experiments", "seeds", "gen_iters", "evaluate_every", "protocols", "note", "dataset")
+KEYS = (
+    *("title", "experiments", "seeds", "gen_iters", "evaluate_every", "protocols"),
+    *("note", "dataset", "numerics", "budgets", "gate", "waiver"),
+)
 TABLES = ("budgets", 'budgets."gan/digits"', "gate", "gate.effects", "[waiver]", "other")
 INNER = ("gen_iters", "reason", "alpha", "effects", "points", "confirm_with", "fid", "cell", "expires")
 ENTRIES = st.dictionaries(st.sampled_from(INNER), TOML)

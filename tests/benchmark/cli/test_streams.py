@@ -1,11 +1,14 @@
 """Printing never changes what a command does: streams that are closed, full, gone, or know few characters."""
 
+import errno
 import json
 import os
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
+import click
 import pytest
 
 import benchmark
@@ -14,6 +17,16 @@ from benchmark.cli import main, unexpected
 from benchmark.records import places
 
 FULL = Path("/dev/full")
+ROOT = Path(benchmark.__file__).parents[1]
+MAINS = {
+    "benchmark/__main__.py",
+    "ganbench/__main__.py",
+    "benchmark/engines/worker.py",  # writes to a log
+    "benchmark/engines/probing/worker.py",
+    "baselines/__main__.py",  # tools of developers
+    "benchmark/data/embed_digits.py",
+    "benchmark/evaluation/train_digits_lenet.py",
+}
 
 
 def shell(command, cwd, **environment):
@@ -90,6 +103,100 @@ def test_an_unexpected_error_is_a_line_and_a_file(error, ganbench, monkeypatch, 
     assert "'some thing'" in content
     monkeypatch.setenv(unexpected.DEBUG_VARIABLE, "1")
     assert "Traceback (most recent call last)" in ganbench("list")[2]
+
+
+@pytest.mark.parametrize("verb", benchmark.cli._VERBS)
+def test_no_verb_can_print_a_traceback(verb, ganbench, monkeypatch, tmp_path):
+    """Whatever a verb's own code raises, on its way through click."""
+
+    def fail(*_, **__):
+        raise RuntimeError("nobody thought of this")
+
+    monkeypatch.setenv("GANBENCH_CACHE_DIR", str(tmp_path / "cache"))
+    command = benchmark.cli.cli.get_command(None, verb)
+    below = list(getattr(command, "commands", {}).values()) or [command]
+    for one in below:
+        monkeypatch.setattr(one, "invoke", fail)
+        needed = ["x" for p in one.params if isinstance(p, click.Argument) and p.required]
+        options = [
+            word
+            for p in one.params
+            if p.required and isinstance(p, click.Option)
+            for word in (p.opts[0], "x")
+        ]
+        names = [verb] if one is command else [verb, one.name]
+        code, out, err = ganbench(*names, *needed, *options)
+        assert (code, out) == (unexpected.EXIT_CODE, "")
+        assert "nobody thought of this); what is known of it is in" in err
+        assert err.count("\n") == 1
+
+
+def test_every_way_in_is_the_one_that_catches():
+    """The installed command and `python -m benchmark`; workers write to their logs."""
+    scripts = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["scripts"]
+    assert set(scripts.values()) == {"benchmark.cli:main"}
+    mains = {
+        str(path.relative_to(ROOT))
+        for package in ("benchmark", "baselines", "ganbench")
+        for path in (ROOT / package).rglob("*.py")
+        if '__name__ == "__main__"' in path.read_text()
+    }
+    assert mains == MAINS
+
+
+@pytest.mark.parametrize(
+    ("error", "line"),
+    [
+        (MemoryError(), "there is not enough memory for this"),
+        (OSError(errno.ENAMETOOLONG, "File name too long", "a" * 5), "aaaaa: File name too long"),
+        (OSError(errno.ENOSPC, "No space left on device", b"a\xff"), "a\\udcff: No space left on device"),
+    ],
+)
+def test_what_the_system_refuses_is_no_error_of_ours(error, line, ganbench, monkeypatch):
+    def fail(*_, **__):
+        raise error
+
+    monkeypatch.setattr(benchmark.cli.cli, "main", fail)
+    assert ganbench("list") == (2, "", f"ganbench: {line}\n")
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("data", "fetch", "folder:{}"),
+        ("evaluate", "{}", "--protocol", "digits-2k"),
+        ("verify", "{}"),
+        ("losses", "{}"),
+        ("sample", "{}"),
+        ("compare", "{}", "{}"),
+        ("report", "{}"),
+        ("report", "--from", "{}"),
+        ("plan", "{}.toml"),
+        ("check", "--reference", "{}"),
+        ("status", "--out", "{}"),
+    ],
+)
+def test_names_that_are_too_long_are_one_line(arguments, ganbench, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    code, _, err = ganbench(*(text.format("a" * 300) for text in arguments))
+    assert code in (0, 2, 4), err
+    assert "unexpected" not in err
+
+
+class Silent(Exception):
+    def __str__(self):
+        raise ValueError
+
+
+def test_an_error_without_words_is_named(ganbench, monkeypatch, tmp_path):
+    def fail(*_, **__):
+        raise Silent
+
+    monkeypatch.setenv("GANBENCH_CACHE_DIR", str(tmp_path / "cache"))
+    monkeypatch.setattr(benchmark.cli.cli, "main", fail)
+    code, _, err = ganbench("list")
+    assert code == unexpected.EXIT_CODE
+    assert err.startswith("ganbench: unexpected error (Silent")
 
 
 def test_the_file_goes_where_it_can(ganbench, monkeypatch, tmp_path):

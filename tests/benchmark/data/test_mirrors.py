@@ -216,3 +216,10 @@ def test_offline_opens_no_socket(monkeypatch, miniature, tiny_mnist, place, data
     place("fashion-mnist", files)
     fetch("fashion-mnist")
     assert data.is_ready("fashion-mnist")
+
+
+def test_no_mirror_fills_the_disk(mirrors, tmp_path, monkeypatch):
+    monkeypatch.setattr(downloading, "_MOST_BYTES", len(CONTENT) - 1)
+    with pytest.raises(UserError, match="sends more than"):
+        get([mirrors({"set.bin": CONTENT}, "good")], tmp_path / "set.bin")
+    assert not [path for path in tmp_path.iterdir() if path.is_file()]

@@ -1,5 +1,7 @@
 """Crops and resizes: closed forms, and torchvision's transforms on awkward sizes."""
 
+import io
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -70,3 +72,25 @@ def test_absurdly_large_pictures_are_called_broken(picture, monkeypatch):
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 100)
     with pytest.raises(pixels.BrokenImage, match="exceeds limit"):
         pixels.decode(picture(np.zeros((40, 40), np.uint8)))
+
+
+def jpeg2000(bits):
+    content = io.BytesIO()
+    Image.fromarray(np.arange(192, dtype=np.uint8).reshape(8, 8, 3)).save(content, "JPEG2000")
+    head, marker, rest = content.getvalue().partition(b"\xff\x4f\xff\x51")
+    return head + marker + rest[:38] + bytes([bits - 1]) + rest[39:]
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"P6 2 2 65535\n" + bytes(24), b"P3 2 2 256\n" + b"1 " * 12, jpeg2000(16), jpeg2000(12)],
+)
+def test_more_than_8_bits_are_told_whatever_the_format(content):
+    with pytest.raises(pixels.BrokenImage, match="more than 8 bits"):
+        pixels.decode(content)
+
+
+def test_8_bits_and_fewer_are_read():
+    assert pixels.decode(jpeg2000(8)).size == (8, 8)
+    assert pixels.decode(b"P6 2 2 15\n" + bytes(12)).getextrema() == ((0, 0),) * 3
+    assert pixels.decode(b"P4 8 1\n\xf0").getextrema() == (0, 255)

@@ -124,3 +124,14 @@ def test_unknown_names():
     for call in (data.require, data.is_ready, data.check):
         with pytest.raises(UserError, match="Did you mean 'mnist'"):
             call("mnits")
+
+
+@pytest.mark.parametrize("name", ["folder#", "folder#/../..", "folder#0123456789abcdeg", "folder#0123"])
+def test_what_begins_like_the_name_of_a_content_is_none(name):
+    with pytest.raises(UserError, match="unknown data set"):
+        data.info(name)
+
+
+def test_no_path_has_a_nul_in_it():
+    with pytest.raises(UserError, match="NUL"):
+        data.info("folder:a\0b")

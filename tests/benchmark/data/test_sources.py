@@ -14,6 +14,7 @@ from scipy.io import savemat
 from benchmark import data
 from benchmark.data import converted
 from benchmark.data.fetch import fetch
+from benchmark.data.sources import small
 from benchmark.errors import UserError
 
 rng = np.random.default_rng(7)
@@ -189,6 +190,30 @@ def test_svhn_that_is_no_mat_file(miniature, place):
         fetch("svhn")
 
 
+@pytest.mark.parametrize(
+    ("images", "labels", "says"),
+    [
+        (np.zeros((32, 32, 3, 2), np.uint8), [[1.5], [2]], "labels other than 1 to 10"),
+        (np.zeros((32, 32, 3, 2), np.uint8), [[np.nan], [2]], "labels other than 1 to 10"),
+        (np.zeros((32, 32, 3, 2), np.uint8), [[0], [11]], "labels other than 1 to 10"),
+        (np.array([[np.zeros(3), "x"]], dtype=object), [[1], [2]], "'X' is cell"),
+    ],
+)
+def test_svhn_with_other_things_in_it(miniature, place, images, labels, says):
+    files = {name: mat(X=images, y=np.array(labels)) for name in ("train_32x32.mat", "test_32x32.mat")}
+    miniature("svhn", files)
+    place("svhn", files)
+    with pytest.raises(UserError, match=says):
+        fetch("svhn")
+
+
+def test_a_mat_file_whose_header_says_more_than_fits(monkeypatch, tmp_path):
+    monkeypatch.setattr(small, "_MOST_IN_MAT", 1000)
+    (tmp_path / "a.mat").write_bytes(mat(X=np.zeros(1001, np.uint8)))
+    with pytest.raises(UserError, match=r"a\.mat"):
+        small.load_mat(tmp_path / "a.mat", ("X",))
+
+
 def test_stl10_is_what_torchvision_reads_and_resizes(made, tar_gz, torchvision_sets, monkeypatch, tmp_path):
     from torchvision import transforms
 
@@ -318,6 +343,18 @@ def test_lsun_in_the_order_of_its_keys(fake_lmdb, data_dir, picture):
     assert data.load("lsun-bedroom", "train")[:, 0, 0, 0].tolist() == [1, 2]
     assert data.load("lsun-bedroom", "held-out").unique().tolist() == [9]
     assert any("2 instead of 3033042" in note for note in notes)
+
+
+def test_a_damaged_lsun_is_named(fake_lmdb, data_dir, picture):
+    class Damaged(dict):
+        def items(self):
+            raise RuntimeError("MDB_CORRUPTED")
+
+    for name in ("bedroom_train_lmdb", "bedroom_val_lmdb"):
+        (data_dir / "lsun" / name).mkdir(parents=True)
+        fake_lmdb[str(data_dir / "lsun" / name)] = Damaged(a=1)
+    with pytest.raises(UserError, match=r"bedroom_train_lmdb: damaged database \(MDB_CORRUPTED"):
+        fetch("lsun-bedroom")
 
 
 def test_lsun_without_lmdb(monkeypatch, data_dir):

@@ -1,7 +1,9 @@
 """`ganbench evaluate` and `ganbench verify-weights`: scores with their protocol, and refusals in words."""
 
 import importlib
+import io
 import json
+import zipfile
 
 import numpy as np
 import pytest
@@ -253,7 +255,7 @@ def test_scores_by_statistics(run, tmp_path):
     _, said = call(evaluate, directory, *base, "--save-statistics", ours)
     assert said["results"][0]["scores"] == {"fid": scores["digits-2k"]["fid"]}
     with np.load(ours) as arrays:
-        np.savez(theirs, mu=arrays["mu"], sigma=arrays["sigma"])
+        np.savez(theirs, mu=arrays["mu"].astype(np.float64), sigma=arrays["sigma"])
         assert arrays["sigma"].shape == (84, 84)
     _, said = call(evaluate, theirs, *base, "--data", "digits")
     assert said["results"][0]["scores"]["fid"] == pytest.approx(scores["digits-2k"]["fid"], rel=1e-5)
@@ -276,9 +278,19 @@ def test_scores_by_statistics(run, tmp_path):
         np.savez(theirs, mu=np.zeros(84), sigma=sigma)
         with pytest.raises(UserError, match="are no mean and covariance"):
             call(evaluate, directory, *base, "--reference", theirs)
-    np.savez(theirs, mu=np.zeros(84), sigma=np.zeros((84, 84)))
-    with pytest.raises(UserError, match="nothing to score"):
-        call(evaluate, theirs, *base, "--data", "digits")
+    for members in ({"mu.npy": b"none", "sigma.npy": b"none"}, {"mu.npy": claim(10**12), "sigma.npy": b""}):
+        with zipfile.ZipFile(theirs, "w") as file:
+            for name, content in members.items():
+                file.writestr(name, content)
+        with pytest.raises(UserError, match=r"theirs.npz: .*mu and sigma"):
+            call(evaluate, directory, *base, "--reference", theirs)
+
+
+def claim(n):
+    """The start of a NumPy file that says it has n numbers."""
+    content = io.BytesIO()
+    np.lib.format.write_array_header_1_0(content, {"descr": "<f8", "fortran_order": False, "shape": (n,)})
+    return content.getvalue()
 
 
 def test_torch_is_left_as_it_was_and_computes_as_in_a_run(run, monkeypatch):

@@ -75,3 +75,9 @@ def test_no_text_makes_anything_but_seeds_or_a_user_error(text):
         return
     assert seeds
     assert len(set(seeds)) == len(seeds)
+
+
+def test_many_long_ranges_are_not_made_to_be_counted():
+    text = ",".join(f"{i * 100_000}-{i * 100_000 + 99_999}" for i in range(100_000))
+    with pytest.raises(UserError, match="more than 100000 seeds"):
+        parse_seeds(text, where="seeds")

@@ -20,6 +20,9 @@ GOOD = {
 }
 
 
+SMALL = "".join(f"{key} = {value}\n" for key, value in GOOD.items())
+
+
 @pytest.fixture
 def load(tmp_path):
     """Load a suite file with some values (TOML text) replaced, added, or left out by None."""
@@ -194,7 +197,7 @@ def test_a_bad_budget_is_refused(budgets, what, load):
     ("content", "what"),
     [
         ("title = " + 50_000 * "[", "nested too deeply"),
-        (f"title.{'a.' * 50_000}a = 1", "must be a string, not {'a': {'a': "),
+        (f"title.{'a.' * 50_000}a = 1", "nested too deeply"),
         (f"title = {'9' * 10_000}", "not a TOML file"),
         (f"title = 0x{'f' * 10_000}", "must be a string, not a number of very many digits"),
         (f"title = [{'1, ' * 100_000}]", r"must be a string, not \[1, 1, 1, 1, 1, 1, 1, 1, 1, 1, \.\.\.\]"),
@@ -231,3 +234,27 @@ def test_more_evaluations_than_a_record_can_hold_are_refused(load):
     with pytest.raises(UserError, match="more than 100000 evaluations"):
         suite.evaluate_at("gan/digits")
     assert len(load(gen_iters="1_000_000", evaluate_every="10").evaluate_at("gan/digits")) == 100_001
+
+
+@pytest.mark.parametrize(
+    ("line", "says"),
+    [
+        ("numerics = []", "numerics: must be one of faithful, portable"),
+        ("numerics = { a = 1 }", "numerics: must be one of faithful, portable"),
+        (f"a{'.a' * 100_000} = 1", "nested too deeply"),
+        (f"[a{'.a' * 100_000}]", "nested too deeply"),
+        (f"a{' . a' * 100_000} = 1", "nested too deeply"),
+    ],
+)
+def test_values_that_no_dictionary_takes_and_names_without_end(line, says, tmp_path):
+    path = tmp_path / "odd.toml"
+    path.write_text(f"{line}\n" if line.startswith("[") else f"{line}\n{SMALL}")
+    with pytest.raises(UserError, match=says):
+        suites.load(str(path))
+
+
+def test_long_texts_and_many_dots_are_no_deep_names(tmp_path):
+    path = tmp_path / "long.toml"
+    note = "x" * 100_000 + " and so on" + "." * 1000
+    path.write_text(f'{SMALL}note = "{note}"\n')
+    assert suites.load(str(path)).note == note

@@ -178,3 +178,26 @@ def test_the_digest_ignores_memory_layout_and_order_of_the_names():
     assert checkpoint.digest({"a": a, "b": a}) == checkpoint.digest(
         {"b": a, "a": a.contiguous(memory_format=torch.channels_last)}
     )
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '"text"',
+        "[1]",
+        "[" * 100_000,
+        '{"gen_iters": 1e400}',
+        '{"gen_iters": true}',
+        "{}",
+        '{"gen_iters": -1, "tensors_sha256": "%(digest)s"}',
+        '{"gen_iters": 1, "tensors_sha256": "%(digest)s", "curve": [{}]}',
+        '{"gen_iters": 1, "tensors_sha256": "%(digest)s", "seconds": {"wall_s": null}}',
+    ],
+)
+def test_a_state_that_is_none_is_damage_though_all_digests_fit(text, tmp_path):
+    tensors = {"generator.x": torch.zeros(2)}
+    text = text.replace("%(digest)s", checkpoint.digest(tensors))
+    header = {"ganbench": text, "ganbench_sha256": checkpoint._sha256(text)}
+    save_file(tensors, tmp_path / "000000001.safetensors", metadata=header)
+    with pytest.raises(DamagedCheckpoint, match="cannot be read"):
+        checkpoint.read(tmp_path / "000000001.safetensors")
