@@ -16,12 +16,15 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from benchmark.errors import UserError
+from benchmark.records import bounded
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
 _DEEPEST = 4
+_MOST_BYTES = 1 << 36
+"""As of a checkpoint."""
 _SHOWN = 3
 
 
@@ -47,9 +50,13 @@ def read(file: Path) -> Any:
         UserError: the file is damaged, or holds more than tensors, numbers, text and containers of these.
 
     """
-    with file.open("rb") as opened:
-        start = opened.read(9)
     where = str(file)
+    try:
+        bounded.check_regular(file, _MOST_BYTES)
+        with file.open("rb") as opened:
+            start = opened.read(9)
+    except (OSError, bounded.Unreadable) as error:
+        raise UserError(f"the weights cannot be read ({error})", where=where) from error
     if start[8:] == b"{":
         try:
             with safe_open(file, framework="pt") as tensors:
