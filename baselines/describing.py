@@ -28,20 +28,14 @@ def main(value: str, distribution: str) -> None:
     try:
         text = json.dumps(_describe(value, distribution), allow_nan=False)
     except BaseException as error:
+        from baselines.plugins import said
+
         text = json.dumps({"error": said(error)})
     with suppress(Exception):  # the plugin may have taken it away
         sys.stderr.flush()
     with os.fdopen(answer, "w", encoding="utf-8") as file:
         file.write(text)
     os._exit(0)  # not to wait for threads and exit handlers of the plugin
-
-
-def said(error: BaseException) -> str:
-    """The error as text, whatever its author made of that."""
-    try:
-        return repr(error)
-    except BaseException:
-        return type(error).__name__
 
 
 def _describe(value: str, distribution: str) -> dict[str, Any]:

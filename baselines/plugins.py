@@ -23,7 +23,7 @@ from pathlib import Path
 from threading import Timer
 from typing import TYPE_CHECKING, Any
 
-from baselines import ENTRY_POINT_GROUP, BrokenPlugin, catalogue, describing
+from baselines import ENTRY_POINT_GROUP, BrokenPlugin, catalogue
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -91,13 +91,21 @@ def experiment(plugin: Plugin, name: str) -> Experiment[Any]:
         except KeyboardInterrupt:
             raise
         except BaseException as error:
-            raise BrokenPlugin(f"{plugin} cannot be loaded: {describing.said(error)}") from error
+            raise BrokenPlugin(f"{plugin} cannot be loaded: {said(error)}") from error
     if now != plugin.experiments[name]:
         with suppress(OSError):
             if plugin.kept:
                 plugin.kept.unlink(missing_ok=True)
         raise BrokenPlugin(f"{plugin} gives another '{name}' every time, or what was kept of it was altered")
     return chosen
+
+
+def said(error: BaseException) -> str:
+    """The error as text, whatever its author made of that."""
+    try:
+        return repr(error)
+    except BaseException:
+        return type(error).__name__
 
 
 def _describe(point: EntryPoint) -> dict[str, Any]:

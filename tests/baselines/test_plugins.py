@@ -100,7 +100,7 @@ def test_errors_without_words_and_streams_taken_away(here, capfd, source):
     here.install(source)
     with pytest.raises(baselines.BrokenPlugin, match=r"cannot be loaded: (Silent|ValueError)"):
         baselines.names()
-    assert capfd.readouterr().err == ""
+    assert "Traceback" not in capfd.readouterr().err
 
 
 def test_processes_that_an_import_leaves_are_not_waited_for(here):
