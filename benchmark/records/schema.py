@@ -273,6 +273,7 @@ class Checkpointed(Struct):
 
     gen_iters: Count
     tensors_sha256: Sha256
+    players: dict[str, Any] = msgspec.field(default_factory=dict)
     numerics: Text = "faithful"
     images_seen: Count = 0
     diverged_at: Count | None = None

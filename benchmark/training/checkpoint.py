@@ -77,7 +77,7 @@ def restore(path: Path, players: Players) -> tuple[dict[str, Any], dict[str, Ten
     state, tensors = read(path)
     try:
         packing.load_into(players, tensors, state.pop("players", {}))
-    except (KeyError, RuntimeError, ValueError, AttributeError) as error:
+    except (LookupError, RuntimeError, ValueError, AttributeError, TypeError) as error:
         raise DamagedCheckpoint(f"{path.name} belongs to other networks ({error})") from error
     return state, part(tensors, "losses")
 
@@ -94,11 +94,11 @@ def read(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
         with safe_open(path, framework="pt") as file:
             header = file.metadata()
             text, text_sha256 = header["ganbench"], header["ganbench_sha256"]
-            state: dict[str, Any] = bounded.parse(text.encode("utf-8"))
+            state: dict[str, Any] = json.loads(text)
             schema.check(state, schema.Checkpointed)
             tensors_sha256 = state.pop("tensors_sha256")
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - no iterator
-    except (OSError, SafetensorError, KeyError, TypeError, ValueError) as error:
+    except (OSError, SafetensorError, KeyError, TypeError, ValueError, RecursionError) as error:
         raise DamagedCheckpoint(f"{path.name} cannot be read ({error})") from error
     if (_sha256(text), digest(tensors)) != (text_sha256, tensors_sha256):
         raise DamagedCheckpoint(f"{path.name} does not have its recorded SHA-256")
