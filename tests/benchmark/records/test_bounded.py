@@ -77,7 +77,7 @@ def test_everything_in_a_run_may_be_odd(make, tmp_path):
         checkpoint.read(tmp_path / "000000008.safetensors")
     assert not locks.is_held(tmp_path)
     assert verify._damaged_grids(tmp_path, {"000000008.png": "0" * 64}) == ["000000008.png"]
-    shown = samples._grid("gan/digits", (tmp_path / "000000008.png", 0, 8), None, with_seed=True)
+    shown = samples._grid("gan/digits", (tmp_path / "000000008.png", 0, 8), None)
     assert shown.uri is None
     with pytest.raises(pixels.BrokenImage):
         pixels.decode(tmp_path / "000000008.png")
@@ -86,4 +86,4 @@ def test_everything_in_a_run_may_be_odd(make, tmp_path):
 def test_a_bomb_among_the_samples_is_not_decoded(tmp_path):
     Image.new("1", (20_000, 20_000)).save(tmp_path / "bomb.png")
     assert verify._damaged_grids(tmp_path, {"bomb.png": "0" * 64}) == ["bomb.png"]
-    assert samples._grid("gan/digits", (tmp_path / "bomb.png", 0, 8), None, with_seed=True).uri is None
+    assert samples._grid("gan/digits", (tmp_path / "bomb.png", 0, 8), None).uri is None

@@ -254,6 +254,7 @@ NO_NUMBERS = {
     "escape.py": "how texts are written for people",
     "training/__init__.py": "empty",
     "training/checkpoint.py": "returns the bits it was given or refuses",
+    "training/packing.py": "returns the bits it was given or refuses",
     "evaluation/__init__.py": "empty",
     "evaluation/cache.py": "returns the arrays it was given or computes them",
     "evaluation/fit.py": "refuses, or lets pass",
