@@ -61,7 +61,8 @@ def table(found: Sequence[Story]) -> Table:
     ]
     headers = ("Experiment", "Accepted", "Day", "Scores, mean ± sd", "Seeds", "Environment", "What changed")
     caption = f"What was accepted of {' and '.join(suites)}, the oldest first."
-    return Table(caption, tuple(map(Column, headers)), tuple(rows))
+    columns = tuple(Column(header, numeric=header == "Day") for header in headers)
+    return Table(caption, columns, tuple(rows))
 
 
 def _pairs(entries: Sequence[Entry]) -> list[tuple[str, str]]:

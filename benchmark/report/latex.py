@@ -7,8 +7,8 @@ from benchmark import escape
 from benchmark.judging.best import best
 from benchmark.records.quantities import count, higher_is_better, metric_name, metric_title
 from benchmark.report.content import Content, ScoreSection
-from benchmark.report.display import cite_key, display_names
 from benchmark.report.latex_float import ONE, TWO, Form, head, name, set_table
+from benchmark.report.naming import cite_key, display_names
 from benchmark.report.scores import Comparison
 from benchmark.report.table import Column, Row, Table
 from benchmark.report.verdicts import COMPARABLE, brief

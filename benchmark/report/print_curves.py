@@ -12,8 +12,8 @@ from benchmark.records.quantities import metric_with_unit
 from benchmark.records.summary import mean
 from benchmark.report.content import unique_stems
 from benchmark.report.curves import draw_traces, score_axes
-from benchmark.report.display import display_names
 from benchmark.report.levels import within_reach
+from benchmark.report.naming import display_names
 from benchmark.report.scores import Comparison
 from benchmark.report.traces import trace
 

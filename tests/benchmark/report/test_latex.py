@@ -11,7 +11,7 @@ from benchmark.judging import accepted
 from benchmark.judging.best import best
 from benchmark.records.cells import group
 from benchmark.report import LoadedRecord, write_report
-from benchmark.report.display import display_names
+from benchmark.report.naming import display_names
 from benchmark.suites import experiments
 
 WIDE = ("tables.tex", "tables-wide.tex")
