@@ -7,11 +7,13 @@ that listing, showing and planning need no torch; where these are older than the
 from __future__ import annotations
 
 import importlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from baselines.plugins import Plugin
     from baselines.spec import Experiment
 
@@ -87,6 +89,50 @@ def register(experiment: Experiment[Any]) -> Experiment[Any]:
     description = catalogue.describe(experiment, experiment.iterate.__module__)
     _registered[experiment.name] = _Entry(description, experiment=experiment)
     return experiment
+
+
+def vary(of: str, name: str, settings: Mapping[str, Any], source: str) -> str:
+    """Add an experiment with other values of some settings to the registry of this process; gives its name.
+
+    Args:
+        of: the experiment.
+        name: of the variant; the experiment's is ``of+name``.
+        settings: values by name.
+        source: where they come from.
+
+    Raises:
+        UnknownExperiment: no registered experiment is called `of`.
+        TypeError: a setting that it does not have, or a value that does not fit.
+        ValueError: networks cannot be built with these values.
+
+    """
+    from baselines import catalogue
+
+    base, entry = get(of), _entry(of)
+    cited = {key: (value, source, "suite") for key, value in settings.items()}
+    full_name = f"{of}+{name}"
+    try:
+        varied = replace(
+            base,
+            name=full_name,
+            title=f"{base.title}: {name}",
+            settings=base.settings.revised(**cited),
+            headline=False,
+        )
+        description = catalogue.describe(varied, entry.description["module"])
+    except TypeError:
+        raise
+    except Exception as error:  # of somebody's `build`
+        raise ValueError(f"cannot be built: {' '.join(repr(error).split())[:200]}") from error
+    variant = {"of": of, "name": name, "settings": dict(settings), "source": source}
+    _registered[full_name] = _Entry({**description, "variant": variant}, experiment=varied)
+    return full_name
+
+
+def revive(description: Mapping[str, Any]) -> None:
+    """Make the experiment of a description known to this process, where it is a variant; raises as `vary`."""
+    if variant := description.get("variant"):
+        vary(**variant)
 
 
 def sources(module: str) -> dict[str, str]:

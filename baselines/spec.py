@@ -70,7 +70,7 @@ class Budget:
 
 STATED = Source("stated by you", "own")
 BY_DEFAULT = Source("default of ganbench", "own")
-SUITES_BUDGET = Budget(None, "set by the suite", Source("suite", SUITE))
+SUITES_BUDGET = Budget(None, "set by the suite", STATED)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -6,7 +6,7 @@ wrong is a `UserError` that says what, where and what to do.
 For results: `experiments`, `describe`, `get`, `load_results`, `evaluate`. For a training loop of one's own:
 `from_steps`. For baselines of one's own, in the order of a baseline file: `Paper`, `Settings`, filled by
 `cited` or, without a paper, by `settings`, `Players`, `Draws`, `update`, `frozen`, `set_learning_rate`,
-`Budget`, `Deviation`, `Experiment`, `register`.
+`Budget`, `Deviation`, `Experiment`, `register`; `examine` checks one.
 """
 
 from __future__ import annotations
@@ -71,6 +71,7 @@ if TYPE_CHECKING:
     )
     from baselines.steps import from_steps as from_steps
     from benchmark.errors import UserError as UserError
+    from benchmark.training.contract import examine as examine
     from ganbench._experiment import Experiment as Experiment
     from ganbench._experiment import get as get
     from ganbench._experiment import register as register
@@ -86,6 +87,7 @@ _PLACES = {
         *("Players", "Settings", "Source", "cited", "frozen", "set_learning_rate", "settings", "update"),
     ),
     "baselines.steps": ("from_steps",),
+    "benchmark.training.contract": ("examine",),
     "benchmark.errors": ("UserError",),
     "ganbench._experiment": ("Experiment", "get", "register"),
     "ganbench._names": ("describe", "experiments"),

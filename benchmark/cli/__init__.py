@@ -28,6 +28,7 @@ _VERBS = (
     "show",
     "budgets",
     "cite",
+    "new",
     "check-baseline",
     "verify",
     "evaluate",

@@ -94,7 +94,7 @@ def _count(row: dict[str, Any], key: str) -> str:
 
     if row[key] is not None:
         return count(row[key])
-    return "suite's" if row["confidence"] == "suite" else "not printed"
+    return "suite's" if row["confidence"] in ("suite", "own") else "not printed"
 
 
 def _where(row: dict[str, Any]) -> str:

@@ -202,11 +202,14 @@ def source(path: Path, device: str, asked: Asked) -> Source:
 
 def _spec(path: Path) -> dict[str, Any] | None:
     """The spec of a run, or of the run that a file of weights or a checkpoint lies in, if it does."""
+    import baselines
     from benchmark.records import store
 
-    if path.is_dir():
-        return store.read_spec(path)
-    return store.read_spec(path.parent) or store.read_spec(path.parent.parent)
+    folders = (path,) if path.is_dir() else (path.parent, path.parent.parent)
+    spec = next(filter(None, map(store.read_spec, folders)), None)
+    if spec:
+        baselines.revive(spec["experiment"])
+    return spec
 
 
 def checkpoint_file(path: Path) -> Path:

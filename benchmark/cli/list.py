@@ -61,7 +61,7 @@ def _experiments() -> list[dict[str, Any]]:
             "G parameters": e["parameters"]["generator"],
             "critic parameters": e["parameters"]["critic"],
             "paper's G-iterations": "not in the paper"
-            if e["budget"]["confidence"] == "suite"
+            if e["budget"]["confidence"] in ("suite", "own")
             else e["budget"]["gen_iters"],
         }
         for name in baselines.names()

@@ -178,6 +178,7 @@ def _train(directory: Path, spec: dict[str, Any], cadence: dict[str, Any], log: 
     if portable:
         selftest.check(device)
     log.event("started", pid=os.getpid(), env_id=identity.env_id(described, spec["numerics"]))
+    baselines.revive(spec["experiment"])
     experiment = baselines.get(spec["experiment"]["name"])
     dataset = spec["dataset"]["name"]
     images, labels = training_data(spec["dataset"], experiment)

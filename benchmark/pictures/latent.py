@@ -71,6 +71,7 @@ def trained(directory: Path) -> Trained:
     spec, where = store.read_spec(directory), str(directory)
     if spec is None:
         raise NothingToJudge("there is no readable spec.json", where=where, do="Name a run directory")
+    baselines.revive(spec["experiment"])
     name, names = spec["experiment"]["name"], baselines.names()
     if name not in names:
         raise UserError(f"unknown experiment '{name}'", where=where, do=did_you_mean(name, names))

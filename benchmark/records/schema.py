@@ -78,6 +78,15 @@ class CriticLoss(Struct):
     scale: Annotated[float, Meta(gt=0, le=1e6)] = 1.0
 
 
+class Variant(Struct):
+    """Which settings of which experiment a suite has other values of."""
+
+    of: Name
+    name: Text
+    settings: dict[str, Any]
+    source: Text
+
+
 class Experiment(Struct):
     """As the registry describes it."""
 
@@ -99,6 +108,7 @@ class Experiment(Struct):
     starts_from: Text
     train_images: Count = 0
     critic_loss: CriticLoss | None = None
+    variant: Variant | None = None
 
 
 class Dataset(Struct):

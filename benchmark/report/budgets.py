@@ -33,7 +33,7 @@ def _row(cell: Cell) -> Row:
     budget: dict[str, Any] = cell.experiment.get("budget") or {}
     printed = budget.get("gen_iters")
     last = [r["curve"][-1] for r in cell.finished if r["curve"]]
-    suites = budget.get("confidence") == "suite"
+    suites = budget.get("confidence") in ("suite", "own")
     source = (
         "the paper has no such run"
         if suites

@@ -62,6 +62,8 @@ def paper_budget(budget: dict[str, Any] | None) -> str:
     """The paper's training length in a sentence; empty where none was recorded."""
     if not budget:
         return ""
+    if budget.get("confidence") == "own":
+        return "Of no paper: its training length is the suite's."
     if budget.get("confidence") == "suite":
         return "The paper has no such run: its training length is the suite's."
     printed = budget.get("gen_iters")

@@ -12,6 +12,11 @@ A suite file holds::
     dataset = "folder:~/pictures@32"           # optional: train on this instead of the experiments' own data
     numerics = "portable"                      # optional: the same bits on every machine, docs/portable.md
 
+    [[variants]]                               # optional: other settings; this one is wgan/digits+slow
+    experiment = "wgan/digits"
+    name = "slow"
+    settings.learning_rate = 1e-5
+
     [budgets]                                  # optional: other budgets than gen_iters, each with its reason
     "gan/mnist" = { gen_iters = 125_000, reason = "the paper prints none" }
 
@@ -37,7 +42,7 @@ from benchmark import escape
 from benchmark.errors import UserError, did_you_mean, shown
 from benchmark.evaluation import protocols
 from benchmark.records.schema import MOST_POINTS
-from benchmark.suites import experiments, toml
+from benchmark.suites import experiments, toml, variants
 from benchmark.suites.gate_table import GateTable, read_gate, read_waiver_table
 from benchmark.suites.seeds import MAX_SEED, parse_seeds
 from benchmark.training.numerics import POLICIES
@@ -49,7 +54,7 @@ _FOLDER = Path(__file__).parent
 _NO_KEYS = ("name", "comes_with_ganbench")
 MAX_GEN_ITERS = 10**9
 """Most G-iterations of a run."""
-_OPTIONAL = ("note", "dataset", "numerics", "budgets", "gate", "waiver")
+_OPTIONAL = ("variants", "note", "dataset", "numerics", "budgets", "gate", "waiver")
 
 
 @dataclass(frozen=True)
@@ -71,6 +76,7 @@ class Suite:
     gen_iters: int | Literal["paper"]
     evaluate_every: int
     protocols: tuple[str, ...]
+    variants: tuple[str, ...] = ()
     note: str = ""
     dataset: str = ""
     numerics: str = "faithful"
@@ -184,12 +190,16 @@ def _checked(content: dict[str, Any], path: Path) -> Suite:
     budget = content["gen_iters"]
     if budget != "paper":
         _whole(budget, "gen_iters", where, at_least=0)
-    chosen = experiments.matching(patterns, baselines.names(), f"{where}: experiments")
+    own = [name for name in baselines.names() if "+" not in name]  # without variants of other suites
+    chosen = experiments.matching(patterns, own, f"{where}: experiments")
+    varied = variants.read(content.get("variants", []), f"{where}: variants", path.stem)
+    chosen = (*chosen, *varied)
     return Suite(
         name=path.stem,
         comes_with_ganbench=path.parent == _FOLDER,
         title=_string(content["title"], "title", where),
         experiments=chosen,
+        variants=varied,
         seeds=parse_seeds(content["seeds"], where=f"{where}: seeds"),
         gen_iters=budget,
         evaluate_every=_whole(content["evaluate_every"], "evaluate_every", where, at_least=1),

@@ -46,7 +46,7 @@ def bibtex(papers: Iterable[Mapping[str, str]]) -> str:
     Those of `baselines/references.bib` come first, in the order of the file; then what third parties give
     with their papers, or a comment where that is no entry that can be printed as it is.
     """
-    wanted = {paper["key"]: paper for paper in papers}
+    wanted = {paper["key"]: paper for paper in papers if paper["key"]}
     text = files("baselines").joinpath("references.bib").read_text(encoding="utf-8")
     keyed = [(re.split(r"[{,]", entry, maxsplit=2)[1], entry) for entry in re.split(r"\n(?=@)", text)]
     found = [entry for key, entry in keyed if key in wanted]

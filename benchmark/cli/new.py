@@ -1,0 +1,69 @@
+"""`ganbench new`: a small package with a GAN of one's own, to be changed."""
+
+from __future__ import annotations
+
+import keyword
+import re
+import shlex
+import sys
+from importlib.resources import files
+from importlib.util import find_spec
+from pathlib import Path
+
+import click
+
+from benchmark.errors import UserError
+
+_PLACEHOLDER = "mygan"
+_FILES = ("pyproject.toml", "mygan.py", "test_mygan.py", "mygan.toml")
+
+
+@click.command()
+@click.argument("name")
+@click.option(
+    "--folder", type=click.Path(path_type=Path), metavar="DIR", help="Where to write it; ./NAME by default."
+)
+def new(name: str, folder: Path | None) -> None:
+    r"""Write a package with a GAN called NAME that runs at once, beside the baselines.
+
+    One file has the generator, the critic and a G-iteration; the others a test, a suite that compares it with
+    dcgan/digits and sngan/digits, and what pip needs. Nothing is overwritten.
+
+    \b
+    ganbench new mygan
+    """
+    _check_name(name)
+    folder = folder or Path(name)
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise UserError("is there already", where=str(folder), do="Choose another with --folder")
+    template = files("benchmark.cli").joinpath("template")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for file in _FILES:
+            text = template.joinpath(file).read_text(encoding="utf-8").replace(_PLACEHOLDER, name)
+            (folder / file.replace(_PLACEHOLDER, name)).write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise UserError(f"cannot be written ({error.strerror})", where=str(folder)) from error
+    from benchmark.cli.text import print_text
+
+    print_text(f"{folder / name}.py is yours to change. Next:")
+    for command in (
+        f"pip install -e {shlex.quote(str(folder))}",
+        f"ganbench check-baseline {name}/digits",
+        f"ganbench run {shlex.quote(str(folder / f'{name}.toml'))}",
+    ):
+        print_text(f"  {command}")
+
+
+def _check_name(name: str) -> None:
+    """Raise `UserError` for what can be no module, or is one already."""
+    import baselines
+
+    if not re.fullmatch(r"[a-z][a-z0-9_]{0,63}", name) or keyword.iskeyword(name):
+        raise UserError(
+            f"'{name}' is no name for it", do="Use lower-case letters, digits and _, and begin with a letter"
+        )
+    spec = find_spec(name)
+    taken = name in sys.stdlib_module_names or (spec is not None and spec.origin is not None)
+    if taken or any(known.split("/")[0] == name for known in baselines.names()):
+        raise UserError(f"the name '{name}' is taken", do="Choose another")

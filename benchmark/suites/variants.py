@@ -1,0 +1,57 @@
+"""Sweeps: experiments with other settings, as a suite names them under ``[[variants]]``."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import baselines
+from benchmark.errors import UserError, did_you_mean, shown
+from benchmark.suites import experiments
+
+_KEYS = ("experiment", "name", "settings")
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,30}")
+
+
+def read(table: Any, where: str, suite: str) -> tuple[str, ...]:
+    """Names of the variants, which are registered in this process; imports torch where there are some.
+
+    Raises:
+        UserError: an entry that is no variant, or names an experiment or setting that is not there.
+
+    """
+    if not isinstance(table, list) or not all(isinstance(entry, dict) for entry in table):
+        raise UserError(f"must be tables, not {shown(table)}", where=where, do="Write [[variants]]")
+    found: list[str] = []
+    for entry in table:
+        for key in entry:
+            if key not in _KEYS:
+                raise UserError(f"unknown key '{key}'", where=where, do=did_you_mean(key, _KEYS))
+        if missing := [key for key in _KEYS if key not in entry]:
+            raise UserError(f"the key '{missing[0]}' is missing", where=where)
+        found.append(_registered(entry, where, suite))
+        if found.count(found[-1]) > 1:
+            raise UserError(f"there are two variants '{found[-1]}'", where=where, do="Name them differently")
+    return tuple(found)
+
+
+def _registered(entry: dict[str, Any], where: str, suite: str) -> str:
+    of, name, settings = (entry[key] for key in _KEYS)
+    if not isinstance(name, str) or not _NAME.fullmatch(name):
+        do = "Use letters, digits, '.', '-' and '_', 31 at most"
+        raise UserError(f"{shown(name)} can be no variant's name", where=where, do=do)
+    where = f"{where}: {name}"
+    if not isinstance(of, str) or "+" in of:
+        raise UserError(f"must name an experiment, not {shown(of)}", where=f"{where}: experiment")
+    known = experiments.describe(of, where=where)["settings"]
+    if not isinstance(settings, dict) or not settings:
+        do = "Write settings.NAME = VALUE"
+        raise UserError(f"must be a table with a setting, not {shown(settings)}", where=where, do=do)
+    for key in settings:
+        if key not in known:
+            raise UserError(f"'{of}' has no setting '{key}'", where=where, do=did_you_mean(key, known))
+    values = {key: tuple(v) if isinstance(v, list) else v for key, v in settings.items()}
+    try:
+        return baselines.vary(of, name, values, f"variant '{name}' of the suite '{suite}'")
+    except (TypeError, ValueError) as error:
+        raise UserError(" ".join(str(error).split()), where=where) from error

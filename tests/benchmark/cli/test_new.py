@@ -1,0 +1,124 @@
+"""A package of one's own: written, checked by its own test and by `check-baseline`, trained beside ours."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory):
+    """A folder with a package in it, which is installed there as pip would."""
+    folder = tmp_path_factory.mktemp("own")
+    code, out, err = ganbench("new", "ourgan", "--folder", "package ä", cwd=folder)
+    assert (code, err) == (0, "")
+    info = folder / "package ä" / "ourgan-0.1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: ourgan\nVersion: 0.1.0\n")
+    (info / "entry_points.txt").write_text("[ganbench.baselines]\nourgan = ourgan\n")
+    return folder, out
+
+
+def ganbench(*arguments, cwd, site=None):
+    return started("-m", "benchmark", *arguments, cwd=cwd, site=site)
+
+
+def started(*arguments, cwd, site=None):
+    path = [str(site)] if site else []
+    env = {
+        **os.environ,
+        "PYTHONPATH": os.pathsep.join([*path, *filter(None, sys.path)]),
+        "XDG_CACHE_HOME": str(cwd / "cache"),
+    }
+    command = [sys.executable, *map(str, arguments)]
+    done = subprocess.run(command, cwd=cwd, env=env, capture_output=True, text=True, check=False)
+    return done.returncode, done.stdout, done.stderr
+
+
+def test_next_commands_are_told_and_nothing_is_overwritten(home):
+    folder, out = home
+    assert out.splitlines()[1:] == [
+        "  pip install -e 'package ä'",
+        "  ganbench check-baseline ourgan/digits",
+        "  ganbench run 'package ä/ourgan.toml'",
+    ]
+    code, _, err = ganbench("new", "ourgan", "--folder", "package ä", cwd=folder)
+    assert (code, err) == (2, "ganbench: package ä: is there already. Choose another with --folder\n")
+    assert not [f for f in (folder / "package ä").iterdir() if "mygan" in f.name + _text(f)]
+
+
+def _text(file):
+    return file.read_text(encoding="utf-8") if file.is_file() else ""
+
+
+@pytest.mark.parametrize(
+    ("name", "says"),
+    [
+        ("My-Gan", "'My-Gan' is no name for it"),
+        ("class", "'class' is no name for it"),
+        ("../x", "'../x' is no name for it"),
+        ("torch", "the name 'torch' is taken"),
+        ("json", "the name 'json' is taken"),
+        ("wgan", "the name 'wgan' is taken"),
+    ],
+)
+def test_what_can_be_no_package_is_told_in_a_line(tmp_path, name, says):
+    code, _, err = ganbench("new", name, cwd=tmp_path)
+    assert code == 2
+    assert err.startswith(f"ganbench: {says}")
+    assert err.count("\n") == 1
+    assert not list(tmp_path.glob("*.toml"))
+
+
+def test_its_own_test_passes_and_it_is_lint_clean(home):
+    folder, _ = home
+    site = folder / "package ä"
+    code, out, err = started("-m", "pytest", "-q", "-p", "no:cacheprovider", site, cwd=folder, site=site)
+    assert code == 0, out + err
+    assert "1 passed" in out
+
+
+def test_the_contract_is_kept_and_the_speed_is_told(home):
+    folder, _ = home
+    code, out, err = ganbench("check-baseline", "ourgan/*", cwd=folder, site=folder / "package ä")
+    assert code == 0, err
+    lines = out.splitlines()
+    assert lines[0] == "ourgan/digits"
+    assert {line.split()[0] for line in lines[1:-1]} == {"ok"}
+    assert "G-iterations/s" in lines[-1]
+
+
+def test_a_failure_is_one_line_with_its_place_and_exit_code_1(home):
+    folder, _ = home
+    broken = folder / "broken"
+    (broken / "ourgan-0.1.0.dist-info").mkdir(parents=True)
+    for file in (folder / "package ä").glob("**/*"):
+        if file.is_file():
+            text = _text(file) if "pycache" not in str(file) else ""
+            target = broken / file.relative_to(folder / "package ä")
+            target.parent.mkdir(exist_ok=True)
+            target.write_text(text.replace("draws.latent(s.batch)", "draws.latent(s.batch).sigmoid()"))
+    code, out, err = ganbench("check-baseline", "ourgan/digits", cwd=folder, site=broken)
+    assert code == 1, err
+    (failure,) = [line for line in out.splitlines() if line.startswith("FAIL")]
+    assert failure.startswith("FAIL  latents: ourgan.py:3")
+    assert "the prior 'normal'" in failure
+    assert "G-iterations/s" not in out
+
+
+def test_it_is_trained_and_reported_beside_ours(home):
+    folder, _ = home
+    site = folder / "package ä"
+    suite = site / "ourgan.toml"
+    asked = ("run", suite, "--budget", 4, "--seeds", 0, "--experiment", "ourgan/*", "--device", "cpu")
+    code, out, err = ganbench(*asked, cwd=folder, site=site)
+    assert code == 0, err
+    assert "ourgan/digits" in out
+    report = (folder / "results/reports/ourgan/report.html").read_text(encoding="utf-8")
+    assert "stated by you" in report
+    assert "default of ganbench" in report
+    code, out, _ = ganbench("show", "ourgan/digits", cwd=folder, site=site)
+    assert code == 0
+    assert "of one's own" in out
+    assert "arXiv" not in out

@@ -1,0 +1,116 @@
+"""Sweeps: experiments with other settings, named by a suite."""
+
+import pytest
+
+import baselines
+from benchmark import suites
+from benchmark.errors import UserError
+from benchmark.records import identity
+from benchmark.suites import plan
+
+SUITE = """\
+title = "A sweep"
+experiments = ["gan/digits", "*/digits"]
+seeds = [0]
+gen_iters = 2
+evaluate_every = 2
+protocols = []
+"""
+SLOW = """
+[[variants]]
+experiment = "gan/digits"
+name = "lr-1e-3"
+settings.learning_rate = 1e-3
+settings.batch = 8
+"""
+
+
+@pytest.fixture(autouse=True)
+def _registry():
+    yield
+    baselines._registered.clear()
+
+
+@pytest.fixture
+def load(tmp_path):
+    def loaded(variants=""):
+        path = tmp_path / "sweep.toml"
+        path.write_text(SUITE + variants, encoding="utf-8")
+        return suites.load(str(path))
+
+    return loaded
+
+
+def test_a_variant_is_a_named_experiment_with_other_settings(load):
+    suite = load(SLOW)
+    assert suite.experiments[-1] == "gan/digits+lr-1e-3"
+    assert load(SLOW).experiments == suite.experiments
+    varied, base = baselines.get("gan/digits+lr-1e-3"), baselines.get("gan/digits")
+    changed = {k for k, v in varied.settings.values().items() if v != getattr(base.settings, k)}
+    assert changed == {"learning_rate", "batch"}
+    setting = baselines.described("gan/digits+lr-1e-3")["settings"]["learning_rate"]
+    assert setting == {
+        "value": 1e-3,
+        "source": "variant 'lr-1e-3' of the suite 'sweep'",
+        "confidence": "suite",
+    }
+    assert load().experiments == suite.experiments[:-1]
+
+
+def test_it_belongs_to_the_identity(load):
+    suite = load(SLOW)
+    specs = {n: plan.spec_without_seed(suite, n, "cpu") for n in ("gan/digits", "gan/digits+lr-1e-3")}
+    one, other = map(identity.cell_id, specs.values())
+    assert one != other
+    assert [run.experiment for run in plan.plan(suite, suites._FOLDER / "nowhere", "cpu")][-1] in specs
+    twice = load(SLOW.replace("1e-3\n", "2e-3\n"))
+    assert identity.cell_id(plan.spec_without_seed(twice, "gan/digits+lr-1e-3", "cpu")) != other
+
+
+def test_another_process_revives_it_from_its_description(load):
+    load(SLOW)
+    description = baselines.described("gan/digits+lr-1e-3")
+    baselines._registered.clear()
+    with pytest.raises(baselines.UnknownExperiment):
+        baselines.get("gan/digits+lr-1e-3")
+    baselines.revive(description)
+    assert baselines.described("gan/digits+lr-1e-3") == description
+    assert baselines.get("gan/digits+lr-1e-3").settings.batch == 8
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "says", "do"),
+    [
+        (
+            "settings.learning_rate",
+            "settings.learning_rat",
+            "'gan/digits' has no setting",
+            "'learning_rate'?",
+        ),
+        ('"gan/digits"\nname', '"gan/digit"\nname', "unknown experiment 'gan/digit'", "'gan/digits'?"),
+        ("1e-3\n", '"fast"\n', "learning_rate = 'fast' is not a", ""),
+        ("batch = 8", "batch = 0.5", "batch = 0.5 is not a", ""),
+        ('name = "lr-1e-3"', 'name = "a/b"', "'a/b' can be no variant's name", "letters"),
+        ('name = "lr-1e-3"', 'nam = "x"', "unknown key 'nam'", "'name'?"),
+        ('name = "lr-1e-3"\n', "", "the key 'name' is missing", ""),
+        (
+            "settings.learning_rate = 1e-3\nsettings.batch = 8",
+            "settings = 5",
+            "must be a table",
+            "settings.NAME",
+        ),
+        ("[[variants]]", "[variants]", "must be tables", "[[variants]]"),
+    ],
+)
+def test_what_is_no_variant_is_told(load, old, new, says, do):
+    assert old in SLOW
+    with pytest.raises(UserError) as told:
+        load(SLOW.replace(old, new))
+    assert says in told.value.what
+    assert do in told.value.do
+    assert "variants" in told.value.where
+
+
+def test_two_of_a_name_are_refused(load):
+    with pytest.raises(UserError, match="two variants"):
+        load(SLOW + SLOW)
