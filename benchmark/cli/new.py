@@ -6,8 +6,6 @@ import keyword
 import re
 import shlex
 import sys
-from importlib.resources import files
-from importlib.util import find_spec
 from pathlib import Path
 
 import click
@@ -36,6 +34,8 @@ def new(name: str, folder: Path | None) -> None:
     folder = folder or Path(name)
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise UserError("is there already", where=str(folder), do="Choose another with --folder")
+    from importlib.resources import files
+
     template = files("benchmark.cli").joinpath("template")
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -57,6 +57,8 @@ def new(name: str, folder: Path | None) -> None:
 
 def _check_name(name: str) -> None:
     """Raise `UserError` for what can be no module, or is one already."""
+    from importlib.util import find_spec
+
     import baselines
 
     if not re.fullmatch(r"[a-z][a-z0-9_]{0,63}", name) or keyword.iskeyword(name):
