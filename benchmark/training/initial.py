@@ -29,18 +29,21 @@ if TYPE_CHECKING:
     from baselines.spec import Experiment, Players
     from benchmark.training.exact_draws import Bits
 
+INEXACT = ("aten.linalg", "aten.erfinv", "aten.norm")
+"""Beginnings of names of operations whose bits depend on the machine; others are exact in initial weights."""
 _ELSEWHERE = "elsewhere"
 _Array = np.ndarray[Any, Any]
 _aten = torch.ops.aten
 
 
-def build(experiment: Experiment[Any], seed: int, mean_image: Tensor) -> Players:
+def build(experiment: Experiment[Any], seed: int, mean_image: Tensor, *, exact: bool = False) -> Players:
     """What the experiment's `build` makes, with initial weights that are a function of the seed.
 
     Args:
         experiment: gives `build` and its settings.
         seed: the run's seed.
         mean_image: of the training set, [C, H, W] in 0..1.
+        exact: whether weights whose bits depend on the machine are refused.
 
     Torch's global generator, which an experiment's own code may use, is seeded and put back afterwards.
 
@@ -62,6 +65,12 @@ def build(experiment: Experiment[Any], seed: int, mean_image: Tensor) -> Players
     fills = _Fills(experiment.name, seed, plan())
     players = built(fills)
     fills.check_complete()
+    if exact and fills.inexact:
+        raise UserError(
+            f"its initial weights are made by {fills.inexact}: other bits on other machines",
+            where=f"experiment '{experiment.name}'",
+            do="Use --numerics faithful",
+        )
     return players
 
 
@@ -79,6 +88,7 @@ class _Fills(TorchDispatchMode):  # type: ignore[no-untyped-call]
         super().__init__()  # type: ignore[no-untyped-call]
         self._experiment, self._seed, self._plan = experiment, seed, plan
         self._n = 0
+        self.inexact = ""
         self._made: list[tuple[str, Tensor]] = []  # holds the tensors, so that no address is used twice
         self._newest: dict[int, int] = {}
         self._overwritten: set[int] = set()
@@ -107,6 +117,8 @@ class _Fills(TorchDispatchMode):  # type: ignore[no-untyped-call]
     ) -> Any:
         """Replace `func` if it draws from torch's global generator."""
         kwargs = kwargs or {}
+        if str(func).startswith(INEXACT):
+            self.inexact = self.inexact or str(func)
         if func is _aten.logit.default and len(args) == 2:
             return _logit(*args)
         if torch.Tag.nondeterministic_seeded not in func.tags or kwargs.get("generator") is not None:

@@ -213,7 +213,8 @@ class Trainer:
         return State(numerics=self._numerics), players, LossHistory(self.budget, {})
 
     def _build(self, images: Tensor) -> Players:
-        players = build(self.experiment, self.seed, images, self._device)
+        exact = self._numerics == "portable"
+        players = build(self.experiment, self.seed, images, self._device, exact=exact)
         if self._numerics == "portable":
             adopt_players(players, self.experiment.name)
         return players
@@ -346,13 +347,19 @@ def _mean_image(images: Tensor) -> Tensor:
 
 
 def build(
-    experiment: Experiment[Any], seed: int, images: Tensor, device: torch.device | None = None
+    experiment: Experiment[Any],
+    seed: int,
+    images: Tensor,
+    device: torch.device | None = None,
+    *,
+    exact: bool = False,
 ) -> Players:
     """Networks and optimisers at G-iteration 0, a pure function of experiment, seed and training images.
 
-    Built on the CPU and moved, so that the initial weights are the same on every device.
+    Built on the CPU and moved, so that the initial weights are the same on every device; with `exact`,
+    refused where they are not the same on every machine.
     """
-    players = initial.build(experiment, seed, _mean_image(images))
+    players = initial.build(experiment, seed, _mean_image(images), exact=exact)
     device = device or images.device
     for network in (players.generator, players.critic):
         network.train()

@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
 
 import baselines
 from benchmark.engines.probing import compute, pool
@@ -16,6 +17,7 @@ from benchmark.errors import UserError
 from benchmark.judging import equal_to, probe_file, probes
 from benchmark.judging.equal_to import SCORES
 from benchmark.records import environment, equivalence, identity
+from benchmark.training import trainer
 
 ROOT = Path(__file__).parents[3]
 SMALL = ("gan/digits", "dcgan/digits")
@@ -328,6 +330,11 @@ def test_where_the_library_makes_initial_weights_float64_is_only_as_close_as_flo
 def test_initial_weights_that_the_library_computes_are_found():
     inexact = [n for n in ("sngan/digits", "sngan/cifar10-cnn-orthonormal") if compute.inexact_start(n)]
     assert inexact == ["sngan/cifar10-cnn-orthonormal"]
+    experiment = compute.reduced(baselines.get(inexact[0]), compute.narrow(baselines.get(inexact[0])))
+    black = torch.zeros((1, *experiment.image_shape), dtype=torch.uint8)
+    trainer.build(experiment, 0, black)
+    with pytest.raises(UserError, match="other bits on other machines"):
+        trainer.build(experiment, 0, black, exact=True)
 
 
 @pytest.mark.parametrize(
