@@ -82,6 +82,7 @@ def wandb(run: History, folder: Path) -> bool:
         picture = {"samples": library.Image(str(grids[k]))} if k in grids else {}
         own.log({**by_iteration.get(k, {}), **picture}, step=k)
     own.finish()
+    library.teardown()  # waits until the process beside this one has written everything
     return True
 
 

@@ -152,13 +152,12 @@ def test_mlflow_reads_the_numbers_again(run, tmp_path):
     assert len(client.list_artifacts(own.info.run_id, "samples")) == 3
 
 
-def test_wandb_writes_an_offline_run(run, tmp_path):
+def test_wandb_writes_an_offline_run(run, tmp_path, wait):
     pytest.importorskip("wandb")
     exported(run, "wandb", tmp_path / "wb")
     (written,) = (tmp_path / "wb").glob(f"wandb/offline-run-*-{run.name}/run-{run.name}.wandb")
-    content = written.read_bytes()
-    for text in (store.load_record(run)["run_id"], "digits-2k/fid", "losses/critic", "settings.batch"):
-        assert text.encode() in content
+    texts = (store.load_record(run)["run_id"], "digits-2k/fid", "losses/critic", "settings.batch")
+    assert wait(lambda: all(text.encode() in written.read_bytes() for text in texts))
 
 
 # --- Published folders ----------------------------------------------------------------------------------
