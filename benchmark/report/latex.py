@@ -7,7 +7,7 @@ from benchmark import escape
 from benchmark.judging.best import best
 from benchmark.records.quantities import count, higher_is_better, metric_name, metric_title
 from benchmark.report.content import Content, ScoreSection
-from benchmark.report.latex_float import ONE, TWO, Form, head, name, set_table
+from benchmark.report.latex_float import ONE, TWO, Form, head, lines_of, set_table, stacked
 from benchmark.report.naming import cite_key, display_names
 from benchmark.report.scores import Comparison
 from benchmark.report.table import Column, Row, Table
@@ -18,10 +18,10 @@ _BOLD = (
     "Bold: better than each other method (one-sided Welch tests over seeds, 5 % after Holm); nothing is bold "
     "where one of these tests does not reject, or a method has a single seed."
 )
-_BETTER = " is better than "
+_BETTER = "is better than"
 
-Named = Callable[[str], str]
-"""A cell's label to what stands in the table, in LaTeX."""
+Named = Callable[[str], list[str]]
+"""A cell's label to the lines that stand in the table, in LaTeX."""
 
 
 def render(c: Content, *, wide: bool = False) -> str:
@@ -37,9 +37,9 @@ def render(c: Content, *, wide: bool = False) -> str:
     cells = {cell.label: cell for section in c.scores for cell in section.comparison.cells}
     shown = display_names(list(cells.values()))
 
-    def named(label: str) -> str:
+    def named(label: str) -> list[str]:
         key = cite_key(cells[label]) if label in cells else ""
-        return name(shown.get(label, label), key, form)
+        return lines_of(shown.get(label, label), key, form)
 
     tables = []
     for k, t in enumerate(t for t in (c.papers.numbers, c.papers.orderings) if t is not None):
@@ -63,7 +63,7 @@ def _scores(c: Content, section: ScoreSection, form: Form, named: Named, label: 
     bold = _best(compared)
     cells = [
         [
-            named(row.cells[0]),
+            stacked(named(row.cells[0])),
             *(
                 rf"\textbf{{{escape.latex(text)}}}"
                 if column.spread and bold.get(column.group) == row.cells[0]
@@ -133,6 +133,6 @@ def _verdicts(c: Content, whole: Table, form: Form, named: Named, label: str) ->
 
 def _plain(row: Row, named: Named) -> list[str]:
     """The cells of a row that begins with an experiment, or with a statement on two."""
-    above, better, below = row.cells[0].partition(_BETTER)
-    first = f"{named(above)}{_BETTER}{named(below)}" if better else named(above)
-    return [first, *map(escape.latex, row.cells[1:])]
+    above, better, below = row.cells[0].partition(f" {_BETTER} ")
+    lines = [*named(above), _BETTER, *named(below)] if better else named(above)
+    return [stacked(lines), *map(escape.latex, row.cells[1:])]

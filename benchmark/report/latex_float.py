@@ -43,10 +43,16 @@ def head(form: Form) -> str:
     )
 
 
-def name(text: str, key: str, form: Form) -> str:
+def lines_of(text: str, key: str, form: Form) -> list[str]:
     """A method's name with its citation, in lines that the form has room for."""
-    lines = [escape.latex(line) for line in textwrap.wrap(text, form.name) or [text]]
-    lines[-1] += rf"~\cite{{{key}}}" if key else ""
+    lines = textwrap.wrap(text, form.name, break_long_words=False, break_on_hyphens=False) or [text]
+    shown = [escape.latex(line) for line in lines]
+    shown[-1] += rf"~\cite{{{key}}}" if key else ""
+    return shown
+
+
+def stacked(lines: Sequence[str]) -> str:
+    """Lines of LaTeX in one cell."""
     if len(lines) == 1:
         return lines[0]
     return r"\begin{tabular}[t]{@{}l@{}}" + r" \\ ".join(lines) + r"\end{tabular}"

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from benchmark.records.cells import Cell
 
 _METHODS = {"gan": "GAN", "dcgan": "DCGAN", "wgan": "WGAN", "wgan_gp": "WGAN-GP", "sngan": "SN-GAN"}
-_ON = re.compile(r"(?P<method>.+?) on (?:the |an? )?[^,(]+(?P<rest>[^(]*)")
+_ON = re.compile(r"(?P<method>.+?) on (?:the |an? )?[^,(]+(?P<rest>[^(]*)(?P<brackets>.*)")
 _KEY = re.compile(r"[A-Za-z0-9][A-Za-z0-9:._+-]*")
 
 
@@ -32,20 +32,24 @@ def cited(experiment: Mapping[str, Any]) -> str:
 
 
 def display_names(cells: Sequence[Cell]) -> dict[str, str]:
-    """By the cells' labels: `WGAN-GP`; where two would be called so, `SN-GAN, standard CNN, hinge loss`."""
-    whole = {cell.label: _parts(cell) for cell in cells}
-    short = Counter(method for method, _ in whole.values())
-    names = {
-        label: method if short[method] == 1 else method + rest for label, (method, rest) in whole.items()
-    }
-    still = Counter(names.values())
-    return {label: name if still[name] == 1 else f"{name} ({label})" for label, name in names.items()}
+    """By the cells' labels: `WGAN-GP`; where two would be called so, `SN-GAN, standard CNN, hinge loss`.
+
+    If need be with what the title has in brackets, or the label.
+    """
+    forms = {cell.label: _forms(cell) for cell in cells}
+    taken = Counter(form for own in forms.values() for form in dict.fromkeys(own))
+    return {label: next(form for form in own if taken[form] == 1) for label, own in forms.items()}
 
 
-def _parts(cell: Cell) -> tuple[str, str]:
+def _forms(cell: Cell) -> list[str]:
+    """What it may be called, from short to unmistakable."""
     title = str(cell.experiment.get("title") or cell.label)
     found = _ON.match(title)
-    return (found["method"], found["rest"].rstrip(" ,")) if found else (title, "")
+    forms = [title]
+    if found:
+        exact = found["method"] + found["rest"].rstrip(" ,")
+        forms = [found["method"], exact, f"{exact} {found['brackets']}".rstrip()]
+    return [*forms, f"{forms[-1]} ({cell.label})"]
 
 
 def cite_key(cell: Cell) -> str:

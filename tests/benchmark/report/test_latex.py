@@ -90,6 +90,7 @@ def test_names_tell_apart_what_one_method_has_several_of(judged):
     names = display_names(list(cells.values()))
     assert names["sngan/cifar10-cnn"] == "SN-GAN, standard CNN, hinge loss"
     assert names["wgan/cifar10"] == "WGAN"
+    assert names["wgan_gp/cifar10-cnn-rmsprop"] == "WGAN-GP, DCGAN-like networks (Fig. 3, RMSProp)"
     assert names["sngan/cifar10-cnn-bn"] == "Batch norm"
     assert len(set(names.values())) == len(names)
 
