@@ -134,5 +134,5 @@ def _event_text(line: str) -> str:
             if key not in _UNSAID and x is not None
         )
         return f"{event['event']}: {said}" if said else str(event["event"])
-    except (ValueError, KeyError, AttributeError):
+    except (ValueError, KeyError, AttributeError, TypeError, RecursionError):
         return line

@@ -195,8 +195,9 @@ def _generator_check(path: Path, content: dict[str, Any]) -> Check:
     from benchmark.training import checkpoint
 
     try:
+        bounded.check_regular(path, checkpoint.MOST_BYTES)
         same = checkpoint.digest(load_file(path)) == content["digests"]["generator_weights"]
-    except (OSError, SafetensorError) as error:
+    except (OSError, SafetensorError, Unreadable) as error:
         return Check("file", False, f"{path.name} cannot be read ({error})")
     what = "holds the recorded weights" if same else "was altered: it does not have the recorded SHA-256"
     return Check("file", same, f"{path.name} {what}")

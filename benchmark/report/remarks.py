@@ -14,8 +14,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
-from PIL import Image
 
+from benchmark.data import pixels
+from benchmark.records import bounded
 from benchmark.records.cells import score
 from benchmark.records.quantities import count, higher_is_better, metric_name, named_seeds
 from benchmark.records.summary import mean, summarise
@@ -89,13 +90,13 @@ def _collapsed(files: list[Path | None]) -> bool:
     if not files or files[0] is None:
         return False
     try:
-        with Image.open(files[0], formats=("PNG",)) as image:
-            pixels = np.asarray(image.convert("RGB"), dtype=np.float64)
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):
+        with pixels.opened(bounded.read(files[0], bounded.PICTURE_BYTES)) as image:
+            values = np.asarray(image.convert("RGB"), dtype=np.float64)
+    except (OSError, bounded.Unreadable, pixels.BrokenImage):
         return False
-    height, width = ((side + _GAP) // _GRID for side in pixels.shape[:2])
-    if min(height, width) <= _GAP or any((side + _GAP) % _GRID for side in pixels.shape[:2]):
+    height, width = ((side + _GAP) // _GRID for side in values.shape[:2])
+    if min(height, width) <= _GAP or any((side + _GAP) % _GRID for side in values.shape[:2]):
         return False
-    padded = np.pad(pixels, ((0, _GAP), (0, _GAP), (0, 0)))
+    padded = np.pad(values, ((0, _GAP), (0, _GAP), (0, 0)))
     images = padded.reshape(_GRID, height, _GRID, width, 3).swapaxes(1, 2)[:, :, :-_GAP, :-_GAP]
     return bool(images.reshape(_GRID * _GRID, -1).std(0).mean() <= ALIKE)

@@ -102,12 +102,12 @@ def _cut(path: Path | None, alt: str) -> Grid | None:
     try:
         if path is None:
             return None
-        with Image.open(path, formats=("PNG",)) as image:
+        with pixels.opened(bounded.read(path, bounded.PICTURE_BYTES)) as image:
             height = image.height * _SHOWN // _COLUMNS
             shown = image.crop((0, 0, image.width, height))
             buffer = io.BytesIO()
             shown.convert("RGB").save(buffer, "WEBP", quality=80, method=4)
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):
+    except (OSError, bounded.Unreadable, pixels.BrokenImage):
         return None
     return Grid("", alt, f"data:image/webp;base64,{base64.b64encode(buffer.getvalue()).decode('ascii')}")
 

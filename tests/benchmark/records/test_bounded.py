@@ -11,7 +11,7 @@ from benchmark.data import pixels
 from benchmark.judging import verify
 from benchmark.records import bounded, locks, loss_file
 from benchmark.records.bounded import Unreadable
-from benchmark.report import samples
+from benchmark.report import remarks, samples
 from benchmark.training import checkpoint
 
 
@@ -87,3 +87,11 @@ def test_a_bomb_among_the_samples_is_not_decoded(tmp_path):
     Image.new("1", (20_000, 20_000)).save(tmp_path / "bomb.png")
     assert verify._damaged_grids(tmp_path, {"bomb.png": "0" * 64}) == ["bomb.png"]
     assert samples._grid("gan/digits", (tmp_path / "bomb.png", 0, 8), None).uri is None
+
+
+@pytest.mark.parametrize("make", ODD)
+def test_what_reports_and_published_runs_take_may_be_odd(make, tmp_path):
+    make(tmp_path / "odd")
+    assert samples._cut(tmp_path / "odd", "") is None
+    assert not remarks._collapsed([tmp_path / "odd"])
+    assert not verify._generator_check(tmp_path / "odd", {"digests": {}}).ok
