@@ -1,10 +1,18 @@
 """A package of one's own: written, checked by its own test and by `check-baseline`, trained beside ours."""
 
+import json
 import os
 import subprocess
 import sys
 
 import pytest
+
+VARIANT = """
+[[variants]]
+experiment = "ourgan/digits"
+name = "fast"
+settings.learning_rate = 1e-3
+"""
 
 
 @pytest.fixture(scope="module")
@@ -110,7 +118,9 @@ def test_a_failure_is_one_line_with_its_place_and_exit_code_1(home):
 def test_it_is_trained_and_reported_beside_ours(home):
     folder, _ = home
     site = folder / "package ä"
-    suite = site / "ourgan.toml"
+    suite = folder / "ourgan.toml"
+    text = (site / "ourgan.toml").read_text(encoding="utf-8")
+    suite.write_text(text + VARIANT, encoding="utf-8")
     asked = ("run", suite, "--budget", 4, "--seeds", 0, "--experiment", "ourgan/*", "--device", "cpu")
     code, out, err = ganbench(*asked, cwd=folder, site=site)
     assert code == 0, err
@@ -118,6 +128,13 @@ def test_it_is_trained_and_reported_beside_ours(home):
     report = (folder / "results/reports/ourgan/report.html").read_text(encoding="utf-8")
     assert "stated by you" in report
     assert "default of ganbench" in report
+    assert "ourgan/digits+fast" in report
+    (run,) = folder.glob("results/runs/ourgan/digits+fast/*")
+    code, out, err = ganbench("evaluate", run, "--protocol", "digits-2k", "--json", cwd=folder, site=site)
+    assert code == 0, err
+    record = json.loads((run / "record.json").read_text(encoding="utf-8"))
+    assert record["spec"]["experiment"]["settings"]["learning_rate"]["value"] == 1e-3
+    assert json.loads(out)["results"][0]["scores"] == record["final"]["scores"]["digits-2k"]
     code, out, _ = ganbench("show", "ourgan/digits", cwd=folder, site=site)
     assert code == 0
     assert "of one's own" in out
