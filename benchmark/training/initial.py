@@ -117,11 +117,11 @@ class _Fills(TorchDispatchMode):  # type: ignore[no-untyped-call]
     ) -> Any:
         """Replace `func` if it draws from torch's global generator."""
         kwargs = kwargs or {}
-        if str(func).startswith(INEXACT):
-            self.inexact = self.inexact or str(func)
         if func is _aten.logit.default and len(args) == 2:
             return _logit(*args)
         if torch.Tag.nondeterministic_seeded not in func.tags or kwargs.get("generator") is not None:
+            if str(func).startswith(INEXACT):
+                self.inexact = self.inexact or str(func)
             if self._plan is None:
                 for tensor in _tensors(args):
                     self._newest.pop(_address(tensor), None)

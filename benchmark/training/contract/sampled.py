@@ -33,6 +33,7 @@ def value_range(experiment: Experiment[Any]) -> Iterator[str]:
     least, most = images.min().item(), images.max().item()
     if least < low or most > high:
         yield Note(f"the generator can leave image_range {low:g} to {high:g}; what lies outside is clipped")
+        return
     margin = 0.01 * (high - low)
     if least > low + margin or most < high - margin:
         yield f"the generator's images lie in {least:.3g} to {most:.3g}, image_range is {low:g} to {high:g}"

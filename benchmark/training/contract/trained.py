@@ -66,7 +66,7 @@ def moves(experiment: Experiment[Any]) -> Iterator[str]:
         old, new = getattr(before, name), getattr(players, name)
         pairs = zip(old.parameters(), new.parameters(), strict=True)
         moved = [not torch.equal(a, b) for a, b in pairs]
-        if sum(moved) <= len(moved) / 2:
+        if sum(moved) < len(moved) / 2:
             yield f"only {sum(moved)} of {len(moved)} weights of the {name} move in a G-iteration"
         if not all(x.isfinite().all() for x in new.state_dict().values()):
             yield f"weights of the {name} are not finite after a G-iteration"
