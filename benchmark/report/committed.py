@@ -21,7 +21,7 @@ from benchmark.records.loaded import LoadedRecord
 from benchmark.records.quantities import DASH, count, integers, metric_title, plural
 from benchmark.records.summary import decimals_for, summarise
 from benchmark.report import markdown
-from benchmark.report.naming import method
+from benchmark.report.naming import display_names
 from benchmark.report.scores import comparisons
 from benchmark.report.table import Column, Row, Table
 
@@ -79,14 +79,15 @@ def _table(c: Comparison) -> Table:
             Column(f"{metric_title(metric)}, mean ± sd", numeric=True),
             Column("95 % interval of the mean", numeric=True),
         ]
-    rows = [_row(c, cell) for cell in c.cells]
+    names = display_names(c.cells)
+    rows = [_row(c, cell, names[cell.label]) for cell in c.cells]
     real = [x for m in c.metrics for x in (f"{c.real_data(m)[0]:.2f}", "")]
     rows.append(Row(("real data", "", "", *real), "scale"))
     return Table(f"{c.dataset['name']}, protocol {c.describe()}.", tuple(columns), tuple(rows))
 
 
-def _row(c: Comparison, cell: Cell) -> Row:
-    found = [f"{method(cell.label)} ({cell.label})", count(c.gen_iters), str(len(cell.finished))]
+def _row(c: Comparison, cell: Cell, name: str) -> Row:
+    found = [f"{name} ({cell.label})", count(c.gen_iters), str(len(cell.finished))]
     for metric in c.metrics:
         values = c.final(cell, metric)
         spread, decimals = summarise(values), decimals_for(values)

@@ -11,15 +11,8 @@ if TYPE_CHECKING:
 
     from benchmark.records.cells import Cell
 
-_METHODS = {"gan": "GAN", "dcgan": "DCGAN", "wgan": "WGAN", "wgan_gp": "WGAN-GP", "sngan": "SN-GAN"}
 _ON = re.compile(r"(?P<method>.+?) on (?:the |an? )?[^,(]+(?P<rest>[^(]*)(?P<brackets>.*)")
 _KEY = re.compile(r"[A-Za-z0-9][A-Za-z0-9:._+-]*")
-
-
-def method(experiment: str) -> str:
-    """`wgan_gp/digits` → `WGAN-GP`; of a third party's the first part of its name."""
-    first = experiment.partition("/")[0]
-    return _METHODS.get(first, first)
 
 
 def cited(experiment: Mapping[str, Any]) -> str:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from benchmark.pictures.style import look
 from benchmark.records.quantities import DASH, count, metric_title, plural
 from benchmark.records.summary import decimals_for, summarise
-from benchmark.report.naming import cited, method
+from benchmark.report.naming import cited, display_names
 from benchmark.report.remarks import remarks
 from benchmark.report.samples import Grid, real_thumbnail, thumbnail
 from benchmark.report.scores import Comparison, seeds_text, short_state
@@ -17,7 +17,7 @@ from benchmark.report.traces import mean_points, trace
 from benchmark.report.verdicts import COMPARABLE, outcome_text
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from benchmark.records.cells import Cell, Grouping
     from benchmark.report.verdicts import Papers
@@ -85,12 +85,15 @@ def overview(grouping: Grouping, compared: Sequence[Comparison], found: Papers, 
             by_label[cell.label].append((c, cell))
     one = _the_comparison(grouping, compared)
     columns = tuple(metric_title(m) for m in one.metrics) if one else ("Scores",)
-    lines = [_line(cell, by_label[cell.label], one, found) for cell in grouping.cells]
+    names = display_names(grouping.cells)
+    lines = [_line(cell, names, by_label[cell.label], one, found) for cell in grouping.cells]
     for name in sorted({m.experiment for m in grouping.absent}):
         own = [m for m in grouping.absent if m.experiment == name]
         states = ", ".join(sorted({short_state(m) for m in own}))
         blank = (DASH,) * len(columns)
-        lines.append(Line(method(name), name, "", None, blank, f"0 of {len(own)}", None, states, ()))
+        lines.append(
+            Line(name.partition("/")[0], name, "", None, blank, f"0 of {len(own)}", None, states, ())
+        )
     if one:
         lines.append(_real_line(one, grouping))
     return Overview(columns, tuple(lines), _meaning(grouping, compared, note), found.summary)
@@ -101,12 +104,18 @@ def _the_comparison(grouping: Grouping, compared: Sequence[Comparison]) -> Compa
     return next((c for c in compared if len(c.cells) == len(grouping.cells)), None)
 
 
-def _line(cell: Cell, own: list[tuple[Comparison, Cell]], one: Comparison | None, found: Papers) -> Line:
+def _line(
+    cell: Cell,
+    names: Mapping[str, str],
+    own: list[tuple[Comparison, Cell]],
+    one: Comparison | None,
+    found: Papers,
+) -> Line:
     c = one or (own[0][0] if own else None)
     scores = tuple(_score(one, cell, m) for m in one.metrics) if one else (_all_scores(own),)
     metric = c.metrics[0] if c else None
     return Line(
-        method(cell.first["experiment"]),
+        names[cell.label],
         cell.label,
         cited(cell.experiment),
         thumbnail(cell),

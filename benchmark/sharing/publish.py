@@ -123,7 +123,7 @@ def _copy(run: LoadedRecord, to: Path) -> None:
             _, tensors = checkpoint.read(available[0])
         except checkpoint.DamagedCheckpoint as error:
             raise UserError(f"the checkpoint {error}", where=str(run.directory)) from error
-        save_file(checkpoint.part(tensors, "generator"), to / store.GENERATOR)
+        save_file(checkpoint.scored_part(tensors), to / store.GENERATOR)
 
 
 def _first(directory: Path, experiment: str, run_id: str) -> Path:

@@ -110,6 +110,11 @@ def tensors_of(players: Players) -> dict[str, Tensor]:
     return packing.packed(players)[0]
 
 
+def scored_part(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The tensors, in a checkpoint, of the network whose images are scored, by their own names."""
+    return part(tensors, "sampler") or part(tensors, "generator")
+
+
 def load_scored(players: Players, tensors: Mapping[str, Tensor]) -> nn.Module:
     """The network whose images are scored, with the weights of a checkpoint.
 

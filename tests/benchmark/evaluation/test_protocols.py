@@ -134,4 +134,5 @@ def test_quantisation_is_named_and_its_difference_to_the_papers_noted():
             assert protocol.quantisation is None
         else:
             assert protocol.quantisation == "clamp, round to nearest"
-            assert not protocol.comparable_with_papers or "truncates" in protocol.note
+            word = "rounded" if protocol.extractor == "nearest" else "truncates"
+            assert not protocol.comparable_with_papers or word in protocol.note
