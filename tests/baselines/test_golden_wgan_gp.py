@@ -303,6 +303,7 @@ def test_cifar_resnet(golden, double_players, replay, trace, revise):
     assert not vectors.unread
 
 
+@pytest.mark.slow
 def test_conditional_cifar_resnet(golden, double_players, replay, trace, revise):
     vectors, experiment = golden("wgangp_resnet_cond_f32"), conditional.CIFAR10_RESNET_CONDITIONAL
     names = CONDITIONAL_GENERATOR, CONDITIONAL_CRITIC

@@ -317,6 +317,7 @@ def test_what_is_not_there_is_named(tmp_path):
         call(evaluate, tmp_path, "--protocol", "fid-5k", "--data", "digits")
 
 
+@pytest.mark.slow
 def test_other_weights_show_in_the_output(random_weights, tmp_path, monkeypatch):
     for i in range(6):
         Image.fromarray(data.load("digits", "train")[i * 300, 0].numpy()).save(tmp_path / f"{i}.png")

@@ -33,7 +33,9 @@ def small(given_weights):
     )
 
 
-@pytest.mark.parametrize("memory_format", [torch.contiguous_format, torch.channels_last])
+@pytest.mark.parametrize(
+    "memory_format", [torch.contiguous_format, pytest.param(torch.channels_last, marks=pytest.mark.slow)]
+)
 def test_one_pass_equals_torch_fidelity_called_on_the_images(
     small, random_weights, memory_format, monkeypatch
 ):
