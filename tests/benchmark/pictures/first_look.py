@@ -15,8 +15,9 @@ from PIL import Image, ImageDraw, ImageFont
 from benchmark import data, suites
 from benchmark.judging.selection import select
 from benchmark.pictures import sheets
-from benchmark.records.quantities import count
-from benchmark.report.naming import method
+from benchmark.records.cells import group
+from benchmark.records.quantities import NARROW_SPACE, count
+from benchmark.report.naming import display_names
 
 SUITE = "first-look"
 REAL = "real digits"
@@ -29,11 +30,14 @@ def panels(folder):
     """(title, grid) of each experiment's first seed in the suite's order, then of real digits."""
     suite = suites.load(SUITE)
     runs = {run.record["experiment"]: run for run in select(suite, [folder / "runs"], suite.seeds[:1]).runs}
+    names = display_names(group(list(runs.values())).cells)
     found = []
     for name in suite.experiments:
         record, directory = runs[name].record, runs[name].directory
         with Image.open(directory / record["samples"][-1]) as grid:
-            title = f"{method(name)}, {count(record['gen_iters'])} G-iterations"
+            # The font has no narrow space.
+            gen_iters = count(record["gen_iters"]).replace(NARROW_SPACE, " ")
+            title = f"{names[name]}, {gen_iters} G-iterations"
             found.append((title, grid.copy()))
     return [*found, (REAL, sheets.sheet(data.load("digits", "train")[:64], 8))]
 
