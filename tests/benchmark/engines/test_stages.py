@@ -99,6 +99,7 @@ def test_the_second_stage_follows_the_first_of_its_seed(finished):
         assert list(store.events(first))[-1]["utc"] <= next(store.events(second))["utc"]
 
 
+@pytest.mark.slow
 def test_the_second_stage_starts_from_the_trained_weights(ganbench, finished, tmp_path):
     """At budget 0 the last checkpoint holds what the run started with."""
     out = shutil.copytree(finished, tmp_path / "results")

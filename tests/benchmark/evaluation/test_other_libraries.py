@@ -20,6 +20,9 @@ CPU = torch.device("cpu")
 TABLE = (Path(__file__).parents[3] / "docs" / "metrics.md").read_text(encoding="utf-8")
 
 
+pytestmark = pytest.mark.slow
+
+
 @pytest.fixture(scope="module")
 def sets(images):
     """Two sets of 32 x 32 images [N,3,32,32]; the second is the lighter one."""
