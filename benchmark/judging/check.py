@@ -24,6 +24,7 @@ from benchmark.judging.cases import (
     values,
     verdict,
 )
+from benchmark.records import identity
 from benchmark.records.cells import group
 from benchmark.records.quantities import plural
 from benchmark.suites.waivers import read_waivers
@@ -134,8 +135,9 @@ def against_papers(
 
 
 def _few_seeds(reference: Sequence[Record]) -> list[str]:
-    """One line where a cell has fewer accepted seeds than the gate needs."""
-    per_cell = Counter((record["experiment"], record["cell_id"]) for record in reference)
+    """One line where a cell has fewer accepted seeds than the gate needs; portable runs are judged by bits."""
+    by_scores = (r for r in reference if not identity.is_portable(r["spec"].get("numerics", {})))
+    per_cell = Counter((record["experiment"], record["cell_id"]) for record in by_scores)
     few = [f"{name} ({n})" for (name, _), n in sorted(per_cell.items()) if n < gate.ENOUGH]
     if not few:
         return []
