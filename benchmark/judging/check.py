@@ -135,7 +135,7 @@ def against_papers(
 
 
 def _few_seeds(reference: Sequence[Record]) -> list[str]:
-    """One line where a cell has fewer accepted seeds than the gate needs; portable runs are judged by bits."""
+    """One line where a cell has fewer accepted seeds than it should; portable runs are judged by bits."""
     by_scores = (r for r in reference if not identity.is_portable(r["spec"].get("numerics", {})))
     per_cell = Counter((record["experiment"], record["cell_id"]) for record in by_scores)
     few = [f"{name} ({n})" for (name, _), n in sorted(per_cell.items()) if n < gate.ENOUGH]
