@@ -99,7 +99,7 @@ def test_nothing_is_complained_about_or_fetched(opened, verdicts):
         assert [url for url in one.requests if not url.startswith("data:")] == [one.page.url]
 
 
-@pytest.mark.parametrize("width", [1280, 390])
+@pytest.mark.parametrize("width", [1280, 768, 390])
 def test_the_page_is_as_wide_as_the_window_and_every_picture_is_drawn(opened, page, verdicts, width):
     for one in (page, verdicts.page):
         one.set_viewport_size({"width": width, "height": 900})
