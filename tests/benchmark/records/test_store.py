@@ -268,6 +268,14 @@ def test_a_folder_of_ganbench_is_opened_again(tmp_path):
     store.open_folder(tmp_path)
 
 
+def test_the_folder_that_comes_with_ganbench_receives_results(tmp_path):
+    """README's `ganbench run` writes beside what is committed there."""
+    for path in (Path(__file__).parents[3] / "results").iterdir():
+        (tmp_path / path.name).mkdir() if path.is_dir() else (tmp_path / path.name).touch()
+    store.open_folder(tmp_path)
+    assert (tmp_path / "RESULTS.md").exists()
+
+
 @pytest.mark.parametrize("foreign", ["thesis.tex", ".git"])
 def test_a_foreign_folder_is_refused_and_left_alone(foreign, tmp_path):
     (tmp_path / foreign).touch()
