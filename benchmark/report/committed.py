@@ -24,6 +24,7 @@ from benchmark.report import markdown
 from benchmark.report.naming import display_names
 from benchmark.report.scores import comparisons
 from benchmark.report.table import Column, Row, Table
+from benchmark.report.verdicts import COMPARABLE, papers
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -117,9 +118,11 @@ def _against_the_papers() -> Iterator[str]:
     ]
     cells = group(runs).cells
     judged = against_paper(cells, sorted({c.experiment for c in claims.load() if c.experiment}))
-    decided = [j for j in judged if j.verdict.outcome not in ("missing", "not-comparable")]
-    if not decided:
-        yield "No committed run is one of a printed number: **no verdict yet.** These were not run:"
+    decided = papers([j for j in judged if j.verdict.outcome in COMPARABLE], (), cells)
+    yield from map(markdown.table, decided.tables)
+    if not decided.tables:
+        yield "No committed run is one of a printed number: **no verdict yet.**"
+    yield "These were not run:"
     rates = json.loads(_RATES.read_text(encoding="utf-8"))
     columns = (
         Column("Experiment"),

@@ -27,3 +27,13 @@ def test_what_was_not_run_is_said_with_its_command():
     assert "**no verdict yet.**" in page
     line = next(x for x in page.splitlines() if "Table 3, 50K samples" in x)
     assert "ganbench run dcgan-table3 --experiment dcgan/mnist-conditional" in line
+
+
+def test_verdicts_stand_before_what_was_not_run(judged, monkeypatch):
+    runs, _ = judged
+    monkeypatch.setattr(
+        committed.accepted, "read", lambda path: [r.record for r in runs] if path.stem == "quick" else None
+    )
+    text = "\n\n".join(committed._against_the_papers())
+    assert "no verdict yet" not in text
+    assert text.index("✓ reproduced") < text.index("These were not run:")
