@@ -18,6 +18,7 @@ from benchmark.judging.cases import Case
 from benchmark.suites import gate_table
 from benchmark.suites.gate_table import GateTable
 from benchmark.suites.waivers import Waiver
+from benchmark.training.numerics import FAITHFUL, PORTABLE
 
 OTHER_ENV = "f" * 64
 
@@ -77,6 +78,14 @@ def test_few_accepted_seeds_are_told_in_one_line(s, check):
     _, _, err = check()
     told = "fewer than 5 seeds in the reference, which lets much pass: gan/digits (4), wgan/digits (4)"
     assert err.count(told) == 1
+
+
+def test_few_seeds_matter_where_scores_are_judged_not_bits():
+    records = [
+        {"experiment": "gan/digits", "cell_id": "a", "spec": {"numerics": n}} for n in (PORTABLE, FAITHFUL)
+    ]
+    assert checking._few_seeds(records[:1]) == []
+    assert len(checking._few_seeds(records[1:])) == 1
 
 
 def test_1_a_regression(s, judged):

@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from benchmark.engines import base, local
 from benchmark.records import devices
 
 
@@ -39,6 +40,17 @@ def test_a_plan_needs_no_gpu(ganbench):
     code, out, _ = ganbench("plan", "quick", "--seeds", "0", "--device", "cuda")
     assert code == 0
     assert "5 runs on cuda: 0 finished, 5 to do" in out
+
+
+@pytest.mark.parametrize(("terminated", "code"), [(True, 75), (False, 130)])
+def test_batch_systems_and_people_get_exit_codes_of_their_own(ganbench, monkeypatch, terminated, code):
+    def stopped(*_, **__):
+        raise base.Interrupted(terminated=terminated)
+
+    monkeypatch.setattr(local, "execute", stopped)
+    found, _, err = ganbench("run", "quick", "--seeds", "0", "--device", "cpu")
+    assert found == code
+    assert "Nothing is lost" in err
 
 
 def test_one_run_by_its_id(ganbench):

@@ -143,6 +143,15 @@ def test_runs_that_share_a_gpu_are_told_so(execute):
     assert sorted((d / "gpu").read_text() for d in directories) == 2 * ["0 0.5\n"] + 2 * ["1 0.5\n"]
 
 
+def test_no_run_joins_one_that_has_its_gpu_alone(tmp_path):
+    lonely, other = plan.plan(SUITE, tmp_path, "cpu")[:2]
+    slots = [base.Slot(gpu, 0.5) for gpu in ("0", "1")] * 2
+    children = [local._Child(lonely, base.Slot("0"), None, None)]
+    assert local._slot(other, slots, children, {lonely.label}).gpu == "1"
+    assert local._slot(other, slots[::2], children, {lonely.label}) is None
+    assert local._slot(other, slots[::2], children, set()).gpu == "0"
+
+
 def test_a_run_short_of_gpu_memory_is_tried_once_more_alone(execute):
     short = """echo '{"event": "failed", "reason": "out of GPU memory"}' >"$3/events.jsonl"; exit 1"""
     once = f"""if test -e "$3/again"; then echo "$GANBENCH_LAUNCH" >"$3/launch"; rm "$3/events.jsonl"
