@@ -26,7 +26,10 @@ if TYPE_CHECKING:
     from baselines.spec import Experiment
 
 _PAPERS = ("gan", "dcgan", "wgan", "wgan_gp", "sngan")
-MODULES = tuple(f"baselines.{part}{name}" for name in _PAPERS for part in ("", "variants."))
+MODULES = (
+    *(f"baselines.{part}{name}" for name in _PAPERS for part in ("", "variants.")),
+    "baselines.variants.one_network",
+)
 PATH = Path(__file__).with_name("catalogue.json")
 DETAILS = Path(__file__).with_name("details.json")
 
