@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import baselines
 from baselines import claims
+from benchmark import suites
 from benchmark.judging import accepted
 from benchmark.judging.against_paper import against_paper
 from benchmark.judging.statistics import interval
@@ -20,7 +21,7 @@ from benchmark.records.cells import group
 from benchmark.records.loaded import LoadedRecord
 from benchmark.records.quantities import DASH, count, integers, metric_title, plural
 from benchmark.records.summary import decimals_for, summarise
-from benchmark.report import markdown
+from benchmark.report import markdown, questions
 from benchmark.report.naming import display_names
 from benchmark.report.scores import comparisons
 from benchmark.report.table import Column, Row, Table
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "results" / "RESULTS.md"
 _REFERENCES, _ANCHORS = ROOT / "results" / "reference", ROOT / "results" / "anchors.json"
+_LOSSES = ROOT / "results" / "losses"
 _RATES = ROOT / "docs" / "gpu-h100.json"
 _SUITES = {
     "quick": "Five seeds, 400 G-iterations: how each method starts, not which is best.",
@@ -58,7 +60,19 @@ def page() -> str:
     for name, sentence in _SUITES.items():
         if records := accepted.read(_REFERENCES / f"{name}.json"):
             parts += [f"## Suite `{name}`", sentence, *_suite(name, records)]
+    parts += _questions()
     return "\n\n".join(parts) + "\n"
+
+
+def _questions() -> Iterator[str]:
+    """Of the suite `digits-questions`, where its runs are committed."""
+    if records := accepted.read(_REFERENCES / f"{questions.SUITE}.json"):
+        yield f"## Suite `{questions.SUITE}`"
+        yield suites.load(questions.SUITE).note
+        yield markdown.table(questions.answers(records))
+        yield markdown.table(questions.correlations(records, _LOSSES))
+        yield f"Again: `ganbench run {questions.SUITE}`, and `ganbench losses RUNS` for the correlations."
+        yield from _suite(questions.SUITE, records)
 
 
 def _suite(name: str, records: list[dict[str, Any]]) -> Iterator[str]:
@@ -155,8 +169,6 @@ def _claim_row(claim: claims.Claim, rates: dict[str, Any]) -> Row:
 
 
 def _suite_of(experiment: str) -> str:
-    from benchmark import suites
-
     others = (name for name in suites.names() if name not in _SUITES)
     return next((name for name in others if experiment in suites.load(name).experiments), "")
 

@@ -1,0 +1,109 @@
+"""Questions to a suite: pairs by seed, two-sided, one family; losses are those that records speak of."""
+
+import numpy as np
+import pytest
+
+from benchmark import suites
+from benchmark.records import loss_file
+from benchmark.report import questions
+
+OFFSETS = {q: 0.0 for pair in questions.QUESTIONS for q in (pair.one, pair.other)}
+
+
+def record(experiment, seed, fid, curve=(), kind=None, losses=""):
+    return {
+        "experiment": experiment,
+        "seed": seed,
+        "status": "done",
+        "curve": [{"gen_iters": k, "scores": {"digits-2k": {"fid": x}}} for k, x in curve],
+        "final": {"scores": {"digits-2k": {"fid": fid}}},
+        "spec": {"experiment": {"critic_loss": kind}},
+        "digests": {"losses": losses},
+    }
+
+
+def runs(offsets):
+    """Seeds differ by hundreds, experiments by their offsets and a little of each seed's own."""
+    return [
+        record(name, seed, 100.0 * seed + offset + 0.1 * ((seed * 3 + i) % 5))
+        for i, (name, offset) in enumerate({**OFFSETS, **offsets}.items())
+        for seed in range(5)
+    ]
+
+
+def rows(table):
+    return {row.cells[0]: row.cells for row in table.rows}
+
+
+def test_pairs_see_what_the_spread_over_seeds_would_hide():
+    found = rows(
+        questions.answers(runs({"wgan/digits-cnn+100-5": 4.0, "wgan_gp/digits-cnn+layer-norm": -4.0}))
+    )
+    slower = found[questions.QUESTIONS[0].asked]
+    assert slower[1] == "5"
+    assert slower[2].startswith(("+4", "+3.9"))
+    assert slower[-1] == "**higher FID**"
+    assert found[questions.QUESTIONS[1].asked][-1] == "**lower FID**"
+    assert found["WGAN against DCGAN"][-1] == "not settled"
+
+
+def test_seeds_of_one_side_only_are_left_out():
+    lacking = [r for r in runs({}) if (r["experiment"], r["seed"]) != ("dcgan/digits-cnn", 3)]
+    found = rows(questions.answers(lacking))
+    assert {found[q.asked][1] for q in questions.QUESTIONS if "DCGAN" in q.asked} == {"4"}
+    assert found["WGAN-GP against WGAN"][1] == "5"
+
+
+def test_interval_and_p_are_the_closed_forms():
+    one = [record("dcgan/digits-cnn", s, 10.0 * s) for s in range(3)]
+    others = [
+        record(name, s, 10.0 * s + d)
+        for name in OFFSETS
+        if name != "dcgan/digits-cnn"
+        for s, d in enumerate((1.0, 2.0, 3.0))
+    ]
+    # d = 2, s_d = 1, n = 3; t_{.975, 2} = 4.303, so ± 2.484.
+    against = rows(questions.answers([*one, *others]))["WGAN against DCGAN"]
+    assert against[2:4] == ("+2.0", "-0.5 to +4.5")
+
+
+def test_questions_are_about_experiments_of_the_suite():
+    asked = {name for q in questions.QUESTIONS for name in (q.one, q.other)}
+    assert asked == set(suites.load(questions.SUITE).experiments)
+    assert set(questions.CURVES) <= asked
+
+
+@pytest.fixture
+def curves(tmp_path):
+    """WGAN's estimate falls with FID; DCGAN's bound rises where FID falls."""
+    found = []
+    points = [(50 * i, 500.0 - 20 * i) for i in range(1, 21)]
+    falling = np.linspace(5, 1, 1000, dtype=np.float32)
+    kinds = {
+        "wgan/digits-cnn": ({"kind": "wasserstein", "scale": 1.0}, -falling),
+        "dcgan/digits-cnn": ({"kind": "cross-entropy", "scale": 1.0}, falling),
+    }
+    for name, (kind, column) in kinds.items():
+        for seed in range(3):
+            run = record(name, seed, 0.0, points, kind, loss_file.digest({"critic": column}))
+            folder = questions.folder_of_losses(tmp_path, run)
+            folder.mkdir(parents=True)
+            loss_file.write(folder, {"critic": column})
+            found.append(run)
+    return found, tmp_path
+
+
+def test_rank_correlations_have_the_signs_of_the_curves(curves):
+    table = questions.correlations(*curves)
+    assert [row.cells[4] for row in table.rows] == ["+1.00", "-1.00"]
+    assert [row.cells[3] for row in table.rows] == ["20", "20"]
+    assert "second minus the first: -2.00" in table.caption
+
+
+def test_altered_losses_are_refused(curves):
+    records, folder = curves
+    loss_file.write(
+        questions.folder_of_losses(folder, records[0]), {"critic": np.zeros(1000, dtype=np.float32)}
+    )
+    with pytest.raises(loss_file.UnusableLosses, match="altered"):
+        questions.correlations(records, folder)
