@@ -119,8 +119,8 @@ def correlations(records: Sequence[Record], losses: Path) -> Table:
     caption = (
         "WGAN's claim is ρ near +1 for the Wasserstein estimate (Figure 3), and near or below 0 for the "
         f"bound of the Jensen-Shannon divergence (Figure 4). Median filter of "
-        f"{count(loss_curves.FILTER_WIDTH)} G-iterations. ρ of the second minus the first: {difference.difference:+.2f}, 95 % interval "
-        f"{low:+.2f} to {high:+.2f} over seeds."
+        f"{count(loss_curves.FILTER_WIDTH)} G-iterations. ρ of the second minus the first: "
+        f"{difference.difference:+.2f}, 95 % interval {low:+.2f} to {high:+.2f} over seeds."
     )
     return Table(caption, columns, tuple(rows))
 
