@@ -15,7 +15,6 @@ from benchmark.errors import UserError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from benchmark.records.devices import Choice
     from benchmark.suites import Suite
 
 F = TypeVar("F", bound="Callable[..., Any]")
@@ -162,16 +161,16 @@ def selected(
     )
 
 
-def chosen_device(suite: Suite, asked: str) -> Choice:
-    """Where to train: `devices.choose`; portable runs do not choose a GPU by themselves."""
-    from benchmark.records import devices
-
-    return devices.choose("cpu" if (suite.numerics, asked) == ("portable", "auto") else asked)
+def asked_device(suite: Suite, asked: str) -> str:
+    """What `--device` asks for: portable runs do not choose a GPU by themselves."""
+    return "cpu" if (suite.numerics, asked) == ("portable", "auto") else asked
 
 
 def resolved_device(suite: Suite, asked: str) -> str:
-    """The kind of `chosen_device`, as specs have it."""
-    return chosen_device(suite, asked).kind
+    """The kind of device to train on here, as specs have it."""
+    from benchmark.records import devices
+
+    return devices.choose(asked_device(suite, asked)).kind
 
 
 def commands(

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import shlex
 import sys
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from benchmark.cli.options import as_json, chosen_device, commands, selected, selection
+from benchmark.cli.options import as_json, asked_device, commands, selected, selection
 from benchmark.cli.streams import print_json
 from benchmark.cli.verbosity import check, verbosity
 from benchmark.errors import NothingToJudge, UserError
@@ -106,64 +107,68 @@ def run(
     ganbench run                                        the suite 'quick'
     ganbench run quick --experiment 'wgan*' --seeds 0   one seed of two baselines
     """
+    from benchmark import engines
     from benchmark.cli.progress import display
     from benchmark.cli.results import note_equivalent
     from benchmark.cli.text import note
-    from benchmark.engines import base, local
-    from benchmark.records import provenance, store
+    from benchmark.engines import base, queue
+    from benchmark.records import devices, provenance, store
     from benchmark.suites.plan import plan
     from benchmark.suites.prepare import prepare
 
     check(verbose, quiet)
     chosen = selected(suite, patterns, seeds, budget, dataset, numerics)
-    choice = chosen_device(chosen, device)
-    slots = base.slots(choice, jobs, gpus_per_run) if reuse != "only" else []
-    unasked = device == "auto" and choice.why_cpu
-    if unasked and reuse != "only":
-        if not quiet:
-            note(f"On the CPU, since {choice.why_cpu}.")
-        if not (out / "runs").exists():  # before anything is fetched; where runs are, some may be done
-            work = [(e, chosen.budget(e)) for _ in chosen.seeds for e in chosen.experiments]
-            _require_a_word(work, len(slots))
-    if reuse != "only":
-        prepare(chosen, (lambda _: None) if quiet else note)
-    runs = _only(plan(chosen, out, choice.kind), only)
-    if reuse == "only" and not any(r.state.finished for r in runs):
-        raise NothingToJudge(
-            f"no finished run of the suite '{chosen.name}'", where=str(out), do="Run it without --reuse only"
-        )
-    store.open_folder(out)
-    if reuse == "never":
-        if busy := next((r for r in runs if r.state.name == "running"), None):
-            raise UserError(
-                f"{busy.label} is running", where=str(busy.directory), do="Wait for it or stop it"
+    wish = base.Wish(
+        asked_device(chosen, device),
+        jobs,
+        gpus_per_run,
+        launch=provenance.launch(sys.argv),
+        cadence={"wall_s": checkpoint_s, "gen_iters": checkpoint_iters},
+    )
+    with nullcontext() if reuse == "only" else engines.opened("local", wish) as engine:
+        choice = engine.choice if engine else devices.choose(wish.device)
+        places = engine.places if engine else 0
+        unasked = device == "auto" and choice.why_cpu
+        if unasked and engine:
+            if not quiet:
+                note(f"On the CPU, since {choice.why_cpu}.")
+            if not (out / "runs").exists():  # before anything is fetched; where runs are, some may be done
+                work = [(e, chosen.budget(e)) for _ in chosen.seeds for e in chosen.experiments]
+                _require_a_word(work, places)
+        if engine:
+            prepare(chosen, (lambda _: None) if quiet else note)
+        runs = _only(plan(chosen, out, choice.kind), only)
+        if not engine and not any(r.state.finished for r in runs):
+            raise NothingToJudge(
+                f"no finished run of the suite '{chosen.name}'",
+                where=str(out),
+                do="Run it without --reuse only",
             )
-        while there := {
-            r.directory for r in runs if r.directory.exists()
-        }:  # also those of equivalent sources
-            for directory in there:
-                store.set_aside(directory)
-            runs = _only(plan(chosen, out, choice.kind), only)
-    to_do = [] if reuse == "only" else [r for r in runs if not r.state.finished]
-    if unasked:
-        _require_a_word([(r.experiment, r.gen_iters) for r in to_do], len(slots))
-    if not quiet:
-        note(_announcement(chosen, runs, to_do, len(slots), choice.kind, out))
-        note_equivalent(runs)
-    try:
-        if to_do:
-            with display(to_do, len(slots), quiet=quiet, verbose=verbose) as shown:
-                local.execute(
-                    to_do,
-                    slots=slots,
-                    launch=provenance.launch(sys.argv),
-                    display=shown,
-                    cadence={"wall_s": checkpoint_s, "gen_iters": checkpoint_iters},
-                    fail_fast=fail_fast,
+        store.open_folder(out)
+        if reuse == "never":
+            if busy := next((r for r in runs if r.state.name == "running"), None):
+                raise UserError(
+                    f"{busy.label} is running", where=str(busy.directory), do="Wait for it or stop it"
                 )
-    except base.Interrupted as stopped:
-        note(f"Stopped. Nothing is lost; to continue: {_command(chosen.name, sys.argv)}")
-        return 75 if stopped.terminated else 130
+            while there := {
+                r.directory for r in runs if r.directory.exists()
+            }:  # also those of equivalent sources
+                for directory in there:
+                    store.set_aside(directory)
+                runs = _only(plan(chosen, out, choice.kind), only)
+        to_do = [] if not engine else [r for r in runs if not r.state.finished]
+        if unasked:
+            _require_a_word([(r.experiment, r.gen_iters) for r in to_do], places)
+        if not quiet:
+            note(_announcement(chosen, runs, to_do, places, choice.kind, out))
+            note_equivalent(runs)
+        try:
+            if engine and to_do:
+                with display(to_do, places, quiet=quiet, verbose=verbose) as shown:
+                    queue.execute(to_do, engine, display=shown, fail_fast=fail_fast)
+        except base.Interrupted as stopped:
+            note(f"Stopped. Nothing is lost; to continue: {_command(chosen.name, sys.argv)}")
+            return 75 if stopped.terminated else 130
     runs = _only(plan(chosen, out, choice.kind), only)
     written: Path | str | None = None
     try:

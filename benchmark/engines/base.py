@@ -1,18 +1,18 @@
-"""What every engine shares: whom it tells, how it is interrupted, how many runs it has at a time."""
+"""What an engine is, and what every one shares: whom it tells, how it is interrupted, its places for runs."""
 
 from __future__ import annotations
 
 import os
 import signal
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
 from benchmark.errors import UserError
 from benchmark.records import devices
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from benchmark.records.devices import Choice
     from benchmark.records.store import RunState
@@ -36,6 +36,73 @@ class Display(Protocol):
 
     def remarked(self, run: PlannedRun, remark: str) -> None:
         """Something a person should know about a run, like a damaged checkpoint that was passed over."""
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What a person asks of an engine.
+
+    Attributes:
+        device: where to train, as `devices.choose` reads it.
+        jobs: runs at a time, at most; None for as many as there are places.
+        gpus_per_run: of a GPU for each run, in (0, 1].
+        address: of a cluster; None for the engine's own way to find one.
+        launch: `provenance.launch` of this command, passed on to the records.
+        cadence: fields of `trainer.Cadence` other than its own.
+
+    """
+
+    device: str = "auto"
+    jobs: int | None = None
+    gpus_per_run: float = 1.0
+    address: str | None = None
+    launch: dict[str, Any] = field(default_factory=dict)
+    cadence: dict[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Ended:
+    """A run that the engine has no longer.
+
+    Attributes:
+        run: as submitted, but for its directory where only the engine knows in which environment it ran.
+        state: what its directory tells; None when another command's process works in it.
+
+    """
+
+    run: PlannedRun
+    state: RunState | None
+
+
+class Engine(Protocol):
+    """Executes run directories, each in a fresh child process of `benchmark.engines.worker`.
+
+    A module of `benchmark.engines` has one by the name `opened`: a context manager of a `Wish`, which raises
+    `UserError` where it cannot be had, and at its end leaves no process behind.
+    """
+
+    choice: Choice
+    """Where it trains."""
+
+    @property
+    def places(self) -> int:
+        """Runs at a time, at most."""
+
+    def submit(self, run: PlannedRun, display: Display, *, alone: bool = False) -> bool:
+        """Take a run without a record, if there is a place for it now; the display is told of its start.
+
+        Args:
+            run: the first stage of which, if any, is done.
+            display: told of its progress as well, but not of its end.
+            alone: on its GPU, as a second try after it came short of memory.
+
+        """
+
+    def ended(self) -> Iterable[Ended]:
+        """The runs that are over since the last call, after waiting a moment."""
+
+    def cancel(self) -> Iterable[Ended]:
+        """Stop every run, with a checkpoint where that comes within a minute, else by force."""
 
 
 class Interrupted(Exception):

@@ -1,8 +1,4 @@
-"""The local engine: child processes on this machine, one in each slot. No torch.
-
-A run that comes short of GPU memory is tried once more, alone on its GPU, after all others. Several
-`ganbench run` may work on one results folder: a run that another one has begun is waited for.
-"""
+"""The local engine: child processes on this machine, one in each slot. No torch."""
 
 from __future__ import annotations
 
@@ -12,21 +8,23 @@ import signal
 import subprocess
 import sys
 import time
-from collections import Counter, deque
-from contextlib import suppress
+from collections import Counter
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from typing import IO, TYPE_CHECKING, Any
 
 from benchmark.engines import parent, worker
-from benchmark.engines.base import Interrupted, terminable
-from benchmark.records import atomic, locks, store
+from benchmark.engines.base import Ended, slots
+from benchmark.errors import UserError
+from benchmark.records import atomic, devices, store
 from benchmark.training import numerics
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
-    from benchmark.engines.base import Display, Slot
+    from benchmark.engines.base import Display, Slot, Wish
+    from benchmark.records.devices import Choice
     from benchmark.suites.plan import PlannedRun
 
 _POLL_S = 0.1
@@ -37,90 +35,110 @@ _GRACE_S = 60.0
 @dataclass
 class _Child:
     run: PlannedRun
+    display: Display
     slot: Slot
     process: subprocess.Popen[bytes]
     log: IO[bytes]
+    alone: bool
 
 
-def execute(
-    runs: Sequence[PlannedRun],
-    *,
-    slots: Sequence[Slot],
-    launch: dict[str, Any],
-    display: Display,
-    cadence: dict[str, float] | None = None,
-    fail_fast: bool = False,
-) -> None:
-    """Run everything, in the order given; what came of each is in its directory.
+@contextmanager
+def opened(wish: Wish) -> Iterator[Engine]:
+    """The engine; `UserError` for a device that is not here."""
+    if wish.address is not None:
+        raise UserError("is for a cluster", where="--address", do="Leave it out, or add --engine ray")
+    choice = devices.choose(wish.device)
+    engine = Engine(slots(choice, wish.jobs, wish.gpus_per_run), choice, wish.launch, wish.cadence)
+    try:
+        yield engine
+    finally:
+        engine.kill()
 
-    Args:
-        runs: runs without a record.
-        slots: where; as many children at a time.
-        launch: `provenance.launch` of this command, passed on to the records.
-        display: told of every change.
-        cadence: fields of `trainer.Cadence` other than its own.
-        fail_fast: after the first failure start no more, and stop those that run.
 
-    Raises:
-        Interrupted: on Ctrl-C or SIGTERM, after the children have stopped.
+class Engine:
+    """See `base.Engine`."""
 
-    """
-    waiting, children, told, alone = deque(runs), list[_Child](), set[str](), set[str]()
-    with terminable() as interrupts:
+    def __init__(
+        self,
+        slots: Sequence[Slot],
+        choice: Choice,
+        launch: dict[str, Any],
+        cadence: dict[str, float],
+    ) -> None:
+        self.choice = choice
+        self._slots, self._launch, self._cadence = slots, launch, cadence
+        self._children: list[_Child] = []
+        self._unstarted: list[Ended] = []
+
+    @property
+    def places(self) -> int:
+        """One in each slot."""
+        return len(self._slots)
+
+    def submit(self, run: PlannedRun, display: Display, *, alone: bool = False) -> bool:
+        """Start a child in a free slot."""
+        slot = _slot(alone, self._slots, self._children)
+        if slot is None:
+            return False
+        display.started(run)
+        environment = _environment(slot, self._launch, retried=alone)
         try:
-            while waiting or children:
-                for run in _free(waiting, children, len(slots), display, told):
-                    slot = _slot(run, slots, children, alone)
-                    if slot is None:
-                        waiting.append(run)
-                        continue
-                    display.started(run)
-                    environment = _environment(slot, launch, retried=run.label in alone)
-                    with interrupts.held():  # a child that is not in the list would never be stopped
-                        if child := _start(run, slot, environment, cadence or {}, display):
-                            children.append(child)
-                time.sleep(_POLL_S)
-                for child in list(children):
-                    if child.process.poll() is None:
-                        display.progressed(child.run, store.read_progress(child.run.directory))
-                        continue
-                    children.remove(child)
-                    if child.process.returncode == worker.BUSY:
-                        child.log.close()
-                        waiting.append(child.run)
-                        display.postponed(child.run)
-                        continue
-                    state = _ended(child, display)
-                    if _is_short_of_memory(state) and child.slot.gpu and child.run.label not in alone:
-                        alone.add(child.run.label)
-                        waiting.append(child.run)
-                        display.remarked(child.run, f"{worker.SHORT}; it is tried again, alone on its GPU")
-                        display.postponed(child.run)
-                        continue
-                    display.ended(child.run, state)
-                    if fail_fast and state.name == "failed":
-                        waiting.clear()
-                        _stop(children, display)
-                        break
-        except KeyboardInterrupt:
-            _stop(children, display)
-            raise Interrupted(terminated=interrupts.terminated) from None
-        finally:
-            for child in children:
-                child.process.kill()
+            process, log = _start(run, environment, self._cadence)
+        except OSError as error:
+            failed = store.RunState("failed", reason=_unwritable(error.strerror))
+            self._unstarted.append(Ended(run, failed))
+        else:
+            self._children.append(_Child(run, display, slot, process, log, alone=alone))
+        return True
+
+    def ended(self) -> Iterator[Ended]:
+        """Those whose child has exited; tells of the progress of the others."""
+        while self._unstarted:
+            yield self._unstarted.pop()
+        time.sleep(_POLL_S)
+        for child in list(self._children):
+            if child.process.poll() is None:
+                child.display.progressed(child.run, store.read_progress(child.run.directory))
+                continue
+            self._children.remove(child)
+            child.log.close()
+            busy = child.process.returncode == worker.BUSY
+            yield Ended(child.run, None if busy else _state(child))
+
+    def cancel(self) -> list[Ended]:
+        """Ask every child to write a checkpoint and exit; kill those that do not within the grace period."""
+        for child in self._children:
+            child.process.terminate()
+        deadline = time.monotonic() + _GRACE_S
+        try:
+            for child in self._children:
+                child.process.wait(max(0.0, deadline - time.monotonic()))
+        except (subprocess.TimeoutExpired, KeyboardInterrupt):
+            self.kill()
+        stopped, self._children = self._children, []
+        for child in stopped:
+            child.log.close()
+        return [*self._unstarted, *(Ended(child.run, store.state(child.run.directory)) for child in stopped)]
+
+    def kill(self) -> None:
+        """End every child by force."""
+        for child in self._children:
+            child.process.kill()
+        for child in self._children:
+            child.process.wait()
 
 
-def _slot(run: PlannedRun, slots: Sequence[Slot], children: Sequence[_Child], alone: set[str]) -> Slot | None:
-    """A free place for the run; none if it has to be alone on a GPU, or every free GPU has such a run."""
+def _slot(alone: bool, slots: Sequence[Slot], children: Sequence[_Child]) -> Slot | None:
+    """A free place for a run; none if it has to be alone on a GPU, or every free GPU has such a run."""
     taken = Counter(child.slot for child in children)
     crowded = {child.slot.gpu for child in children}
-    reserved = {child.slot.gpu for child in children if child.run.label in alone}
+    reserved = {child.slot.gpu for child in children if child.alone}
     for slot in slots:
         if taken[slot]:
             taken[slot] -= 1
         elif slot.gpu is None:
             return slot
-        elif run.label in alone:
+        elif alone:
             if slot.gpu not in crowded:
                 return replace(slot, share=1.0)
         elif slot.gpu not in reserved:
@@ -139,56 +157,14 @@ def _environment(slot: Slot, launch: dict[str, Any], *, retried: bool) -> dict[s
     }
 
 
-def _is_short_of_memory(state: store.RunState) -> bool:
-    return state.name == "failed" and (state.reason or "").startswith(worker.SHORT)
-
-
-def _free(
-    waiting: deque[PlannedRun], children: list[_Child], jobs: int, display: Display, told: set[str]
-) -> list[PlannedRun]:
-    """Take runs that can start now from the queue, as many as there are free slots.
-
-    Those that another command works on, or whose first stage is not finished, stay in it; those that another
-    command finished, or whose first stage will not finish, leave it.
-    """
-    to_come = {run.directory for run in waiting} | {child.run.directory for child in children}
-    found: list[PlannedRun] = []
-    for _ in range(len(waiting)):
-        if len(found) + len(children) >= jobs:
-            break
-        run = waiting.popleft()
-        if locks.is_held(run.directory):
-            waiting.append(run)
-            if run.label not in told:
-                display.remarked(run, "another process works on it; waiting for that")
-                told.add(run.label)
-        elif (state := store.state(run.directory)).finished:
-            display.started(run)
-            display.ended(run, state)
-        elif run.after is not None and (first := store.state(run.after)).name != "done":
-            if run.after in to_come or first.name == "running":
-                waiting.append(run)
-            else:
-                display.started(run)
-                reason = f"the run it starts from is not done: {first.text()}"
-                display.ended(run, store.RunState("failed", reason=reason))
-        else:
-            found.append(run)
-    return found
-
-
 def _start(
-    run: PlannedRun, slot: Slot, environment: dict[str, str], cadence: dict[str, float], display: Display
-) -> _Child | None:
-    """Start the child; None, and the run has ended, when its directory cannot be written."""
-    try:
-        run.directory.mkdir(parents=True, exist_ok=True)
-        if store.read_spec(run.directory) != run.spec:
-            atomic.write_json(run.directory / "spec.json", run.spec)
-        log = (run.directory / "worker.log").open("ab")
-    except OSError as error:
-        display.ended(run, store.RunState("failed", reason=_unwritable(error.strerror)))
-        return None
+    run: PlannedRun, environment: dict[str, str], cadence: dict[str, float]
+) -> tuple[subprocess.Popen[bytes], IO[bytes]]:
+    """The child and its log; `OSError` when its directory cannot be written."""
+    run.directory.mkdir(parents=True, exist_ok=True)
+    if store.read_spec(run.directory) != run.spec:
+        atomic.write_json(run.directory / "spec.json", run.spec)
+    log = (run.directory / "worker.log").open("ab")
     # A session of its own: Ctrl-C in the terminal reaches this process only, which then stops the children.
     process = subprocess.Popen(
         [sys.executable, "-m", "benchmark.engines.worker", str(run.directory), json.dumps(cadence)],
@@ -198,12 +174,11 @@ def _start(
         stderr=log,
         start_new_session=True,
     )
-    return _Child(run, slot, process, log)
+    return process, log
 
 
-def _ended(child: _Child, display: Display) -> store.RunState:
+def _state(child: _Child) -> store.RunState:
     """State after a child's exit; a death that the child could not report itself is written down here."""
-    child.log.close()
     code = child.process.returncode
     directory = child.run.directory
     log = directory / "worker.log"
@@ -211,7 +186,7 @@ def _ended(child: _Child, display: Display) -> store.RunState:
         if not log.stat().st_size:
             log.unlink()
     for damage in _damage(directory):
-        display.remarked(child.run, damage)
+        child.display.remarked(child.run, damage)
     if code in (0, worker.STOPPED):
         return store.state(directory)
     if code >= worker.UNWRITABLE:
@@ -252,21 +227,3 @@ def _damage(directory: Path) -> list[str]:
 
 def _unwritable(reason: str | None) -> str:
     return f"its directory cannot be written ({reason})"
-
-
-def _stop(children: list[_Child], display: Display) -> None:
-    """Ask every child to write a checkpoint and exit; kill those that do not within the grace period."""
-    for child in children:
-        child.process.terminate()
-    deadline = time.monotonic() + _GRACE_S
-    try:
-        for child in children:
-            child.process.wait(max(0.0, deadline - time.monotonic()))
-    except (subprocess.TimeoutExpired, KeyboardInterrupt):
-        for child in children:
-            child.process.kill()
-            child.process.wait()
-    for child in children:
-        child.log.close()
-        display.ended(child.run, store.state(child.run.directory))
-    children.clear()

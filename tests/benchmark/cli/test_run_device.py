@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from benchmark.engines import base, local
+from benchmark.engines import base, queue
 from benchmark.records import devices
 
 
@@ -47,7 +47,7 @@ def test_batch_systems_and_people_get_exit_codes_of_their_own(ganbench, monkeypa
     def stopped(*_, **__):
         raise base.Interrupted(terminated=terminated)
 
-    monkeypatch.setattr(local, "execute", stopped)
+    monkeypatch.setattr(queue, "execute", stopped)
     found, _, err = ganbench("run", "quick", "--seeds", "0", "--device", "cpu")
     assert found == code
     assert "Nothing is lost" in err

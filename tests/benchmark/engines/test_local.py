@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from benchmark.engines import base, local, worker
+from benchmark.engines import base, local, queue, worker
 from benchmark.records import locks, store
+from benchmark.records.devices import Choice
 from benchmark.suites import Suite, plan
 
 SUITE = Suite("mine", "", ("gan/digits",), (0, 1, 2, 3), 20, 10, ("digits-2k",))
@@ -67,7 +68,7 @@ def execute(tmp_path, monkeypatch):
     """Execute the first runs of the suite, one per script; a script gets the worker's arguments."""
     monkeypatch.setattr(local, "_POLL_S", 0.01)
 
-    def execute(*scripts, jobs=1, slots=None, out=tmp_path / "out ü", **options):
+    def execute(*scripts, jobs=1, slots=None, out=tmp_path / "out ü", fail_fast=False):
         runs = plan.plan(SUITE, out, "cpu")[: len(scripts)]
         interpreter = tmp_path / "python"
         cases = "".join(
@@ -77,8 +78,8 @@ def execute(tmp_path, monkeypatch):
         interpreter.chmod(0o700)
         monkeypatch.setattr(sys, "executable", str(interpreter))
         execute.screen, execute.directories = Screen(), [run.directory for run in runs]
-        slots = slots or [base.Slot()] * jobs
-        local.execute(runs, slots=slots, launch={"argv": ["ganbench"]}, display=execute.screen, **options)
+        engine = local.Engine(slots or [base.Slot()] * jobs, Choice("cpu"), {"argv": ["ganbench"]}, {})
+        queue.execute(runs, engine, display=execute.screen, fail_fast=fail_fast)
         return execute.screen, execute.directories
 
     execute.screen = Screen()
@@ -143,13 +144,14 @@ def test_runs_that_share_a_gpu_are_told_so(execute):
     assert sorted((d / "gpu").read_text() for d in directories) == 2 * ["0 0.5\n"] + 2 * ["1 0.5\n"]
 
 
-def test_no_run_joins_one_that_has_its_gpu_alone(tmp_path):
-    lonely, other = plan.plan(SUITE, tmp_path, "cpu")[:2]
+def test_no_run_joins_one_that_has_its_gpu_alone():
     slots = [base.Slot(gpu, 0.5) for gpu in ("0", "1")] * 2
-    children = [local._Child(lonely, base.Slot("0"), None, None)]
-    assert local._slot(other, slots, children, {lonely.label}).gpu == "1"
-    assert local._slot(other, slots[::2], children, {lonely.label}) is None
-    assert local._slot(other, slots[::2], children, set()).gpu == "0"
+    lonely, other = (
+        local._Child(None, None, base.Slot("0"), None, None, alone=alone) for alone in (True, False)
+    )
+    assert local._slot(False, slots, [lonely]).gpu == "1"
+    assert local._slot(False, slots[::2], [lonely]) is None
+    assert local._slot(False, slots[::2], [other]).gpu == "0"
 
 
 def test_a_run_short_of_gpu_memory_is_tried_once_more_alone(execute):
@@ -232,7 +234,7 @@ def test_a_signal_while_a_child_is_started_stops_that_one_too(number, execute, m
     with pytest.raises(base.Interrupted):
         execute("exec sleep 3000", FINISH)
     assert execute.screen.ends == {0: "interrupted at 0"}
-    assert [child.process.returncode for child in started] == [-signal.SIGTERM]
+    assert [process.returncode for process, _ in started] == [-signal.SIGTERM]
 
 
 def test_a_child_that_does_not_stop_is_killed_after_the_grace_period(execute, when, tmp_path, monkeypatch):
