@@ -85,8 +85,9 @@ def narrowing(function: F) -> F:
         ),
         click.option(
             "--numerics",
-            type=click.Choice(["faithful", "portable"]),
-            help="Another profile than the suite's: torch as it is, or the same bits on every machine.",
+            type=click.Choice(["faithful", "portable", "bf16-mixed"]),
+            help="Another profile than the suite's: torch as it is, the same bits on every machine, or "
+            "mixed precision.",
         ),
         click.option(
             "--device",

@@ -29,6 +29,7 @@ from benchmark.engines import parent
 from benchmark.errors import Stopped, UserError
 from benchmark.records import (
     atomic,
+    devices,
     environment,
     equivalence,
     identity,
@@ -166,7 +167,8 @@ def _train(directory: Path, spec: dict[str, Any], cadence: dict[str, Any], log: 
     from benchmark import data
     from benchmark.evaluation import protocols
     from benchmark.evaluation.evaluator import Evaluator
-    from benchmark.training import checkpoint, numerics, sampling
+    from benchmark.training import checkpoint, numerics, policies, sampling
+    from benchmark.training.mixed import MixedTrainer
     from benchmark.training.portable import selftest
     from benchmark.training.trainer import Cadence, Trainer
 
@@ -175,8 +177,11 @@ def _train(directory: Path, spec: dict[str, Any], cadence: dict[str, Any], log: 
     described = environment.describe(device)
     _check_code(spec)
     portable = identity.is_portable(spec["numerics"])
+    mixed = identity.profile(spec["numerics"]) == policies.MIXED
     if portable:
         selftest.check(device)
+    elif mixed:
+        devices.check_bfloat16(device)
     log.event("started", pid=os.getpid(), env_id=identity.env_id(described, spec["numerics"]))
     baselines.revive(spec["experiment"])
     experiment = baselines.get(spec["experiment"]["name"])
@@ -193,7 +198,7 @@ def _train(directory: Path, spec: dict[str, Any], cadence: dict[str, Any], log: 
     evaluator = Evaluator(chosen, dataset, device, framed, portable=portable) if chosen else None
     env_id = identity.env_id(described, spec["numerics"])
     real_data = evaluator.real_data_floor() if evaluator else {}
-    trainer = Trainer(
+    trainer = (MixedTrainer if mixed else Trainer)(
         experiment,
         seed=spec["seed"],
         budget=spec["gen_iters"],

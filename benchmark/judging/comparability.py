@@ -11,8 +11,10 @@ from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
 from benchmark.evaluation.protocol import CRITIC, NEAREST, WINDOW, at_edge, sigmas
+from benchmark.records import identity
 from benchmark.records.cells import score
 from benchmark.records.quantities import count, named_seeds
+from benchmark.training.policies import MIXED
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -70,7 +72,12 @@ def side(claim: Claim, records: Sequence[Record], official: Mapping[str, Dataset
         return Side(name, (), {}, none, (), (), ())
     first = records[0]
     protocol, differs, unstated = _closest_protocol(claim, first, official)
-    reasons = [*_other_experiment(first, name), *_other_data(claim, first, official), *_other_budget(first)]
+    reasons = [
+        *_other_experiment(first, name),
+        *_other_data(claim, first, official),
+        *_other_budget(first),
+        *_other_precision(first),
+    ]
     unstated = (*_no_budget(first, name), *unstated)
     metric = METRICS.get(claim.metric, claim.metric)
     scores = {r["seed"]: score(r["final"], protocol.get("name", ""), metric) for r in records}
@@ -122,6 +129,12 @@ def _other_budget(record: Record) -> Iterator[str]:
     if theirs is not None and ours != theirs:
         short = "the budget was not reached: " if ours < theirs else ""
         yield f"{short}{count(ours)} G-iterations, the paper {count(theirs)}"
+
+
+def _other_precision(record: Record) -> Iterator[str]:
+    """Mixed precision, of which no paper here knows; `portable` computes what float32 is meant to."""
+    if identity.profile(record["spec"].get("numerics") or {}) == MIXED:
+        yield f"trained in {MIXED} numerics, not in float32"
 
 
 def _no_budget(record: Record, name: str) -> Iterator[str]:

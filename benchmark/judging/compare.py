@@ -183,8 +183,10 @@ def _leaves(spec: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     for key in ("image_shape", "image_range", "classes", "train_images", "starts_from"):
         yield key, _short(experiment.get(key))
     yield "dataset", f"{spec['dataset']['name']} {str(spec['dataset']['digest'])[:8]}"
-    for key in ("gen_iters", "evaluate_at", "numerics"):
+    for key in ("gen_iters", "evaluate_at"):
         yield key, _short(spec.get(key))
+    for key, value in (spec.get("numerics") or {}).items():
+        yield f"numerics.{key}", _short(value)
     for protocol in spec["protocols"]:
         for key, value in protocol.items():
             if key not in ("title", "note"):

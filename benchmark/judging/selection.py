@@ -20,7 +20,7 @@ from benchmark.records.loaded import LoadedRecord
 from benchmark.records.quantities import named_seeds, plural
 from benchmark.records.record import comparable_part
 from benchmark.suites import experiments
-from benchmark.training.numerics import POLICIES
+from benchmark.training.policies import POLICIES
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -224,7 +224,7 @@ def _belongs(suite: Suite, spec: Mapping[str, Any], seeds: Collection[int]) -> b
             and spec["gen_iters"] == suite.budget(name)
             and spec["evaluate_at"] == suite.evaluate_at(name)
             and [protocol["name"] for protocol in spec["protocols"]] == list(suite.protocols)
-            and spec["numerics"].get("profile", "faithful") == suite.numerics
+            and identity.profile(spec["numerics"]) == suite.numerics
             and isinstance(spec["sources"], dict)
         )
     except (KeyError, TypeError, AttributeError):

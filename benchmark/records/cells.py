@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
-from benchmark.records import equivalence
+from benchmark.records import equivalence, identity
 from benchmark.records.loaded import LoadedRecord, MissingRun
 from benchmark.records.quantities import finite
 
@@ -91,10 +91,10 @@ def group(runs: Sequence[LoadedRecord], missing: Sequence[MissingRun] = ()) -> G
             if proofs := _proofs(parts):
                 notes.append(f"{experiment}: some runs were {proofs}.")
         if len(parts_of) == 1:
-            cells.append(Cell(experiment, tuple(parts_of[0]), own))
+            cells.append(Cell(_label(parts_of[0], parts_of), tuple(parts_of[0]), own))
             continue
         unplaced.extend(own)
-        apart = [Cell(f"{experiment} [{_tag(parts, parts_of)}]", tuple(parts)) for parts in parts_of]
+        apart = [Cell(_label(parts, parts_of), tuple(parts)) for parts in parts_of]
         cells.extend(apart)
         notes.append(
             f"{experiment} has {len(apart)} sets of runs that must not be averaged, shown as "
@@ -158,6 +158,20 @@ def _proofs(runs: Sequence[LoadedRecord]) -> str:
     first, *others = ({**run.record["spec"].get("sources", {})} for run in runs)
     chains = (equivalence.chain(first, other, runs[0].record["experiment"]) for other in others)
     return equivalence.said(dict.fromkeys(proof for chain in chains for proof in chain or ()))
+
+
+def numerics(record: dict[str, Any]) -> str:
+    """The profile of numerics that a run was computed in."""
+    return identity.profile(record["spec"].get("numerics") or {})
+
+
+def _label(parts: list[LoadedRecord], siblings: list[list[LoadedRecord]]) -> str:
+    """The experiment, with the profile where it is not the usual one, and with what keeps the runs apart."""
+    record = parts[0].record
+    profile = numerics(record)
+    label = record["experiment"] if profile == "faithful" else f"{record['experiment']} [{profile}]"
+    alike = [other for other in siblings if numerics(other[0].record) == profile]
+    return label if len(alike) == 1 else f"{label} [{_tag(parts, alike)}]"
 
 
 def _tag(parts: list[LoadedRecord], siblings: list[list[LoadedRecord]]) -> str:

@@ -82,6 +82,22 @@ def why_no_gpu() -> str:
     return f"torch {torch.__version__} cannot use one ({said})"
 
 
+def check_bfloat16(kind: str) -> None:
+    """Refuse a GPU that is here and computes no bfloat16. torch computes it on every CPU.
+
+    Raises:
+        UserError: it is one.
+
+    """
+    if kind != "cuda" or why_no_gpu():
+        return
+    import torch
+
+    if not torch.cuda.is_bf16_supported(including_emulation=False):
+        what = f"{torch.cuda.get_device_name()} computes no bfloat16, which the profile bf16-mixed needs"
+        raise UserError(what, where="--numerics", do="Use --numerics faithful, or --device cpu")
+
+
 def gpus(choice: Choice) -> tuple[str, ...]:
     """What `CUDA_VISIBLE_DEVICES` has to be for each GPU of the choice.
 

@@ -62,7 +62,8 @@ _PORTABLE_SOURCES = (
         )
     ),
 )
-"""Those that do so in the profile `portable` only."""
+_SOURCES_OF = {"portable": _PORTABLE_SOURCES, "bf16-mixed": ("training/mixed.py",)}
+"""Those that do so in one profile only."""
 
 
 def canonical(value: Any) -> str:
@@ -113,9 +114,14 @@ def run_id(spec: dict[str, Any]) -> str:
     return digest({"cell": cell_id(spec), "seed": spec["seed"], "sources": spec["sources"], **before})
 
 
+def profile(numerics: Mapping[str, Any]) -> str:
+    """Name of a policy of numerics (`training.policies`)."""
+    return str(numerics.get("profile", "faithful"))
+
+
 def is_portable(numerics: Mapping[str, Any]) -> bool:
-    """Whether runs of this policy (`training.numerics`) have the same bits on every machine."""
-    return numerics.get("profile") == "portable"
+    """Whether runs of this policy have the same bits on every machine."""
+    return profile(numerics) == "portable"
 
 
 def env_id(environment: dict[str, Any], numerics: Mapping[str, Any]) -> str:
@@ -128,14 +134,14 @@ def sources(experiment: dict[str, Any], numerics: Mapping[str, Any]) -> dict[str
 
     SHA-256 of what `baselines.source_code` makes of a file: comments, docstrings and layout do not count.
     """
-    return {**_own_sources(is_portable(numerics)), **baselines.sources(experiment["module"])}
+    return {**_own_sources(profile(numerics)), **baselines.sources(experiment["module"])}
 
 
 @cache
-def _own_sources(portable: bool) -> dict[str, str]:
+def _own_sources(profile: str) -> dict[str, str]:
     return {
         f"benchmark/{name}": code_digest(files("benchmark").joinpath(name).read_bytes())
-        for name in (*_NUMERIC_SOURCES, *(_PORTABLE_SOURCES if portable else ()))
+        for name in (*_NUMERIC_SOURCES, *_SOURCES_OF.get(profile, ()))
     }
 
 

@@ -98,7 +98,7 @@ def _table(c: Comparison) -> Table:
     rows = [_row(c, cell, names[cell.label]) for cell in c.cells]
     real = [x for m in c.metrics for x in (f"{c.real_data(m)[0]:.2f}", "")]
     rows.append(Row(("real data", "", "", *real), "scale"))
-    return Table(f"{c.dataset['name']}, protocol {c.describe()}.", tuple(columns), tuple(rows))
+    return Table(f"{c.where}, protocol {c.describe()}.", tuple(columns), tuple(rows))
 
 
 def _row(c: Comparison, cell: Cell, name: str) -> Row:

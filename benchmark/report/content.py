@@ -152,7 +152,7 @@ def _sections(
     stem: Callable[[str], str],
 ) -> tuple[ScoreSection, ...]:
     # A run without a record has no dataset or budget: it gets a row only where there is just one of each.
-    one_frame = len({(c.dataset["name"], c.dataset.get("digest"), c.gen_iters) for c in compared}) == 1
+    one_frame = len({(c.where, c.dataset.get("digest"), c.gen_iters) for c in compared}) == 1
     return tuple(
         ScoreSection(
             c,

@@ -86,9 +86,7 @@ def _scores(c: Content, section: ScoreSection, form: Form, named: Named, label: 
         notes.append(f"{compared.protocol['extractor']} scores are not comparable with published numbers.")
     notes += [f"Protocol {compared.describe()}.", c.compute, c.origin.text()]
     metrics = " and ".join(map(metric_name, compared.metrics))
-    caption = (
-        f"{metrics} on {compared.dataset['name']} after {count(compared.gen_iters)} generator iterations."
-    )
+    caption = f"{metrics} on {compared.where} after {count(compared.gen_iters)} generator iterations."
     set_ = replace(t, caption=caption, columns=tuple(columns), notes=tuple(notes))
     return set_table(set_, cells, form, label)
 
@@ -110,7 +108,7 @@ def _costs(c: Content, section: ScoreSection, named: Named, label: str) -> str:
     t = whole.select([0, *kept])
     t = replace(
         t,
-        caption=f"Cost of the runs on {section.comparison.dataset['name']}.",
+        caption=f"Cost of the runs on {section.comparison.where}.",
         columns=(Column("Method"), *t.columns[1:]),
         rows=tuple(row for row in t.rows if row.kind == "result"),
         notes=("Wall time: mean of the finished seeds.", c.compute, c.origin.text()),

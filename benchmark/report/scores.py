@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from benchmark.evaluation.protocol import NEAREST, WINDOW
-from benchmark.records.cells import Cell, canonical, score
+from benchmark.records.cells import Cell, canonical, numerics, score
 from benchmark.records.loaded import MissingRun
 from benchmark.records.quantities import (
     DASH,
@@ -27,12 +27,13 @@ _OF_PIXELS = {WINDOW: "Parzen window", NEAREST: "nearest-neighbour classifier"}
 
 @dataclass(frozen=True)
 class Comparison:
-    """Cells whose scores may stand in one column: equal dataset, budget and protocol in every field."""
+    """Cells whose scores may stand in one column: equal dataset, budget, numerics and protocol."""
 
     protocol: dict[str, Any]
     dataset: dict[str, Any]
     gen_iters: int
     cells: tuple[Cell, ...]
+    numerics: str = "faithful"
 
     @property
     def name(self) -> str:
@@ -55,6 +56,12 @@ class Comparison:
         """Scores at the budget of the finished seeds, by seed."""
         values = (score(r["final"], self.name, metric) for r in cell.finished)
         return [v for v in values if v is not None]
+
+    @property
+    def where(self) -> str:
+        """`digits`, or `digits in bf16-mixed numerics`."""
+        name = str(self.dataset["name"])
+        return name if self.numerics == "faithful" else f"{name} in {self.numerics} numerics"
 
     def describe(self) -> str:
         """Protocol and sizes, with what decides whether two numbers may be compared."""
@@ -84,8 +91,8 @@ class Comparison:
 
 
 def comparisons(cells: Sequence[Cell]) -> tuple[Comparison, ...]:
-    """Every (dataset, budget, protocol) with its cells, by name and budget."""
-    found: dict[tuple[str, str, int, str, str], list[Cell]] = defaultdict(list)
+    """Every (dataset, budget, numerics, protocol) with its cells, by name and budget."""
+    found: dict[tuple[str, str, int, str, str, str], list[Cell]] = defaultdict(list)
     for cell in cells:
         spec = cell.first["spec"]
         for protocol in spec["protocols"]:
@@ -94,14 +101,15 @@ def comparisons(cells: Sequence[Cell]) -> tuple[Comparison, ...]:
                 str(protocol["name"]),
                 int(cell.first["gen_iters"]),
                 str(spec["dataset"].get("digest", "")),
+                numerics(cell.first),
                 canonical(protocol),
             )
             found[key].append(cell)
     out = []
     for key in sorted(found):
         spec = found[key][0].first["spec"]
-        protocol = next(p for p in spec["protocols"] if canonical(p) == key[4])
-        out.append(Comparison(protocol, spec["dataset"], key[2], tuple(found[key])))
+        protocol = next(p for p in spec["protocols"] if canonical(p) == key[-1])
+        out.append(Comparison(protocol, spec["dataset"], key[2], tuple(found[key]), key[4]))
     return tuple(out)
 
 
@@ -128,8 +136,8 @@ def score_table(comparison: Comparison, absent: Sequence[MissingRun] = ()) -> Ta
     rows += _absent_rows(absent, len(columns), len(c.metrics))
     rows.append(_real_row(c, decimals, len(columns)))
     caption = (
-        f"Scores after {count(c.gen_iters)} G-iterations on {c.dataset['name']}, mean ± sample standard "
-        f"deviation over training seeds. Protocol {c.describe()}."
+        f"Scores after {count(c.gen_iters)} G-iterations on {c.where}, mean ± sample standard deviation over "
+        f"training seeds. Protocol {c.describe()}."
     )
     return Table(caption, tuple(columns), tuple(rows), tuple(_notes(c)))
 

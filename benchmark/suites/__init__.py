@@ -10,7 +10,8 @@ A suite file holds::
     protocols = ["digits-2k"]                  # may be empty: trained and drawn, but not scored
     note = "..."                               # optional: what a reader of the numbers must know
     dataset = "folder:~/pictures@32"           # optional: train on this instead of the experiments' own data
-    numerics = "portable"                      # optional: the same bits on every machine, docs/portable.md
+    numerics = "portable"                      # optional: the same bits on every machine, docs/portable.md;
+                                               # or "bf16-mixed", mixed precision
 
     [[variants]]                               # optional: other settings; this one is wgan/digits+slow
     experiment = "wgan/digits"
@@ -45,7 +46,7 @@ from benchmark.records.schema import MOST_POINTS
 from benchmark.suites import experiments, toml, variants
 from benchmark.suites.gate_table import GateTable, read_gate, read_waiver_table
 from benchmark.suites.seeds import MAX_SEED, parse_seeds
-from benchmark.training.numerics import POLICIES
+from benchmark.training.policies import POLICIES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -10,7 +10,7 @@ from benchmark.errors import UserError
 from benchmark.evaluation import protocols
 from benchmark.records import devices, environment, equivalence, identity, store
 from benchmark.suites import experiments
-from benchmark.training.numerics import POLICIES
+from benchmark.training.policies import MIXED, POLICIES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -181,6 +181,8 @@ def spec_without_seed(suite: Suite, name: str, device: str) -> dict[str, Any]:
     numerics = POLICIES[suite.numerics]
     if identity.is_portable(numerics):
         _check_portable(chosen, device)
+    elif suite.numerics == MIXED:
+        devices.check_bfloat16(device)
     return {
         "spec_version": SPEC_VERSION,
         "suite": suite.name,

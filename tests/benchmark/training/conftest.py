@@ -65,10 +65,10 @@ def images_of():
 def make_trainer(images_of):
     """A trainer of one digits experiment in a directory, with its watcher beside it."""
 
-    def make(name, directory, *, seed=0, budget=12, evaluate_at=(), evaluator=True, **options):
+    def make(name, directory, *, seed=0, budget=12, evaluate_at=(), evaluator=True, kind=Trainer, **options):
         directory.mkdir(parents=True, exist_ok=True)
         experiment = baselines.get(name)
-        return Trainer(
+        return kind(
             experiment,
             seed=seed,
             budget=budget,

@@ -13,8 +13,8 @@ from torch.optim import SGD, Adam, RMSprop
 from torch.optim.lr_scheduler import CosineAnnealingLR, MultiStepLR, ReduceLROnPlateau
 
 import ganbench
-from benchmark.training import checkpoint, contract, sampling
-from benchmark.training.contract.tools import Counted, players_of
+from benchmark.training import checkpoint, contract, mixed, sampling
+from benchmark.training.contract.tools import Counted, iterated, players_of
 
 SHAPE = (1, 4, 4)
 
@@ -250,6 +250,20 @@ def test_loop_keeps_to_the_contract_and_continues_to_the_same_bits(name):
     assert [f for f in findings if not f.ok] == []
     assert {f.check for f in findings if f.only_note} == NOTES.get(name, set())
     assert {f.check for f in findings} == set(contract.CHECKS)
+
+
+@pytest.mark.parametrize("name", EXPERIMENTS)
+def test_loop_in_mixed_precision_continues_to_the_same_bits(name):
+    e = mixed.in_bfloat16(EXPERIMENTS[name])
+    wanted = ("training", "determinism", "gradients", "resume", "device")
+    found = {check: list(contract.CHECKS[check][0](e)) for check in wanted}
+    assert {check for check, said in found.items() if said} == NOTES.get(name, set()) & {"device"}
+    bits = [trained_bits(one) for one in (e, EXPERIMENTS[name])]
+    assert bits[0] != bits[1]
+
+
+def trained_bits(e):
+    return checkpoint.digest(checkpoint.tensors_of(iterated(e)[0]))
 
 
 def test_what_no_checkpoint_has_is_found():
