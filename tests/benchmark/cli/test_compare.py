@@ -76,6 +76,15 @@ def test_other_settings_never_share_a_row_and_are_named(s, compare):
     assert note.endswith("differ in evaluate_at ([0, 10, 20, 30, 40] | [0, 40])")
 
 
+def test_other_numerics_are_named(s, compare):
+    s.put(s.make_record("gan/digits", 0, 40.0), Path("a"))
+    mixed = {"precision": "fp32", "profile": "bf16-mixed"}
+    s.put(s.make_record("gan/digits", 0, 40.0, numerics=mixed), Path("b"))
+    content = compare("a", "b")
+    assert len({r["cell"] for r in content["rows"]}) == 2
+    assert content["notes"][0].endswith('differ in numerics.profile (– | "bf16-mixed")')
+
+
 def test_seeds_of_other_code_are_not_averaged(s, compare):
     s.put_all(finished="2026-01")
     s.put_all(sources={"x": "0" * 64}, plus=5.0, finished="2026-02", seeds=range(2))

@@ -135,6 +135,14 @@ def test_it_is_trained_and_reported_beside_ours(home):
     record = json.loads((run / "record.json").read_text(encoding="utf-8"))
     assert record["spec"]["experiment"]["settings"]["learning_rate"]["value"] == 1e-3
     assert json.loads(out)["results"][0]["scores"] == record["final"]["scores"]["digits-2k"]
+    mixed = (*asked, "--numerics", "bf16-mixed", "--experiment", "ourgan/digits")
+    code, out, err = ganbench(*mixed, cwd=folder, site=site)
+    assert code == 0, err
+    assert "ourgan/digits [bf16-mixed]" in out
+    runs = list(folder.glob("results/runs/ourgan/digits/*"))
+    assert len(runs) == 2
+    for run in runs:  # another process computes the same bits again
+        assert ganbench("verify", run, cwd=folder, site=site)[0] == 0
     code, out, _ = ganbench("show", "ourgan/digits", cwd=folder, site=site)
     assert code == 0
     assert "of one's own" in out

@@ -18,6 +18,7 @@ from benchmark.evaluation import protocols
 from benchmark.judging import margins, statistics, verdict
 from benchmark.judging.statistics import Prior
 from benchmark.records.summary import Spread
+from benchmark.training.policies import BF16_MIXED
 
 DIGEST = "c" * 64
 OFFICIAL = {"cifar10": DatasetInfo("cifar10", "", (3, 32, 32), 50_000, 10_000, DIGEST, "", "")}
@@ -212,6 +213,17 @@ def test_a_classifier_on_critic_features_is_judged_in_percentage_points():
         found = verdict.judge(claim, runs, official=svhn)
         assert found.outcome == outcome
         assert found.margin == pytest.approx(0.717, abs=1e-3)
+
+
+def test_mixed_precision_is_beside_no_paper():
+    values = [25.7, 26.0, 26.3]
+    found = judge(values)
+    runs = records(values)
+    for record in runs:
+        record["spec"] = {**record["spec"], "numerics": BF16_MIXED}
+    mixed = verdict.judge(FID, runs, official=OFFICIAL)
+    assert (found.outcome, mixed.outcome) == ("reproduced", "not-comparable")
+    assert "trained in bf16-mixed numerics" in mixed.reason
 
 
 PARZEN = BY_ID["gan2014.t1.mnist.adversarial"]

@@ -47,6 +47,21 @@ def test_other_weights_are_another_protocol(build):
     assert len(comparisons(cells)) == 2
 
 
+def test_unlike_numerics_never_share_a_column_and_are_named(build):
+    other = build.record(seed=1)
+    other["cell_id"] = "m" * 64
+    other["spec"]["numerics"] = {"precision": "mixed", "profile": "bf16-mixed"}
+    content = composed(loaded(build.record(seed=0), other))
+    tables = {s.comparison.numerics: [row.cells[0] for row in s.table.rows] for s in content.scores}
+    assert tables == {
+        "bf16-mixed": ["gan/digits [bf16-mixed]", "real data"],
+        "faithful": ["gan/digits", "real data"],
+    }
+    assert "on digits in bf16-mixed numerics," in content.scores[0].table.caption
+    assert "numerics.profile" in " ".join(content.warnings)
+    assert set(rows_of(composed(loaded(other)))) == {"gan/digits [bf16-mixed]", "real data"}
+
+
 def test_unlike_budgets_get_a_table_each(build):
     content = composed(loaded(build.record(budget=300), build.record(budget=600)))
     assert [s.comparison.gen_iters for s in content.scores] == [300, 600]
