@@ -16,6 +16,7 @@ from baselines.source_code import code_digest
 from benchmark.records import identity
 from benchmark.suites import Suite, experiments, plan
 from benchmark.training.numerics import FAITHFUL, PORTABLE
+from benchmark.training.policies import BF16_MIXED
 
 PACKAGE = Path(benchmark.__file__).parent
 CELL = "097259e211726dfa22e8cccc3d24bf8ef712352c2238e1dbc590acefd4b6c8b1"
@@ -260,6 +261,7 @@ NO_NUMBERS = {
     "evaluation/fit.py": "refuses, or lets pass",
     "evaluation/protocol.py": "its values are in the spec",
     "evaluation/torchvision_ops.py": "replaces an import that computes nothing",
+    "training/policies.py": "what it says is in the spec",
     "evaluation/weights.py": "checks a digest that is in the spec",
 }
 
@@ -269,6 +271,7 @@ def test_every_file_behind_a_number_is_among_the_sources():
     waiting = {
         PACKAGE / "training" / "trainer.py",
         PACKAGE / "training" / "numerics.py",
+        PACKAGE / "training" / "mixed.py",
         PACKAGE / "evaluation" / "evaluator.py",
     }
     reached = set()
@@ -279,7 +282,8 @@ def test_every_file_behind_a_number_is_among_the_sources():
     names = {path.relative_to(PACKAGE).as_posix() for path in reached}
     hashed = {
         name.removeprefix("benchmark/")
-        for name in identity.sources(experiments.describe("gan/digits"), PORTABLE)
+        for policy in (PORTABLE, BF16_MIXED)
+        for name in identity.sources(experiments.describe("gan/digits"), policy)
         if name.startswith("benchmark/")
     }
     assert names - hashed <= NO_NUMBERS.keys()
