@@ -24,6 +24,7 @@ _VERBS = (
     "accept",
     "compare",
     "probe",
+    "bench",
     "list",
     "show",
     "budgets",

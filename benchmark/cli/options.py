@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from benchmark.cli import complete
-from benchmark.errors import UserError
+from benchmark.errors import UserError, did_you_mean
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from benchmark.suites import Suite
 
@@ -160,6 +160,30 @@ def selected(
     return suites.load(suite).revised(
         patterns=patterns, seeds=seeds, budget=budget, dataset=dataset, numerics=numerics
     )
+
+
+def experiments_of(what: Sequence[str], where: str) -> list[str]:
+    """Experiments of suites, patterns and names, in the registry's order; all without any.
+
+    Raises:
+        UserError: something that is neither; `where` says who asked.
+
+    """
+    import baselines
+    from benchmark import suites
+    from benchmark.suites import experiments
+
+    registered = baselines.names()
+    chosen: set[str] = set()
+    for item in what:
+        if item in suites.names() or item.endswith(".toml"):
+            chosen.update(suites.load(item).experiments)
+        elif "/" in item or set(item) & set("*?["):
+            chosen.update(experiments.matching([item], registered, where))
+        else:
+            do = did_you_mean(item, [*suites.names(), *registered])
+            raise UserError(f"'{item}' is neither a suite nor an experiment", where=where, do=do)
+    return [name for name in registered if not what or name in chosen]
 
 
 def asked_device(suite: Suite, asked: str) -> str:

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from benchmark.cli import complete
-from benchmark.cli.options import as_json, out
+from benchmark.cli.options import as_json, experiments_of, out
 from benchmark.cli.streams import echo, print_json
-from benchmark.errors import NothingToJudge, UserError, did_you_mean
+from benchmark.errors import NothingToJudge, UserError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -80,32 +80,13 @@ def probe(
         raise UserError("--accept and --equal-to exclude each other", where="ganbench probe")
     if rev is not None and reference_file is not None:
         raise UserError("--reference does not go with --equal-to", where="ganbench probe")
-    names = _experiments(what)
+    names = experiments_of(what, "ganbench probe")
     jobs = jobs or min(_JOBS, default_jobs("cpu"))
     if rev is not None:
         return _equal_to(names, rev, jobs, json_)
     return _check(
         names, complete=not what, accepting=accepting, given=reference_file, jobs=jobs, out=out, json_=json_
     )
-
-
-def _experiments(what: Sequence[str]) -> list[str]:
-    """Names from suites, patterns and names, in the registry's order; all without any."""
-    import baselines
-    from benchmark import suites
-    from benchmark.suites import experiments
-
-    registered = baselines.names()
-    chosen: set[str] = set()
-    for item in what:
-        if item in suites.names() or item.endswith(".toml"):
-            chosen.update(suites.load(item).experiments)
-        elif "/" in item or set(item) & set("*?["):
-            chosen.update(experiments.matching([item], registered, "ganbench probe"))
-        else:
-            do = did_you_mean(item, [*suites.names(), *registered])
-            raise UserError(f"'{item}' is neither a suite nor an experiment", where="ganbench probe", do=do)
-    return [name for name in registered if not what or name in chosen]
 
 
 def _check(

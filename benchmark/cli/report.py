@@ -128,6 +128,7 @@ def report(
             accepted,
             results.equivalent(runs),
             history,
+            results.speeds_of(out),
         )
     if json_:
         print_json([str(file) for file in files])

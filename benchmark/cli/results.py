@@ -59,6 +59,7 @@ def write(
     reference: Sequence[Mapping[str, Any]] = (),
     notes: Sequence[str] = (),
     history: tuple[Sequence[Story], Sequence[str]] | None = None,
+    speeds: Mapping[str, Any] | None = None,
 ) -> list[Path]:
     """Write the report of a suite; the first of the files is the one to open."""
     return write_report(
@@ -74,6 +75,7 @@ def write(
         notes=notes,
         note=suite.note,
         history=history,
+        speeds=speeds,
     )
 
 
@@ -87,6 +89,18 @@ def reference_of(suite: Suite, out: Path) -> Sequence[Mapping[str, Any]]:
     except UserError as error:
         note(f"The reference is left out of the verdicts: {error}")
         return ()
+
+
+def speeds_of(out: Path) -> Mapping[str, Any]:
+    """What `ganbench bench` measured; nothing where there is no usable file."""
+    from benchmark.cli.text import note
+    from benchmark.records import throughput
+
+    try:
+        return throughput.read(throughput.path_of(out))
+    except UserError as error:
+        note(f"Measured speeds are left out: {error}")
+        return {}
 
 
 def first_screen(suite: Suite, runs: Sequence[LoadedRecord], reference: Sequence[Mapping[str, Any]]) -> str:

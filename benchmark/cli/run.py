@@ -238,7 +238,7 @@ def _announcement(
 
 
 def _report(suite: Suite, runs: list[PlannedRun], out: Path, again: str, json_: bool) -> Path:
-    from benchmark.cli.results import missing_runs, records_of, reference_of, write
+    from benchmark.cli.results import missing_runs, records_of, reference_of, speeds_of, write
 
     files = write(
         suite,
@@ -247,6 +247,7 @@ def _report(suite: Suite, runs: list[PlannedRun], out: Path, again: str, json_: 
         out / "reports" / suite.name,
         again,
         reference=reference_of(suite, out),
+        speeds=speeds_of(out),
     )
     _scores(suite, runs, out, files[0], json_)
     return files[0]

@@ -21,7 +21,10 @@ GENERATOR = "generator.safetensors"
 """The final generator's tensors alone, in a run of a published folder (`ganbench publish`)."""
 _RECORD_BYTES, _SPEC_BYTES, _EVENTS_BYTES = 256 * bounded.MIB, 16 * bounded.MIB, 4 * bounded.MIB
 """Most that is read: of a curve of 10⁵ points about 30 MiB; of events the last."""
-_OWN_ENTRIES = {"runs", "reports", "reference", "README.md", "RESULTS.md", "anchors.json", "lost+found"}
+_OWN_ENTRIES = {
+    *("runs", "reports", "reference", "bench.json"),
+    *("README.md", "RESULTS.md", "anchors.json", "lost+found"),
+}
 """With what a fresh volume of ext4 has at its top."""
 
 StateName = Literal["done", "diverged", "failed", "interrupted", "running", "stale", "not run"]

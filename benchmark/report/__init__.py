@@ -36,6 +36,7 @@ def write_report(
     notes: Sequence[str] = (),
     note: str = "",
     history: tuple[Sequence[Story], Sequence[str]] | None = None,
+    speeds: Mapping[str, Any] | None = None,
 ) -> list[Path]:
     """Write the report's files: results/README.md has the list.
 
@@ -56,6 +57,7 @@ def write_report(
         notes: sentences that a reader has to know before the numbers.
         note: what the suite says about itself.
         history: what was accepted over time, with remarks (`judging.history.read`).
+        speeds: what was measured by device model (`records.throughput.read`).
 
     Returns:
         The files written.
@@ -86,6 +88,7 @@ def write_report(
         notes=notes,
         note=note,
         history=drawn(*history) if history else None,
+        speeds=speeds,
     )
     files = _files(report, records, suite, formats)
     return [_write(out / name, content) for name, content in files.items()]

@@ -22,6 +22,7 @@ from benchmark.report.losses import Losses, losses
 from benchmark.report.overview import Overview, overview
 from benchmark.report.samples import Strip, strips
 from benchmark.report.scores import Comparison, comparisons, score_table
+from benchmark.report.speed import tables as speed_tables
 from benchmark.report.stability import stability_table
 from benchmark.report.starts import Starts
 from benchmark.report.starts import compare as compare_starts
@@ -65,6 +66,7 @@ class Content:
     experiments: tuple[ExperimentSection, ...]
     environments: tuple[Table, ...]
     timing: Table | None
+    speed: tuple[Table, ...]
     runs: Table | None
     command: str
     origin: Origin
@@ -101,6 +103,7 @@ def compose(
     notes: Sequence[str] = (),
     note: str = "",
     history: History | None = None,
+    speeds: Mapping[str, Any] | None = None,
 ) -> Content:
     """Group, summarise and draw, against each of `axes`; without any, nothing is drawn.
 
@@ -131,11 +134,18 @@ def compose(
         experiments=tuple(map(experiment_section, cells)),
         environments=environment_tables(cells),
         timing=timing_table(cells),
+        speed=_speed(cells, speeds or {}),
         runs=run_table(cells),
         command=command,
         origin=source,
         bibtex="\n\n".join(entry for entry in (bibtex.strip(), source.bibtex()) if entry),
     )
+
+
+def _speed(cells: Sequence[Cell], speeds: Mapping[str, Any]) -> tuple[Table, ...]:
+    shown = {cell.first["experiment"] for cell in cells}
+    shown |= {protocol["name"] for cell in cells for protocol in cell.first["spec"]["protocols"]}
+    return tuple(t for model, block in speeds.items() for t in speed_tables(model, block, shown))
 
 
 def _papers(cells: Sequence[Cell], missing: Sequence[MissingRun], **given: Any) -> Papers:

@@ -78,7 +78,7 @@ def render(c: Content) -> str:
         parts += ["## Experiments", *(_experiment(e) for e in c.experiments)]
     if c.runs:
         parts += ["## Environments, time and runs", *map(table, c.environments)]
-        parts += [table(t) for t in (c.timing, c.runs) if t]
+        parts += [table(t) for t in (c.timing, *c.speed, c.runs) if t]
     parts += ["## To make this report again", fenced(c.command, "sh"), escape(c.origin.text())]
     parts += ["## Citations", fenced(c.bibtex, "bibtex")]
     return "\n\n".join(parts) + "\n"
