@@ -26,7 +26,8 @@ class Finding:
     Attributes:
         name: of the experiment or protocol.
         measure: of `throughput.MEASURES`.
-        outcome: ``slower``, ``faster``, ``unchanged``, or ``new`` where none was accepted, or one without products.
+        outcome: ``slower``, ``faster``, ``unchanged``, or ``new`` where none was accepted, or
+            one without products.
         ratio: to the accepted share of the roof; None if new.
 
     """
