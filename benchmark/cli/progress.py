@@ -51,20 +51,20 @@ class Estimate:
     """Seconds that remain, from the pace of what is running and the duration of what has ended."""
 
     def __init__(self, runs: Sequence[PlannedRun], jobs: int) -> None:
-        self._waiting, self._jobs = list(runs), jobs
+        self._waiting, self._jobs = {run.label: run.experiment for run in runs}, jobs
         self._started: dict[str, float] = {}
         self._durations: dict[str, list[float]] = {}
         self._left: dict[str, float] = {}
 
     def postponed(self, run: PlannedRun) -> None:
         """The run is back in the queue."""
-        self._waiting.append(run)
+        self._waiting[run.label] = run.experiment
         self._started.pop(run.label)
         self._left.pop(run.label, None)
 
     def started(self, run: PlannedRun) -> None:
         """The run left the queue."""
-        self._waiting.remove(run)
+        self._waiting.pop(run.label)
         self._started[run.label] = time.monotonic()
 
     def progressed(self, run: PlannedRun, progress: dict[str, Any]) -> float | None:
@@ -94,12 +94,12 @@ class Estimate:
             },
             **{experiment: sum(d) / len(d) for experiment, d in self._durations.items()},
         }
-        if any(run.experiment not in known for run in self._waiting) or set(self._started) - set(self._left):
+        if any(e not in known for e in self._waiting.values()) or set(self._started) - set(self._left):
             return None
         ends = sorted(self._left.values()) + [0.0] * (self._jobs - len(self._left))
         heapq.heapify(ends)
-        for run in self._waiting:
-            heapq.heapreplace(ends, ends[0] + known[run.experiment])
+        for experiment in self._waiting.values():
+            heapq.heapreplace(ends, ends[0] + known[experiment])
         return max(ends)
 
 

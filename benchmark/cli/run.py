@@ -12,6 +12,7 @@ import click
 from benchmark.cli.options import as_json, asked_device, commands, selected, selection
 from benchmark.cli.streams import print_json
 from benchmark.cli.verbosity import check, verbosity
+from benchmark.engines import NAMES
 from benchmark.errors import NothingToJudge, UserError
 
 if TYPE_CHECKING:
@@ -55,6 +56,20 @@ _LEAST_S = 0.02
     metavar="RUN",
     help="Only the runs whose id begins so (`ganbench plan --json` has them); repeatable. For batch systems.",
 )
+@click.option(
+    "--engine",
+    "engine_name",
+    type=click.Choice(NAMES),
+    default="local",
+    show_default=True,
+    help="local: processes on this machine; ray: on every machine of a Ray cluster (docs/scale.md).",
+)
+@click.option(
+    "--address",
+    metavar="ADDRESS",
+    help="Of the Ray cluster, as HOST:PORT; default: $RAY_ADDRESS, or one that runs here, or a new one here "
+    "('local').",
+)
 @click.option("--fail-fast", is_flag=True, help="Stop everything at the first failed run.")
 @click.option(
     "--checkpoint-s",
@@ -89,6 +104,8 @@ def run(
     gpus_per_run: float,
     reuse: str,
     only: tuple[str, ...],
+    engine_name: str,
+    address: str | None,
     fail_fast: bool,
     checkpoint_s: float,
     checkpoint_iters: int,
@@ -106,6 +123,7 @@ def run(
     \b
     ganbench run                                        the suite 'quick'
     ganbench run quick --experiment 'wgan*' --seeds 0   one seed of two baselines
+    ganbench run cifar10 --gpus-per-run .5 --engine ray two runs on each GPU of a cluster
     """
     from benchmark import engines
     from benchmark.cli.progress import display
@@ -122,10 +140,15 @@ def run(
         asked_device(chosen, device),
         jobs,
         gpus_per_run,
+        address,
         launch=provenance.launch(sys.argv),
         cadence={"wall_s": checkpoint_s, "gen_iters": checkpoint_iters},
     )
-    with nullcontext() if reuse == "only" else engines.opened("local", wish) as engine:
+
+    def planned(kind: str) -> list[PlannedRun]:
+        return _only(plan(chosen, out, kind, elsewhere=engine_name != "local"), only)
+
+    with nullcontext() if reuse == "only" else engines.opened(engine_name, wish) as engine:
         choice = engine.choice if engine else devices.choose(wish.device)
         places = engine.places if engine else 0
         unasked = device == "auto" and choice.why_cpu
@@ -137,7 +160,7 @@ def run(
                 _require_a_word(work, places)
         if engine:
             prepare(chosen, (lambda _: None) if quiet else note)
-        runs = _only(plan(chosen, out, choice.kind), only)
+        runs = planned(choice.kind)
         if not engine and not any(r.state.finished for r in runs):
             raise NothingToJudge(
                 f"no finished run of the suite '{chosen.name}'",
@@ -155,7 +178,7 @@ def run(
             }:  # also those of equivalent sources
                 for directory in there:
                     store.set_aside(directory)
-                runs = _only(plan(chosen, out, choice.kind), only)
+                runs = planned(choice.kind)
         to_do = [] if not engine else [r for r in runs if not r.state.finished]
         if unasked:
             _require_a_word([(r.experiment, r.gen_iters) for r in to_do], places)
@@ -169,7 +192,7 @@ def run(
         except base.Interrupted as stopped:
             note(f"Stopped. Nothing is lost; to continue: {_command(chosen.name, sys.argv)}")
             return 75 if stopped.terminated else 130
-    runs = _only(plan(chosen, out, choice.kind), only)
+    runs = planned(choice.kind)
     written: Path | str | None = None
     try:
         if no_report:

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
     from benchmark.engines.base import Engine, Wish
 
-NAMES = ("local",)
+NAMES = ("local", "ray")
 
 
 def opened(name: str, wish: Wish) -> AbstractContextManager[Engine]:

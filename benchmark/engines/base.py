@@ -102,7 +102,12 @@ class Engine(Protocol):
         """The runs that are over since the last call, after waiting a moment."""
 
     def cancel(self) -> Iterable[Ended]:
-        """Stop every run, with a checkpoint where that comes within a minute, else by force."""
+        """Stop every run, with a checkpoint where that comes within a minute, else by force.
+
+        Returns:
+            those whose start was told.
+
+        """
 
 
 class Interrupted(Exception):
@@ -154,13 +159,18 @@ def slots(choice: Choice, jobs: int | None, gpus_per_run: float = 1.0) -> list[S
     """
     if choice.kind == "cpu":
         return [Slot()] * (jobs or default_jobs("cpu"))
-    if not 0 < gpus_per_run <= 1:
-        do = "Give a share like 0.25; a run never takes more than one GPU"
-        raise UserError(f"{gpus_per_run:g} is not above 0 and at most 1", where="--gpus-per-run", do=do)
-    each = int(1 / gpus_per_run + 1e-9)
+    each = runs_per_gpu(gpus_per_run)
     gpus = devices.gpus(choice)
     found = [Slot(gpu, 1 / each) for _ in range(each) for gpu in gpus]
     return found[:jobs]
+
+
+def runs_per_gpu(gpus_per_run: float) -> int:
+    """How many runs share a GPU; `UserError` for one that wants more than one or none of it."""
+    if not 0 < gpus_per_run <= 1:
+        do = "Give a share like 0.25; a run never takes more than one GPU"
+        raise UserError(f"{gpus_per_run:g} is not above 0 and at most 1", where="--gpus-per-run", do=do)
+    return int(1 / gpus_per_run + 1e-9)
 
 
 class Interrupts:
@@ -170,9 +180,9 @@ class Interrupts:
         self._held = self._came = self.terminated = False
 
     def __call__(self, number: int = signal.SIGINT, *_: object) -> None:
-        """Take a signal."""
-        self._came, self.terminated = True, number == signal.SIGTERM
-        if not self._held:
+        """Take a signal; a second one does not wait."""
+        second, self._came, self.terminated = self._came, True, number == signal.SIGTERM
+        if second or not self._held:
             raise KeyboardInterrupt
 
     @contextmanager

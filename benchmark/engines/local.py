@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import json
-import os
-import signal
 import subprocess
 import sys
 import time
 from collections import Counter
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import IO, TYPE_CHECKING, Any
 
-from benchmark.engines import parent, worker
+from benchmark.engines import outcome, parent, worker
 from benchmark.engines.base import Ended, slots
 from benchmark.errors import UserError
 from benchmark.records import atomic, devices, store
@@ -21,7 +19,6 @@ from benchmark.training import numerics
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
-    from pathlib import Path
 
     from benchmark.engines.base import Display, Slot, Wish
     from benchmark.records.devices import Choice
@@ -85,8 +82,7 @@ class Engine:
         try:
             process, log = _start(run, environment, self._cadence)
         except OSError as error:
-            failed = store.RunState("failed", reason=_unwritable(error.strerror))
-            self._unstarted.append(Ended(run, failed))
+            self._unstarted.append(Ended(run, outcome.unwritable(error.strerror)))
         else:
             self._children.append(_Child(run, display, slot, process, log, alone=alone))
         return True
@@ -102,8 +98,11 @@ class Engine:
                 continue
             self._children.remove(child)
             child.log.close()
-            busy = child.process.returncode == worker.BUSY
-            yield Ended(child.run, None if busy else _state(child))
+            code = child.process.returncode
+            state = None if code == worker.BUSY else outcome.state(child.run.directory, code)
+            for damage in outcome.damages(child.run.directory) if state else []:
+                child.display.remarked(child.run, damage)
+            yield Ended(child.run, state)
 
     def cancel(self) -> list[Ended]:
         """Ask every child to write a checkpoint and exit; kill those that do not within the grace period."""
@@ -148,7 +147,7 @@ def _slot(alone: bool, slots: Sequence[Slot], children: Sequence[_Child]) -> Slo
 
 def _environment(slot: Slot, launch: dict[str, Any], *, retried: bool) -> dict[str, str]:
     """Variables of a child's process."""
-    said = {**launch, "retried_after": worker.SHORT} if retried else launch
+    said = {**launch, "retried_after": [worker.SHORT]} if retried else launch
     return {
         **numerics.child_environment(slot.gpu),
         **parent.announced(),
@@ -175,55 +174,3 @@ def _start(
         start_new_session=True,
     )
     return process, log
-
-
-def _state(child: _Child) -> store.RunState:
-    """State after a child's exit; a death that the child could not report itself is written down here."""
-    code = child.process.returncode
-    directory = child.run.directory
-    log = directory / "worker.log"
-    with suppress(OSError):
-        if not log.stat().st_size:
-            log.unlink()
-    for damage in _damage(directory):
-        child.display.remarked(child.run, damage)
-    if code in (0, worker.STOPPED):
-        return store.state(directory)
-    if code >= worker.UNWRITABLE:
-        return store.RunState("failed", reason=_unwritable(os.strerror(code - worker.UNWRITABLE)))
-    if not directory.exists():
-        return store.RunState("failed", reason="its directory has vanished")
-    if store.last_event(directory).get("event") != "failed":
-        reason = (
-            f"killed by {signal.Signals(-code).name}" if code < 0 else f"exit code {code}, see worker.log"
-        )
-        line = json.dumps({"event": "failed", "utc": worker.now_utc(), "reason": reason})
-        try:
-            with (directory / "events.jsonl").open("a", encoding="utf-8") as file:
-                file.write(f"\n{line}\n")
-        except OSError:
-            return store.RunState("failed", reason=reason)
-    return store.state(directory)
-
-
-def _damage(directory: Path) -> list[str]:
-    """Checkpoints that the last session could not use, or that were gone; and what it did instead."""
-    session: list[dict[str, Any]] = []
-    newest: dict[str, Any] = {}
-    for event in store.events(directory):
-        if event.get("event") == "started":
-            newest = next((e for e in reversed(session) if e.get("event") == "checkpoint"), newest)
-            session = []
-        session.append(event)
-    lost = {
-        e["file"]: f"checkpoint {e['reason']}" for e in session if e.get("event") == "checkpoint_unusable"
-    }
-    start = next((e["gen_iters"] for e in session if e.get("event") == "resumed"), 0)
-    if newest and newest["gen_iters"] > start and newest["file"] not in lost:
-        lost[newest["file"]] = f"checkpoint {newest['file']} is missing"
-    went_on = f"went on from {start}" if start else "started from the beginning"
-    return [*lost.values(), went_on] if lost else []
-
-
-def _unwritable(reason: str | None) -> str:
-    return f"its directory cannot be written ({reason})"

@@ -38,15 +38,13 @@ def execute(runs: Sequence[PlannedRun], engine: Engine, *, display: Display, fai
     with terminable() as interrupts:
         try:
             while queue.waiting or queue.running:
-                for run in queue.ready(engine.places):
-                    with interrupts.held():  # a run that the engine does not know of would never be stopped
+                with interrupts.held():  # neither a run nor what came back of one is lost between two steps
+                    for run in queue.ready(engine.places):
                         queue.took(run, taken=engine.submit(run, display, alone=run.label in queue.alone))
-                for end in engine.ended():
-                    state = queue.ended(end.run, end.state)
-                    if fail_fast and state and state.name == "failed":
-                        queue.waiting.clear()
-                        _cancel(engine, queue)
-                        break
+                    states = [queue.ended(end.run, end.state) for end in engine.ended()]
+                if fail_fast and any(state and state.name == "failed" for state in states):
+                    _cancel(engine, queue)
+                    return
         except KeyboardInterrupt:
             _cancel(engine, queue)
             raise Interrupted(terminated=interrupts.terminated) from None

@@ -52,6 +52,8 @@ LAUNCH_VARIABLE = "GANBENCH_LAUNCH"
 """Environment variable with the JSON of `provenance.launch`, set by the engine."""
 SHARE_VARIABLE = "GANBENCH_GPU_SHARE"
 """Environment variable with the share of its GPU that a run may count on; 1 without it."""
+FETCH_VARIABLE = "GANBENCH_FETCH"
+"""Environment variable that is set where nobody has fetched the run's data set and weights yet."""
 SHORT = "out of GPU memory"
 """How the reason of a run begins that its GPU had no room for."""
 _PROGRESS_EVERY_S = 0.25
@@ -167,6 +169,7 @@ def _train(directory: Path, spec: dict[str, Any], cadence: dict[str, Any], log: 
     from benchmark import data
     from benchmark.evaluation import protocols
     from benchmark.evaluation.evaluator import Evaluator
+    from benchmark.suites import prepare
     from benchmark.training import checkpoint, numerics, policies, sampling
     from benchmark.training.mixed import MixedTrainer
     from benchmark.training.portable import selftest
@@ -176,6 +179,10 @@ def _train(directory: Path, spec: dict[str, Any], cadence: dict[str, Any], log: 
     device = spec["device"]
     described = environment.describe(device)
     _check_code(spec)
+    if os.environ.get(FETCH_VARIABLE):
+        log.progress("fetch", 0)
+        named = [protocol["name"] for protocol in spec["protocols"]]
+        prepare.make_ready([spec["dataset"]["name"]], named, lambda what: log.event("fetch", what=what))
     portable = identity.is_portable(spec["numerics"])
     mixed = identity.profile(spec["numerics"]) == policies.MIXED
     if portable:

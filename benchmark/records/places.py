@@ -22,16 +22,21 @@ def cache_dir() -> Path:
 
 
 def user_cache() -> Path:
-    """``ganbench`` in the user's cache folder; without a home, a folder of the user's among temporary files.
-
-    Raises:
-        UserError: that folder among temporary files is somebody else's.
-
-    """
+    """``ganbench`` in the user's cache folder; without a home, `temporary`."""
     with suppress(RuntimeError):  # no home; older versions of platformdirs then give a path below ~
         path = user_cache_path("ganbench", appauthor=False)
         if path.is_absolute():
             return path
+    return temporary()
+
+
+def temporary() -> Path:
+    """A folder of the user's among temporary files, which others cannot enter.
+
+    Raises:
+        UserError: it is somebody else's.
+
+    """
     path = Path(tempfile.gettempdir()) / f"ganbench-{os.getuid()}"
     path.mkdir(mode=0o700, exist_ok=True)
     status = path.lstat()

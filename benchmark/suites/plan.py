@@ -56,7 +56,9 @@ class PlannedRun:
         return f"{self.experiment} seed {self.seed}"
 
 
-def plan(suite: Suite, out: Path, device: str, *, anywhere: bool = False) -> list[PlannedRun]:
+def plan(
+    suite: Suite, out: Path, device: str, *, anywhere: bool = False, elsewhere: bool = False
+) -> list[PlannedRun]:
     """All runs of a suite, seed by seed, so that every experiment has its first seed early. Writes nothing.
 
     Args:
@@ -65,13 +67,15 @@ def plan(suite: Suite, out: Path, device: str, *, anywhere: bool = False) -> lis
         device: ``cpu`` or ``cuda``.
         anywhere: whether it may be a device that this machine does not have: the runs' environment is not
             known then (`env_id` is empty), and those of any environment count.
+        elsewhere: whether the runs are made on other machines, so that it is not known in any case.
 
     Raises:
         UserError: a data set that this version does not have, a budget that the paper does not print, a
             device that is not there, or an experiment without the one it starts from.
 
     """
-    planner = _Planner(suite, out, device, anywhere=anywhere)
+    env_id = _env_id(device, POLICIES[suite.numerics], anywhere=anywhere, elsewhere=elsewhere)
+    planner = _Planner(suite, out, device, env_id)
     runs = [planner.run(name, seed) for seed in suite.seeds for name in suite.experiments]
     for run in runs:
         before = run.spec["experiment"]["starts_from"]
@@ -87,9 +91,8 @@ def plan(suite: Suite, out: Path, device: str, *, anywhere: bool = False) -> lis
 class _Planner:
     """Plans the runs of a suite; what does not depend on the seed is found once."""
 
-    def __init__(self, suite: Suite, out: Path, device: str, *, anywhere: bool = False) -> None:
-        self._suite, self._out, self._device = suite, out, device
-        self._env_id = _env_id(device, POLICIES[suite.numerics], anywhere=anywhere)
+    def __init__(self, suite: Suite, out: Path, device: str, env_id: str) -> None:
+        self._suite, self._out, self._device, self._env_id = suite, out, device, env_id
         self._specs: dict[str, dict[str, Any]] = {}
         self._runs: dict[tuple[str, int], PlannedRun] = {}
 
@@ -123,14 +126,19 @@ class _Planner:
         """The run in whatever environment it got furthest."""
         name = spec["experiment"]["name"]
         place = store.run_directory(self._out, name, run_id, "")
-        states = {there: store.state(there) for there in sorted(place.parent.glob(f"{place.name}*"))}
+        found = sorted(
+            there for there in place.parent.glob(f"{place.name}*") if not store.is_set_aside(there)
+        )
+        states = {there: store.state(there) for there in found}
         if not states:
+            if twin := self._equivalent(spec):
+                return replace(twin, after=after)
             return PlannedRun(spec, run_id, "", place, store.state(place), after)
         best = max(states, key=lambda there: (states[there].finished, states[there].gen_iters))
         return PlannedRun(spec, run_id, "", best, states[best], after)
 
     def _equivalent(self, spec: dict[str, Any]) -> PlannedRun | None:
-        """A run of this cell and seed in this environment whose sources are known to compute the same.
+        """A run of this cell and seed in the environment whose sources are known to compute the same.
 
         Finished, or begun, and then continued by the sources of now. Its state says that it is one.
         """
@@ -139,7 +147,8 @@ class _Planner:
         for directory, other in _specs_below(self._out, spec):
             run_id = identity.run_id(other)
             proofs = equivalence.chain(other["sources"], spec["sources"], name)
-            in_its_place = directory == store.run_directory(self._out, name, run_id, self._env_id)
+            place = store.run_directory(self._out, name, run_id, self._env_id)
+            in_its_place = directory == place if self._env_id else directory.name.startswith(place.name)
             if not proofs or not in_its_place or other.get("starts_from") != spec.get("starts_from"):
                 continue
             state, said = store.state(directory), equivalence.said(proofs)
@@ -150,10 +159,12 @@ class _Planner:
         return max(found, key=lambda run: (run.state.finished, run.state.gen_iters), default=None)
 
 
-def _env_id(device: str, policy: dict[str, Any], *, anywhere: bool) -> str:
-    """The environment's id; empty where `anywhere` is allowed and the device is not here."""
+def _env_id(device: str, policy: dict[str, Any], *, anywhere: bool, elsewhere: bool) -> str:
+    """The environment's id; empty `elsewhere`, and where `anywhere` is allowed and the device is not here."""
     if identity.is_portable(policy):
         return identity.env_id({}, policy)
+    if elsewhere:
+        return ""
     if anywhere and device == "cuda" and devices.why_no_gpu():
         return ""
     return identity.env_id(environment.describe(device), policy)

@@ -15,7 +15,7 @@ from benchmark.evaluation import protocols, weights
 from benchmark.suites import experiments
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
     from pathlib import Path
 
     from benchmark.suites import Suite
@@ -36,14 +36,19 @@ def prepare(suite: Suite, note: Callable[[str], None]) -> None:
 
     """
     named = (suite.dataset or str(experiments.describe(name)["dataset"]) for name in suite.experiments)
-    for name in dict.fromkeys(named):
+    make_ready(named, suite.protocols, note)
+
+
+def make_ready(datasets: Iterable[str], protocol_names: Iterable[str], note: Callable[[str], None]) -> None:
+    """`prepare`, by the names of data sets and protocols; several processes get each thing once."""
+    for name in dict.fromkeys(datasets):
         known = name in registry.DEFINITIONS or name.startswith(places.FOLDER_PREFIX)
         if known and not data.is_ready(name) and not registry.definition(name).by_hand:
             note(f"{name}: not there yet, fetching it")
             fetch(name, note=note)
     if places.offline() or os.environ.get(weights.VARIABLE) or weights.inception_path().is_file():
         return
-    if any(protocols.get(name).weights_digest == "" for name in suite.protocols):
+    if any(protocols.get(name).weights_digest == "" for name in protocol_names):
         note("the Inception weights are not there yet, downloading them")
         weights.download_inception()
 

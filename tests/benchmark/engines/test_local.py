@@ -164,7 +164,7 @@ def test_a_run_short_of_gpu_memory_is_tried_once_more_alone(execute):
     )
     assert (directories[0] / "gpu").read_text() == "0 0.5\n0 1.0\n"
     assert (directories[0] / "beside").read_text() == "1\n"
-    assert json.loads((directories[0] / "launch").read_text())["retried_after"] == "out of GPU memory"
+    assert json.loads((directories[0] / "launch").read_text())["retried_after"] == ["out of GPU memory"]
     assert screen.ends == {0: "done", 1: "done", 2: "done", 3: "failed: out of GPU memory"}
     assert [told[1] for told in screen.told if told[0] == "remarked"] == [0, 3]
 
