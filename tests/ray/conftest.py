@@ -39,10 +39,10 @@ class Gate:
     def __init__(self, folder):
         self.folder = folder
 
-    def close(self):
+    def close(self, text=""):
         for path in self.folder.glob("*.came"):
             path.unlink()
-        (self.folder / "closed").touch()
+        (self.folder / "closed").write_text(text)
 
     def open(self):
         (self.folder / "closed").unlink(missing_ok=True)

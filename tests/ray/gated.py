@@ -1,10 +1,11 @@
 """Experiments on `tiny_gan` that wait at a G-iteration while a gate is closed, fail, or have a first stage.
 
 $GATE is a folder. A run that comes to `STOP_AT` leaves a file `PID.PARENT.came` there, with what it sees of
-its GPU, and waits while `closed` exists.
+its GPU, and waits while `closed` exists; if that has a text, until it is told to stop.
 """
 
 import os
+import signal
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -34,13 +35,25 @@ def stack(s, shape, mean_image):
     return replace(below, generator=generator, generator_optimiser=optimiser)
 
 
+def wait_at(gate):
+    told, before = [], signal.getsignal(signal.SIGTERM)
+
+    def tell(*arguments):
+        told.append(True)
+        before(*arguments)
+
+    signal.signal(signal.SIGTERM, tell)
+    while gate.exists() and not (told and gate.read_text()):
+        time.sleep(0.02)
+    signal.signal(signal.SIGTERM, before)
+
+
 def gated(s, p, k, draws):
     gate = Path(os.environ["GATE"])
     if k == STOP_AT:
         seen = f"{os.environ.get('CUDA_VISIBLE_DEVICES')} {os.environ.get('GANBENCH_GPU_SHARE')}"
         (gate / f"{os.getpid()}.{os.getppid()}.came").write_text(seen)
-        while (gate / "closed").exists():
-            time.sleep(0.02)
+        wait_at(gate / "closed")
     return tiny_gan.iterate(s, p, k, draws)
 
 

@@ -268,11 +268,15 @@ class Engine:
             self._cluster.ray.kill(seat.actor)
 
 
-def _why(error: BaseException) -> str:
+def _why(error: Exception) -> str:
     """In a line, why a seat did not answer."""
-    cause = getattr(error, "cause", None) or error
-    said = str(cause).strip().splitlines() or [""]
-    return f"lost its place in the cluster ({type(cause).__name__}: {said[0][:200]})"
+    cause = getattr(error, "cause", None)
+    lines = [line for line in str(cause or error).splitlines() if line.strip()] or [""]
+    if cause:
+        return f"{type(cause).__name__} on its machine: {lines[0][:200]}"
+    if "creation task" in lines[0]:
+        return f"its worker could not start: {lines[-1][:200]}"
+    return f"its worker was lost ({type(error).__name__})"
 
 
 def _trouble_of_the_machine(code: int) -> str:

@@ -1,6 +1,7 @@
 """`ganbench run` on a machine without a GPU says so, and does not begin hours of work unasked."""
 
 import json
+import sys
 
 import pytest
 
@@ -65,3 +66,25 @@ def test_one_run_by_its_id(ganbench):
         code, _, err = ganbench(*command, "--only", start)
         assert code == 2
         assert says in err
+
+
+def test_without_ray_one_line_says_how_to_install_it(ganbench, monkeypatch):
+    monkeypatch.setitem(sys.modules, "ray", None)
+    code, out, err = ganbench("run", "quick", "--engine", "ray")
+    assert (code, out) == (2, "")
+    assert "--engine ray: Ray is not installed" in err
+    assert "pip install -e '.[ray]'" in err
+    assert err.count("\n") == 1
+
+
+def test_an_address_is_for_a_cluster(ganbench):
+    code, out, err = ganbench("run", "quick", "--address", "head:6379")
+    assert (code, out) == (2, "")
+    assert "--address: is for a cluster. Leave it out, or add --engine ray" in err
+
+
+def test_what_is_reported_needs_no_engine(ganbench, monkeypatch):
+    monkeypatch.setitem(sys.modules, "ray", None)
+    code, _, err = ganbench("run", "quick", "--engine", "ray", "--reuse", "only", "--device", "cpu")
+    assert code == 4
+    assert "no finished run of the suite 'quick'" in err
