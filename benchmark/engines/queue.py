@@ -119,7 +119,8 @@ class _Queue:
         self._display.ended(run, state)
 
     def _again(self, run: PlannedRun) -> None:
-        self.waiting.append(self.running.pop(run.label))
+        self._moved[self.running.pop(run.label).directory] = run.directory
+        self.waiting.append(run)
         self._display.postponed(run)
 
     def _over(self, run: PlannedRun, state: store.RunState) -> None:
@@ -130,4 +131,5 @@ class _Queue:
         return store.state(self._moved.get(directory, directory))
 
     def _is_to_come(self, directory: Path) -> bool:
-        return any(run.directory == directory for run in (*self.waiting, *self.running.values()))
+        places = (directory, self._moved.get(directory))
+        return any(run.directory in places for run in (*self.waiting, *self.running.values()))

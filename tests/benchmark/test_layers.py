@@ -32,6 +32,7 @@ def copy(tmp_path):
         ("benchmark/records/store.py", "from benchmark.judging import gate"),
         ("benchmark/training/trainer.py", "from benchmark.evaluation import evaluator"),
         ("benchmark/suites/plan.py", "from benchmark.engines import local"),
+        ("benchmark/engines/queue.py", "import ray"),
         ("benchmark/judging/gate.py", "import torch"),
         ("baselines/layers.py", "from benchmark import errors"),
         ("benchmark/report/tidy.py", "import ganbench"),

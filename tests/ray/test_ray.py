@@ -81,14 +81,16 @@ def test_a_run_whose_process_worker_or_machine_dies_goes_on_elsewhere(
     assert world.scratch() == []
 
 
-def test_a_driver_that_was_killed_is_started_again(at_the_gate, world, gate, local, records, out, wait):
+def test_a_driver_that_was_killed_is_started_again(
+    at_the_gate, world, cluster, gate, local, records, out, wait
+):
     driver = at_the_gate(2)
     driver.kill()
     driver.communicate()
     gate.open()  # the runs' processes were told to stop, and do so at their next G-iteration
     processes = [pid for pair in gate.came() for pid in pair]
     wait(lambda: all(map(is_gone, processes)))
-    said = world.run(world.folder / "gated-2.toml", out)
+    said = world.run(world.folder / "gated-2.toml", out, "--address", cluster.address)
     assert "2 to do (2 continued from a checkpoint)" in said
     assert records(out) == {key: local[key] for key in [("gated/first", 0), ("gated/first", 1)]}
     for directory in begun(out):

@@ -61,7 +61,10 @@ def connect(ray: Any, address: str | None) -> None:
     except (OSError, OverflowError, RuntimeError, ValueError) as error:
         said = " ".join(str(error).split())[:200]
         where = f"--address {address}" if address else "--engine ray"
-        do = "Start a cluster with `ray start --head`, or say --address local"
+        do = (
+            "Start one with `ray start --head`, or say --address local; "
+            "where one is protected by a token, export RAY_AUTH_MODE=token"
+        )
         raise UserError(f"no Ray cluster to work on ({said})", where=where, do=do) from error
 
 
