@@ -52,7 +52,8 @@ def gated(s, p, k, draws):
     gate = Path(os.environ["GATE"])
     if k == STOP_AT:
         seen = f"{os.environ.get('CUDA_VISIBLE_DEVICES')} {os.environ.get('GANBENCH_GPU_SHARE')}"
-        (gate / f"{os.getpid()}.{os.getppid()}.came").write_text(seen)
+        (gate / f"{os.getpid()}").write_text(seen)
+        (gate / f"{os.getpid()}").rename(gate / f"{os.getpid()}.{os.getppid()}.came")
         wait_at(gate / "closed")
     return tiny_gan.iterate(s, p, k, draws)
 

@@ -149,7 +149,7 @@ class Engine:
         try:
             answer = self._cluster.ray.get(reply)
         except self._cluster.ray.exceptions.RayError as error:
-            self._lose(seat, _why(error))
+            self._lose(seat, *_why(error))
             return
         seat.reply = None
         if isinstance(answer, dict):
@@ -220,8 +220,11 @@ class Engine:
             work.display.remarked(work.run, damage)
         self._end(seat, work, state)
 
-    def _lose(self, seat: _Seat, why: str) -> None:
-        """The seat is gone, or of no use; its run goes on in another one, if it was not lost too often."""
+    def _lose(self, seat: _Seat, why: str, detail: str = "") -> None:
+        """The seat is gone, or of no use; its run goes on in another one, if it was not lost too often.
+
+        A record, which names no paths, has the reason without its detail.
+        """
         self._drop(seat)
         if (work := seat.work) is None:
             return
@@ -229,14 +232,14 @@ class Engine:
         self._lost.setdefault(run.label, []).append(why)
         if work.begun:
             with suppress(OSError):
-                outcome.note(run.directory, "lost", why)
+                outcome.note(run.directory, "lost", why + detail)
         else:
             work.display.started(run)
         work.held.close()
         if self._stopping:
             self._over.append(Ended(run, store.state(run.directory)))
         elif len(self._lost[run.label]) == MOST_TRIES:
-            failed = store.RunState("failed", reason=f"lost {MOST_TRIES} times, at last: {why}")
+            failed = store.RunState("failed", reason=f"lost {MOST_TRIES} times, at last: {why}{detail}")
             if run.directory.exists():
                 failed = outcome.failed(run.directory, failed.reason)
             self._over.append(Ended(run, failed))
@@ -268,15 +271,15 @@ class Engine:
             self._cluster.ray.kill(seat.actor)
 
 
-def _why(error: Exception) -> str:
-    """In a line, why a seat did not answer."""
+def _why(error: Exception) -> tuple[str, str]:
+    """Why a seat did not answer, and a detail."""
     cause = getattr(error, "cause", None)
     lines = [line for line in str(cause or error).splitlines() if line.strip()] or [""]
     if cause:
-        return f"{type(cause).__name__} on its machine: {lines[0][:200]}"
+        return f"{type(cause).__name__} on its machine", f": {lines[0][:200]}"
     if "creation task" in lines[0]:
-        return f"its worker could not start: {lines[-1][:200]}"
-    return f"its worker was lost ({type(error).__name__})"
+        return "its worker could not start", f": {lines[-1][:200]}"
+    return f"its worker was lost ({type(error).__name__})", ""
 
 
 def _trouble_of_the_machine(code: int) -> str:
