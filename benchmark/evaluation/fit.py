@@ -53,6 +53,8 @@ def check(protocol: Protocol, dataset: DatasetInfo, channels: tuple[int, ...]) -
         )
     there = dataset.n_train if protocol.reference_split == "train" else dataset.n_held_out
     if protocol.n_reference and there < protocol.n_reference:
+        if dataset.name.startswith("folder"):
+            do = "Put more into its folder train or test (held-out), or choose another protocol or none"
         raise UserError(
             f"needs {protocol.n_reference} real images, but '{dataset.name}' "
             f"({protocol.reference_split}) has {there}",

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from benchmark import data
 from benchmark.errors import UserError
-from benchmark.evaluation import protocols
+from benchmark.evaluation import fit, protocols
 from benchmark.records import devices, environment, equivalence, identity, store
 from benchmark.suites import experiments
 from benchmark.training.policies import MIXED, POLICIES
@@ -189,6 +189,8 @@ def spec_without_seed(suite: Suite, name: str, device: str) -> dict[str, Any]:
     chosen = [protocols.get(protocol) for protocol in suite.protocols]
     for protocol in chosen:
         protocol.check_data(dataset, tuple(experiment["image_shape"]), experiment["classes"])
+        if protocol.extractor in fit.CHANNELS:
+            fit.check(protocol.resolved(), dataset, fit.CHANNELS[protocol.extractor])
     numerics = POLICIES[suite.numerics]
     if identity.is_portable(numerics):
         _check_portable(chosen, device)
@@ -230,7 +232,7 @@ def _dataset(name: str, experiment: dict[str, Any]) -> data.DatasetInfo:
         raise UserError(
             f"needs the data set '{name}', which ganbench does not have",
             where=f"experiment '{experiment['name']}'",
-            do=f"Choose an experiment on: {', '.join(data.names())}",
+            do=f"Choose folder:PATH for a folder of images, or {', '.join(data.names())}",
         )
     try:
         data.require(name)
@@ -256,7 +258,8 @@ def _dataset(name: str, experiment: dict[str, Any]) -> data.DatasetInfo:
         raise UserError(
             f"its networks see {channels}x{height}x{width}, '{name}' has {'x'.join(map(str, found.shape))}",
             where=f"experiment '{experiment['name']}'",
-            do="Choose images of this size or smaller; folder:PATH@SIZE converts a folder to a size",
+            do="Choose images with as many channels, no larger (folder:PATH@SIZE converts to a size), or "
+            "other experiments (--experiment)",
         )
     return found
 

@@ -5,7 +5,9 @@ import os
 import subprocess
 import sys
 
+import numpy as np
 import pytest
+from PIL import Image
 
 VARIANT = """
 [[variants]]
@@ -147,3 +149,48 @@ def test_it_is_trained_and_reported_beside_ours(home):
     assert code == 0
     assert "of one's own" in out
     assert "arXiv" not in out
+
+
+def pictures(folder, n, shape):
+    folder.mkdir(parents=True)
+    for i in range(n):
+        pixels = np.random.default_rng(i).integers(0, 256, shape, dtype=np.uint8)
+        Image.fromarray(pixels).save(folder / f"{i:04d}.png")
+
+
+def test_it_is_trained_and_scored_on_a_folder_of_pictures(home):
+    folder, _ = home
+    site, data = folder / "package ä", folder / "my pictures"
+    pictures(data / "train", 40, (28, 28))
+    pictures(data / "test", 1000, (28, 28))
+    narrowed = ("--seeds", 0, "--experiment", "ourgan/digits", "--device", "cpu", "--out", "of-folder")
+    suite = (site / "ourgan.toml", "--dataset", "folder:my pictures@24", "--budget", 2, *narrowed)
+    code, out, err = ganbench("run", *suite, cwd=folder, site=site)
+    assert code == 0, err
+    assert "1x24x24" in err
+    assert "ourgan/digits" in out
+    (run,) = folder.glob("of-folder/runs/ourgan/digits/*")
+    record = json.loads((run / "record.json").read_text(encoding="utf-8"))
+    assert record["spec"]["dataset"]["name"].startswith("folder#")
+    assert str(data) not in json.dumps(record)
+    assert record["spec"]["dataset"]["name"] in (folder / "of-folder/reports/ourgan/report.md").read_text()
+    code, out, err = ganbench("evaluate", run, "--json", cwd=folder, site=site)
+    assert code == 0, err
+    assert json.loads(out)["results"][0]["scores"] == record["final"]["scores"]["digits-2k"]
+    assert ganbench("verify", run, cwd=folder, site=site)[0] == 0
+
+
+def test_a_folder_that_does_not_fit_is_refused_before_anything_is_trained(home):
+    folder, _ = home
+    site = folder / "package ä"
+    pictures(folder / "few", 40, (28, 28))
+    pictures(folder / "colour", 40, (28, 28, 3))
+    for name, says in (
+        ("few", "needs 1000 real images, but 'folder#"),
+        ("colour", "its networks see 1x28x28, 'folder:colour' has 3x28x28"),
+    ):
+        asked = ("run", site / "ourgan.toml", "--dataset", f"folder:{name}", "--device", "cpu", "--out", name)
+        code, _, err = ganbench(*asked, "--experiment", "ourgan/digits", cwd=folder, site=site)
+        assert code == 2
+        assert says in err.splitlines()[-1]
+        assert not list(folder.glob(f"{name}/runs/*"))

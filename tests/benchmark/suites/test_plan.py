@@ -123,7 +123,9 @@ def test_a_run_that_was_set_aside_does_not_make_its_successor_stale(tmp_path):
 
 def test_data_that_cannot_be_loaded_are_refused_before_any_run(tmp_path, monkeypatch):
     monkeypatch.setattr(data, "names", lambda: ("moons",))
-    with pytest.raises(UserError, match=r"needs the data set 'digits'.*Choose an experiment on: moons"):
+    with pytest.raises(
+        UserError, match=r"needs the data set 'digits'.*Choose folder:PATH for a folder of images, or moons"
+    ):
         planned(tmp_path)
 
 
