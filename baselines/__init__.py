@@ -30,13 +30,23 @@ class BrokenPlugin(Exception):
     """A third party's entry point does not give usable experiments."""
 
 
+class BrokenVariant(ValueError):
+    """An experiment cannot be made with the settings that a suite names; says which and why."""
+
+
 def names() -> tuple[str, ...]:
     """All experiment names, in the order of the papers; `BrokenPlugin` if a third party's cannot be had."""
     return (*_found(), *_registered)
 
 
 def described(name: str) -> dict[str, Any]:
-    """The experiment as JSON types (see `catalogue.describe`); `UnknownExperiment` for an unknown name."""
+    """The experiment as JSON types (see `catalogue.describe`); of a variant, imports torch.
+
+    Raises:
+        UnknownExperiment: no registered experiment has this name.
+        BrokenVariant: it cannot be made.
+
+    """
     return _entry(name).description
 
 
@@ -94,6 +104,8 @@ def register(experiment: Experiment[Any]) -> Experiment[Any]:
 def vary(of: str, name: str, settings: Mapping[str, Any], source: str) -> str:
     """Add an experiment with other values of some settings to the registry of this process; gives its name.
 
+    It is made, which imports torch, when it is asked for: `described` and `get` raise `BrokenVariant` then.
+
     Args:
         of: the experiment.
         name: of the variant; the experiment's is ``of+name``.
@@ -102,37 +114,26 @@ def vary(of: str, name: str, settings: Mapping[str, Any], source: str) -> str:
 
     Raises:
         UnknownExperiment: no registered experiment is called `of`.
-        TypeError: a setting that it does not have, or a value that does not fit.
-        ValueError: networks cannot be built with these values.
 
     """
-    from baselines import catalogue
-
-    base, entry = get(of), _entry(of)
-    cited = {key: (value, source, "suite") for key, value in settings.items()}
+    _entry(of)
     full_name = f"{of}+{name}"
-    try:
-        varied = replace(
-            base,
-            name=full_name,
-            title=f"{base.title}: {name}",
-            settings=base.settings.revised(**cited),
-            headline=False,
-        )
-        description = catalogue.describe(varied, entry.description["module"])
-    except TypeError:
-        raise
-    except Exception as error:  # of somebody's `build`
-        raise ValueError(f"cannot be built: {' '.join(repr(error).split())[:200]}") from error
-    variant = {"of": of, "name": name, "settings": dict(settings), "source": source}
-    _registered[full_name] = _Entry({**description, "variant": variant}, experiment=varied)
+    _registered[full_name] = _Variant(of, name, settings, source)
     return full_name
+
+
+def variant(name: str) -> dict[str, Any] | None:
+    """What `vary` was given for an experiment, to be given again in another process; None if it is none."""
+    entry = _registered.get(name)
+    if isinstance(entry, _Entry):
+        return entry.description.get("variant")
+    return entry.as_dict() if entry else None
 
 
 def revive(description: Mapping[str, Any]) -> None:
     """Make the experiment of a description known to this process, where it is a variant; raises as `vary`."""
-    if variant := description.get("variant"):
-        vary(**variant)
+    if given := description.get("variant"):
+        vary(**given)
 
 
 def sources(module: str) -> dict[str, str]:
@@ -153,13 +154,51 @@ class _Entry:
     experiment: Experiment[Any] | None = None
 
 
-_registered: dict[str, _Entry] = {}
+@dataclass(frozen=True)
+class _Variant:
+    """What `vary` was given."""
+
+    of: str
+    name: str
+    settings: Mapping[str, Any]
+    source: str
+
+    def as_dict(self) -> dict[str, Any]:
+        """JSON types."""
+        return {**vars(self), "settings": dict(self.settings)}
+
+    def entry(self) -> _Entry:
+        """The experiment, whose networks are built once to see that they can be."""
+        from baselines import catalogue
+
+        base, module = get(self.of), _entry(self.of).description["module"]
+        cited = {key: (value, self.source, "suite") for key, value in self.settings.items()}
+        try:
+            varied = replace(
+                base,
+                name=f"{self.of}+{self.name}",
+                title=f"{base.title}: {self.name}",
+                settings=base.settings.revised(**cited),
+                headline=False,
+            )
+            description = catalogue.describe(varied, module)
+        except TypeError as error:
+            raise BrokenVariant(f"{self.source}: {' '.join(str(error).split())}") from error
+        except Exception as error:  # of somebody's `build`
+            said = " ".join(repr(error).split())[:200]
+            raise BrokenVariant(f"{self.source}: cannot be built: {said}") from error
+        return _Entry({**description, "variant": self.as_dict()}, experiment=varied)
+
+
+_registered: dict[str, _Entry | _Variant] = {}
 
 
 def _entry(name: str) -> _Entry:
     entry = _found().get(name) or _registered.get(name)
     if entry is None:
         raise UnknownExperiment(name)
+    if isinstance(entry, _Variant):
+        entry = _registered[name] = entry.entry()
     return entry
 
 

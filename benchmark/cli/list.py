@@ -138,7 +138,8 @@ def _missing(suite: Suite) -> list[str]:
     from benchmark import data
     from benchmark.evaluation import protocols, weights
 
-    sets = dict.fromkeys(suite.dataset or baselines.described(e)["dataset"] for e in suite.experiments)
+    of = (name.partition("+")[0] for name in suite.experiments)  # a variant's data are its experiment's
+    sets = dict.fromkeys(suite.dataset or baselines.described(name)["dataset"] for name in of)
     commands = [f"ganbench data fetch {name}" for name in sets if not data.is_ready(name)]
     unresolved = any(protocols.get(name).weights_digest == "" for name in suite.protocols)
     if unresolved and not weights.inception_path().is_file():

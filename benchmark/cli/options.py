@@ -163,7 +163,7 @@ def selected(
 
 
 def experiments_of(what: Sequence[str], where: str) -> list[str]:
-    """Experiments of suites, patterns and names, in the registry's order; all without any.
+    """Experiments of suites (and their variants), patterns, names, in the registry's order; all without any.
 
     Raises:
         UserError: something that is neither; `where` says who asked.
@@ -183,7 +183,7 @@ def experiments_of(what: Sequence[str], where: str) -> list[str]:
         else:
             do = did_you_mean(item, [*suites.names(), *registered])
             raise UserError(f"'{item}' is neither a suite nor an experiment", where=where, do=do)
-    return [name for name in registered if not what or name in chosen]
+    return [name for name in baselines.names() if not what or name in chosen]
 
 
 def asked_device(suite: Suite, asked: str) -> str:

@@ -63,7 +63,7 @@ def probe(
 
     \b
     ganbench probe                        every registered experiment, also third parties'
-    ganbench probe quick                  those of a suite
+    ganbench probe quick                  those of a suite, also its [[variants]]
     ganbench probe 'wgan*' dcgan/digits   some
     ganbench probe --accept               afterwards commit results/reference/probes.json
     ganbench probe --equal-to HEAD~1      did a refactoring change a bit? If not, earlier runs stay current
@@ -113,14 +113,14 @@ def _check(
     progress = _Progress(len(plans))
     results = pool.compute(plans, jobs, progress.told)
     here = environment.describe("cpu")
-    gone = [name for name in blocks if complete and name not in results]
+    gone = [name for name in blocks if complete and name not in results and not _is_variant(name)]
     findings = [probes.judge(name, blocks.get(name), results.get(name), here) for name in [*results, *gone]]
     _print(findings, where, json_, accepting, results)
     if accepting:
         if failed := [f for f in findings if f.outcome == "failed"]:
             raise UserError(failed[0].reason, where=failed[0].experiment, do="Nothing was accepted")
         new = {name: probe_file.block(result, here) for name, result in results.items()}
-        kept = {} if complete else blocks
+        kept = {name: block for name, block in blocks.items() if not complete or _is_variant(name)}
         probe_file.write(where, {**kept, **new}, {**environments, probe_file.environment_id(here): here})
         echo(f"{len(new)} probes accepted: {where}. Commit it.", err=json_)
         return 0
@@ -129,6 +129,11 @@ def _check(
         do = "Accept what you believe in: ganbench probe --accept"
         raise NothingToJudge("no probe was accepted that could be compared", where=str(where), do=do)
     return code
+
+
+def _is_variant(name: str) -> bool:
+    """Whether an experiment is of a suite: without the suite it is neither computed nor missing."""
+    return "+" in name
 
 
 def _print(

@@ -16,13 +16,20 @@ if TYPE_CHECKING:
 
 
 def describe(name: str, where: str = "") -> dict[str, Any]:
-    """The experiment as JSON types; `UserError` with the closest name for an unknown one."""
+    """The experiment as JSON types.
+
+    Raises:
+        UserError: an unknown one, with the closest name; or a suite's variant that cannot be made.
+
+    """
     try:
         return baselines.described(name)
     except baselines.UnknownExperiment:
         raise UserError(
             f"unknown experiment '{name}'", where=where, do=did_you_mean(name, baselines.names())
         ) from None
+    except baselines.BrokenVariant as error:
+        raise UserError(str(error), where=where) from error
 
 
 def matching(patterns: Sequence[str], among: Sequence[str], where: str) -> tuple[str, ...]:

@@ -14,7 +14,7 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,30}")
 
 
 def read(table: Any, where: str, suite: str) -> tuple[str, ...]:
-    """Names of the variants, which are registered in this process; imports torch where there are some.
+    """Names of the variants, which are registered in this process; torch is not needed yet.
 
     Raises:
         UserError: an entry that is no variant, or names an experiment or setting that is not there.
@@ -51,7 +51,4 @@ def _registered(entry: dict[str, Any], where: str, suite: str) -> str:
         if key not in known:
             raise UserError(f"'{of}' has no setting '{key}'", where=where, do=did_you_mean(key, known))
     values = {key: tuple(v) if isinstance(v, list) else v for key, v in settings.items()}
-    try:
-        return baselines.vary(of, name, values, f"variant '{name}' of the suite '{suite}'")
-    except (TypeError, ValueError) as error:
-        raise UserError(" ".join(str(error).split()), where=where) from error
+    return baselines.vary(of, name, values, f"variant '{name}' of the suite '{suite}'")

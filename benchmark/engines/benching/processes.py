@@ -7,6 +7,7 @@ import subprocess
 import sys
 from typing import TYPE_CHECKING, Any
 
+import baselines
 from benchmark.engines import parent
 from benchmark.engines.base import terminable
 from benchmark.errors import UserError
@@ -85,7 +86,7 @@ def everything(
     found = {}
     for name in names:
         told(name)
-        found[name] = measure({"experiment": name, **common})
+        found[name] = measure({"experiment": name, "variant": baselines.variant(name), **common})
     networks, left_out = extractors()
     scored: dict[str, Any] = {name: {"left_out": reason} for name, reason in left_out.items()}
     for (network, digest), of in networks.items():

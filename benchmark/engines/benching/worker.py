@@ -45,6 +45,8 @@ def experiment(request: dict[str, Any]) -> dict[str, Any]:
     from benchmark.training.draws import SeededDraws
 
     numerics.apply()
+    if variant := request.get("variant"):
+        baselines.vary(**variant)
     chosen, device = baselines.get(request["experiment"]), torch.device(request["device"])
     settings = chosen.settings
     images = pictures(0 if chosen.points else max(_IMAGES, settings.batch), chosen.image_shape).to(device)

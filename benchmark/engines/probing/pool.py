@@ -12,6 +12,7 @@ from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any
 
+import baselines
 from benchmark.engines import parent
 from benchmark.engines.base import terminable
 from benchmark.training import numerics
@@ -95,7 +96,8 @@ class _Process:
         assert process.stdin is not None
         assert process.stdout is not None
         try:
-            process.stdin.write(json.dumps({"experiment": name, "plan": plan}) + "\n")
+            request = {"experiment": name, "plan": plan, "variant": baselines.variant(name)}
+            process.stdin.write(json.dumps(request) + "\n")
             process.stdin.flush()
             line = process.stdout.readline()
         except BrokenPipeError:
@@ -148,7 +150,10 @@ def sources(checkout: Path, experiments: Sequence[str]) -> dict[str, dict[str, d
         "import json, sys, baselines\n"
         "from benchmark.records import identity\n"
         "from benchmark.training.numerics import POLICIES\n"
-        "names = [n for n in json.load(sys.stdin) if n in baselines.names()]\n"
+        "given = json.load(sys.stdin)\n"
+        "known = lambda v: v and v['of'] in baselines.names()\n"
+        "[baselines.vary(**v) for v in given.values() if known(v)]\n"
+        "names = [n for n in given if n in baselines.names()]\n"
         "of = lambda n: {p: identity.sources(baselines.described(n), POLICIES[p]) for p in POLICIES}\n"
         "print(json.dumps({n: of(n) for n in names}))"
     )
@@ -156,7 +161,7 @@ def sources(checkout: Path, experiments: Sequence[str]) -> dict[str, dict[str, d
         [sys.executable, "-c", code],
         cwd=checkout,
         env={**numerics.child_environment(), "PYTHONPATH": str(checkout)},
-        input=json.dumps(list(experiments)),
+        input=json.dumps({name: baselines.variant(name) for name in experiments}),
         capture_output=True,
         text=True,
         check=False,

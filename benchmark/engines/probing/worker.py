@@ -1,8 +1,9 @@
 """Computes probes: ``python -m benchmark.engines.probing.worker``.
 
-Reads a request a line from stdin, `{"experiment": NAME, "plan": PLAN or null}`, and writes a result a line to
-stdout: what `compute.compute` returns and `cpu_s`, or `{"experiment": NAME, "error": REASON}`. The experiment
-`scores` is that of `scores.compute`. The process is fresh and prepared like that of a run
+Reads a request a line from stdin, `{"experiment": NAME, "plan": PLAN or null, "variant": null}` (or what
+`baselines.vary` is given for a suite's variant), and writes a result a line to stdout: what `compute.compute`
+returns and `cpu_s`, or `{"experiment": NAME, "error": REASON}`. The experiment `scores` is that of
+`scores.compute`. The process is fresh and prepared like that of a run
 (`numerics.child_environment`); whatever else is printed goes to stderr.
 """
 
@@ -15,6 +16,7 @@ import time
 import traceback
 from typing import Any
 
+import baselines
 from benchmark.engines import parent
 
 
@@ -39,6 +41,8 @@ def answer(request: dict[str, Any]) -> dict[str, Any]:
     begin = time.process_time()
     name, plan = request["experiment"], request["plan"]
     try:
+        if variant := request.get("variant"):
+            baselines.vary(**variant)
         given = (name, plan, compute.NUMERICS)
         found = scores.compute() if name == scores.NAME else compute.compute(*given)
     except Exception as error:

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 import baselines
+from benchmark import suites
 from benchmark.engines.probing import pool
 from benchmark.judging import probe_file
 from benchmark.records import shipped
@@ -55,6 +56,52 @@ def test_accepted_then_unchanged_then_changed(ganbench, computed):
     assert "our code changed: its settings changed" in out
 
 
+SWEEP = """\
+title = "A sweep"
+experiments = ["gan/digits"]
+seeds = [0]
+gen_iters = 2
+evaluate_every = 2
+protocols = []
+
+[[variants]]
+experiment = "gan/digits"
+name = "fast"
+settings.learning_rate = 1e-3
+"""
+VARIANT = "gan/digits+fast"
+
+
+@pytest.fixture
+def sweep(tmp_path):
+    (tmp_path / "sweep.toml").write_text(SWEEP)
+    yield str(tmp_path / "sweep.toml")
+    baselines._registered.clear()
+
+
+def test_variants_of_a_suite_are_among_its_probes_and_only_there(ganbench, computed, sweep):
+    _, asked = computed
+    assert ganbench("probe", sweep, "--accept", "--out", "o")[0] == 0
+    assert asked == [["gan/digits", VARIANT, "scores"]]
+    baselines._registered.clear()
+    code, out, _ = ganbench("probe", "--json", "--out", "o")
+    assert code == 0
+    assert VARIANT not in outcomes(out)
+    assert ganbench("probe", "--accept", "--out", "o")[0] == 0
+    code, out, _ = ganbench("probe", sweep, "--json", "--out", "o")
+    assert outcomes(out) == {"gan/digits": "unchanged", VARIANT: "unchanged", "scores": "unchanged"}
+
+
+def test_a_process_computes_a_variant(sweep):
+    suites.load(sweep)
+    found = pool.compute(dict.fromkeys([VARIANT, "gan/digits"]), 1)
+    assert not [result["error"] for result in found.values() if "error" in result]
+    assert len({result["settings"] for result in found.values()}) == 2
+    assert found[VARIANT]["bits"] != found["gan/digits"]["bits"]
+    sources = pool.sources(Path(__file__).parents[3], [VARIANT, "gan/digits"])
+    assert sources[VARIANT] == sources["gan/digits"]
+
+
 def test_without_accepted_probes_of_its_own_a_folder_has_those_that_come_with_ganbench(ganbench):
     assert probe_file.find(Path("o")) == shipped.folder() / probe_file.NAME
 
@@ -94,7 +141,7 @@ def test_a_failed_probe_is_not_accepted(ganbench, computed):
     [
         ((), baselines.names()),
         (("quick",), [n for n in baselines.names() if n.endswith("/digits")]),
-        (("wgan/d*", "gan/digits"), ["gan/digits", "wgan/digits"]),
+        (("wgan/*its", "gan/digits"), ["gan/digits", "wgan/digits"]),
     ],
 )
 def test_suites_patterns_and_names(ganbench, computed, named, expected):

@@ -1,5 +1,8 @@
 """Sweeps: experiments with other settings, named by a suite."""
 
+import subprocess
+import sys
+
 import pytest
 
 import baselines
@@ -88,8 +91,6 @@ def test_another_process_revives_it_from_its_description(load):
             "'learning_rate'?",
         ),
         ('"gan/digits"\nname', '"gan/digit"\nname', "unknown experiment 'gan/digit'", "'gan/digits'?"),
-        ("1e-3\n", '"fast"\n', "learning_rate = 'fast' is not a", ""),
-        ("batch = 8", "batch = 0.5", "batch = 0.5 is not a", ""),
         ('name = "lr-1e-3"', 'name = "a/b"', "'a/b' can be no variant's name", "letters"),
         ('name = "lr-1e-3"', 'nam = "x"', "unknown key 'nam'", "'name'?"),
         ('name = "lr-1e-3"\n', "", "the key 'name' is missing", ""),
@@ -109,6 +110,33 @@ def test_what_is_no_variant_is_told(load, old, new, says, do):
     assert says in told.value.what
     assert do in told.value.do
     assert "variants" in told.value.where
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "says"),
+    [
+        ("1e-3\n", '"fast"\n', "learning_rate = 'fast' is not a"),
+        ("batch = 8", "batch = 0.5", "batch = 0.5 is not a"),
+        ("batch = 8", "latent = -1", "cannot be built"),
+    ],
+)
+def test_what_cannot_be_made_is_told_before_anything_is_planned(load, old, new, says):
+    assert old in SLOW
+    suite = load(SLOW.replace(old, new))
+    with pytest.raises(UserError) as told:
+        plan.plan(suite, suites._FOLDER / "nowhere", "cpu")
+    assert says in told.value.what
+    assert "\n" not in str(told.value)
+
+
+def test_a_suite_is_loaded_without_torch(load, tmp_path):
+    load(SLOW)
+    code = (
+        "import sys; from benchmark import suites; "
+        f"print(suites.load({str(tmp_path / 'sweep.toml')!r}).experiments[-1], 'torch' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "gan/digits+lr-1e-3 False\n"
 
 
 def test_two_of_a_name_are_refused(load):
