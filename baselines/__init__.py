@@ -11,6 +11,9 @@ from dataclasses import dataclass, replace
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
+from baselines.varied import BrokenVariant as BrokenVariant
+from baselines.varied import Variant
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -30,17 +33,13 @@ class BrokenPlugin(Exception):
     """A third party's entry point does not give usable experiments."""
 
 
-class BrokenVariant(ValueError):
-    """An experiment cannot be made with the settings that a suite names; says which and why."""
-
-
 def names() -> tuple[str, ...]:
     """All experiment names, in the order of the papers; `BrokenPlugin` if a third party's cannot be had."""
     return (*_found(), *_registered)
 
 
 def described(name: str) -> dict[str, Any]:
-    """The experiment as JSON types (see `catalogue.describe`); of a variant, imports torch.
+    """The experiment as JSON types (see `catalogue.describe`); a variant's first time imports torch.
 
     Raises:
         UnknownExperiment: no registered experiment has this name.
@@ -67,9 +66,12 @@ def get(name: str) -> Experiment[Any]:
     Raises:
         UnknownExperiment: no registered experiment has this name.
         BrokenPlugin: a third party's is not what was described.
+        BrokenVariant: a suite's cannot be made, or is not what was described.
 
     """
     entry = _entry(name)
+    if entry.experiment is None and entry.variant is not None:
+        entry = _registered[name] = _made(entry.variant, entry.description)
     if entry.experiment is not None:
         return entry.experiment
     if entry.plugin is not None:
@@ -104,7 +106,7 @@ def register(experiment: Experiment[Any]) -> Experiment[Any]:
 def vary(of: str, name: str, settings: Mapping[str, Any], source: str) -> str:
     """Add an experiment with other values of some settings to the registry of this process; gives its name.
 
-    It is made, which imports torch, when it is asked for: `described` and `get` raise `BrokenVariant` then.
+    It is made when it is asked for: `described` and `get` raise `BrokenVariant` then.
 
     Args:
         of: the experiment.
@@ -118,16 +120,14 @@ def vary(of: str, name: str, settings: Mapping[str, Any], source: str) -> str:
     """
     _entry(of)
     full_name = f"{of}+{name}"
-    _registered[full_name] = _Variant(of, name, settings, source)
+    _registered[full_name] = _Entry({}, variant=Variant(of, name, settings, source))
     return full_name
 
 
 def variant(name: str) -> dict[str, Any] | None:
     """What `vary` was given for an experiment, to be given again in another process; None if it is none."""
     entry = _registered.get(name)
-    if isinstance(entry, _Entry):
-        return entry.description.get("variant")
-    return entry.as_dict() if entry else None
+    return entry.variant.as_dict() if entry and entry.variant else None
 
 
 def revive(description: Mapping[str, Any]) -> None:
@@ -149,57 +149,42 @@ def sources(module: str) -> dict[str, str]:
 
 @dataclass(frozen=True)
 class _Entry:
+    """An experiment; the description of a variant is empty until it is asked for."""
+
     description: dict[str, Any]
     plugin: Plugin | None = None
     experiment: Experiment[Any] | None = None
+    variant: Variant | None = None
 
 
-@dataclass(frozen=True)
-class _Variant:
-    """What `vary` was given."""
-
-    of: str
-    name: str
-    settings: Mapping[str, Any]
-    source: str
-
-    def as_dict(self) -> dict[str, Any]:
-        """JSON types."""
-        return {**vars(self), "settings": dict(self.settings)}
-
-    def entry(self) -> _Entry:
-        """The experiment, whose networks are built once to see that they can be."""
-        from baselines import catalogue
-
-        base, module = get(self.of), _entry(self.of).description["module"]
-        cited = {key: (value, self.source, "suite") for key, value in self.settings.items()}
-        try:
-            varied = replace(
-                base,
-                name=f"{self.of}+{self.name}",
-                title=f"{base.title}: {self.name}",
-                settings=base.settings.revised(**cited),
-                headline=False,
-            )
-            description = catalogue.describe(varied, module)
-        except TypeError as error:
-            raise BrokenVariant(f"{self.source}: {' '.join(str(error).split())}") from error
-        except Exception as error:  # of somebody's `build`
-            said = " ".join(repr(error).split())[:200]
-            raise BrokenVariant(f"{self.source}: cannot be built: {said}") from error
-        return _Entry({**description, "variant": self.as_dict()}, experiment=varied)
-
-
-_registered: dict[str, _Entry | _Variant] = {}
+_registered: dict[str, _Entry] = {}
 
 
 def _entry(name: str) -> _Entry:
     entry = _found().get(name) or _registered.get(name)
     if entry is None:
         raise UnknownExperiment(name)
-    if isinstance(entry, _Variant):
-        entry = _registered[name] = entry.entry()
+    if entry.variant is not None and not entry.description:
+        from baselines import varied
+
+        base = described(entry.variant.of)
+        known = varied.described(entry.variant, base, sources(base["module"]))
+        entry = replace(entry, description=known) if known else _made(entry.variant)
+        _registered[name] = entry
     return entry
+
+
+def _made(variant: Variant, known: Mapping[str, Any] | None = None) -> _Entry:
+    """A variant with its experiment; its description is kept, or compared with the one that was."""
+    from baselines import varied
+
+    base = described(variant.of)
+    experiment, description = varied.made(variant, get(variant.of), base["module"])
+    if description != known:
+        varied.keep(description, variant, base, sources(base["module"]))
+        if known:
+            raise BrokenVariant(f"{variant.source}: what was kept of it was altered; start the command again")
+    return _Entry(description, experiment=experiment, variant=variant)
 
 
 @cache

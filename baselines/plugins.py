@@ -8,7 +8,6 @@ not as it was written.
 
 from __future__ import annotations
 
-import hashlib
 import importlib
 import json
 import os
@@ -17,13 +16,13 @@ import sys
 import tempfile
 from contextlib import contextmanager, redirect_stdout, suppress
 from dataclasses import dataclass, field
-from importlib.metadata import EntryPoint, PackageNotFoundError, entry_points, version
+from importlib.metadata import EntryPoint, entry_points
 from importlib.util import find_spec
 from pathlib import Path
 from threading import Timer
 from typing import TYPE_CHECKING, Any
 
-from baselines import ENTRY_POINT_GROUP, BrokenPlugin, catalogue
+from baselines import ENTRY_POINT_GROUP, BrokenPlugin, catalogue, kept
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -32,7 +31,6 @@ if TYPE_CHECKING:
 
 SLOW_S = 5.0
 """Seconds after which it is said which plugin is waited for."""
-_MOST_BYTES = 1 << 26
 
 
 @dataclass(frozen=True)
@@ -59,20 +57,18 @@ def found() -> Iterator[Plugin]:
 
     """
     for point in entry_points(group=ENTRY_POINT_GROUP):
-        kept = _kept(point)
-        content = _read(kept)
+        path = _kept(point)
+        content = _read(path)
         if content is None:
             content = _describe(point)
-            with suppress(OSError):
-                if kept:
-                    _write(kept, content)
+            kept.write(path, content)
         yield Plugin(
             point.name,
             point.module,
             content["experiments"],
             content["details"],
             {name: Path(path) for name, (path, _) in content["files"].items()},
-            kept,
+            path,
         )
 
 
@@ -93,9 +89,7 @@ def experiment(plugin: Plugin, name: str) -> Experiment[Any]:
         except BaseException as error:
             raise BrokenPlugin(f"{plugin} cannot be loaded: {said(error)}") from error
     if now != plugin.experiments[name]:
-        with suppress(OSError):
-            if plugin.kept:
-                plugin.kept.unlink(missing_ok=True)
+        kept.forget(plugin.kept)
         raise BrokenPlugin(f"{plugin} gives another '{name}' every time, or what was kept of it was altered")
     return chosen
 
@@ -122,7 +116,7 @@ def _describe(point: EntryPoint) -> dict[str, Any]:
         with child, _waiting(plugin):
             child.wait()
         answer.seek(0)
-        said = answer.read(_MOST_BYTES)
+        said = answer.read(kept.MOST_BYTES)
     try:
         content: dict[str, Any] = json.loads(said)
     except ValueError:
@@ -139,57 +133,24 @@ _CHILD = "import sys; from baselines import describing; describing.main(*sys.arg
 
 def _kept(point: EntryPoint) -> Path | None:
     """Where the description of this plugin, here and in this environment, is kept; None without a cache."""
-    from platformdirs import user_cache_path
-
     top = point.module.partition(".")[0]
     try:
         spec = find_spec(top)
         places = [spec.origin, *(spec.submodule_search_locations or ())] if spec else []
     except (ImportError, ValueError):
         places = []
-    with suppress(PackageNotFoundError):
-        places.append(version("torch"))
-    own = {path.name: _sha256(path) for path in sorted(Path(__file__).parent.rglob("*.py"))}
-    key = json.dumps([point.value, point.dist.name if point.dist else "", places, sys.version, own])
-    try:
-        folder = user_cache_path("ganbench", appauthor=False) / "plugins"
-    except RuntimeError:  # a user without home
-        return None
-    return folder / f"{hashlib.sha256(key.encode()).hexdigest()}.json" if folder.is_absolute() else None
+    return kept.place("plugins", [point.value, point.dist.name if point.dist else "", places])
 
 
 def _read(path: Path | None) -> dict[str, Any] | None:
-    """What was kept, if it is whole, this user's, and of files that are as they were."""
+    """What was kept, if it is of files that are as they were."""
+    content = kept.read(path)
     try:
-        if path is None or not path.is_file():
-            return None
-        status = path.stat()
-        if status.st_size > _MOST_BYTES or (hasattr(os, "getuid") and status.st_uid != os.getuid()):
-            return None
-        content: dict[str, Any] = json.loads(path.read_bytes())
-        digest = content.pop("sha256")
-        same = digest == _digest(content) and all(
-            _sha256(Path(file)) == sha256 for file, sha256 in content["files"].values()
-        )
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        files = content["files"].values() if content else ()
+        same = bool(files) and all(kept.sha256(Path(file)) == sha256 for file, sha256 in files)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None
-    return content if same and content["files"] else None
-
-
-def _write(path: Path, content: dict[str, Any]) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent)
-    with os.fdopen(handle, "w", encoding="utf-8") as file:
-        json.dump({**content, "sha256": _digest(content)}, file)
-    Path(name).replace(path)
-
-
-def _digest(content: dict[str, Any]) -> str:
-    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
-
-
-def _sha256(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()
+    return content if same else None
 
 
 @contextmanager

@@ -50,5 +50,4 @@ def _registered(entry: dict[str, Any], where: str, suite: str) -> str:
     for key in settings:
         if key not in known:
             raise UserError(f"'{of}' has no setting '{key}'", where=where, do=did_you_mean(key, known))
-    values = {key: tuple(v) if isinstance(v, list) else v for key, v in settings.items()}
-    return baselines.vary(of, name, values, f"variant '{name}' of the suite '{suite}'")
+    return baselines.vary(of, name, settings, f"variant '{name}' of the suite '{suite}'")

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 import baselines
-from baselines import catalogue, plugins
+from baselines import catalogue, kept, plugins
 
 TINY = (Path(__file__).parent / "plugin" / "tiny_gan.py").read_text(encoding="utf-8")
 
@@ -242,7 +242,7 @@ def test_forged_it_is_found_out_when_the_experiment_is_used(here):
     content = json.loads(here.kept.read_text(encoding="utf-8"))
     del content["sha256"]
     content["experiments"]["tiny/digits"]["settings"]["width"]["value"] = 64
-    plugins._write(here.kept, content)
+    kept.write(here.kept, content)
     baselines._found.cache_clear()
     assert baselines.described("tiny/digits")["settings"]["width"]["value"] == 64
     with pytest.raises(baselines.BrokenPlugin, match="what was kept of it was altered"):

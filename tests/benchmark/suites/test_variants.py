@@ -1,11 +1,13 @@
 """Sweeps: experiments with other settings, named by a suite."""
 
+import json
 import subprocess
 import sys
 
 import pytest
 
 import baselines
+from baselines import kept
 from benchmark import suites
 from benchmark.errors import UserError
 from benchmark.records import identity
@@ -29,7 +31,8 @@ settings.batch = 8
 
 
 @pytest.fixture(autouse=True)
-def _registry():
+def _registry(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     yield
     baselines._registered.clear()
 
@@ -137,6 +140,36 @@ def test_a_suite_is_loaded_without_torch(load, tmp_path):
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "gan/digits+lr-1e-3 False\n"
+
+
+def test_it_is_planned_without_torch_once_it_was_made(load, tmp_path):
+    suite = load(SLOW)
+    made = baselines.described(suite.experiments[-1])
+    code = (
+        "import json, sys, baselines; from benchmark import suites; "
+        f"suite = suites.load({str(tmp_path / 'sweep.toml')!r}); "
+        "print(json.dumps([baselines.described(suite.experiments[-1]), 'torch' in sys.modules]))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert json.loads(done.stdout) == [made, False]
+
+
+def test_what_was_kept_and_altered_is_not_believed(load, tmp_path):
+    name = load(SLOW).experiments[-1]
+    made = baselines.described(name)
+    (path,) = (tmp_path / "cache").rglob("variants/*.json")
+    altered = json.loads(json.dumps(made))
+    altered["settings"]["batch"]["value"] = 9
+    kept.write(path, {"description": altered})
+    load(SLOW)
+    assert baselines.described(name) == altered
+    with pytest.raises(baselines.BrokenVariant, match="was altered"):
+        baselines.get(name)
+    load(SLOW)
+    assert baselines.described(name) == made
+    path.write_text("{")
+    load(SLOW)
+    assert baselines.described(name) == made
 
 
 def test_two_of_a_name_are_refused(load):
