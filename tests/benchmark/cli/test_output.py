@@ -4,6 +4,7 @@ import json
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ import baselines
 from benchmark import data, suites
 from benchmark.cli import cli, options
 from benchmark.data import registry
+from benchmark.errors import UserError
 from benchmark.records import identity
 from benchmark.records import record as records
 from benchmark.suites import plan
@@ -276,9 +278,10 @@ def test_a_folder_of_images_is_called_by_its_content(ganbench, tmp_path, monkeyp
     assert code == 2
     assert f"Run 'ganbench data fetch {name}'" in err
     assert ganbench("data", "fetch", name)[0] == 0
-    (run,) = plan.plan(
-        suites.load("quick").revised(patterns=("wgan_gp/*",), seeds="0", dataset=name), tmp_path, "cpu"
-    )
+    suite = suites.load("quick").revised(patterns=("wgan_gp/*",), seeds="0", dataset=name)
+    with pytest.raises(UserError, match=r"needs 1000 real images, .*\(held-out\) has 16"):
+        plan.plan(suite, tmp_path, "cpu")
+    (run,) = plan.plan(replace(suite, protocols=()), tmp_path, "cpu")
     digest = run.spec["dataset"]["digest"]
     assert run.spec["dataset"]["name"] == f"folder#{digest[:16]}"
     assert "pictures of me" not in json.dumps(run.spec)
