@@ -1,9 +1,9 @@
 """Doubles of everything random, a recorder of one G-iteration, and the reader of the golden vectors."""
 
+import dataclasses
 import functools
 import json
 import zlib
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -226,7 +226,7 @@ def synthetic():
 # --- What a G-iteration did ---------------------------------------------------------------------------
 
 
-@dataclass
+@dataclasses.dataclass
 class Step:
     """One optimiser step: the gradients it used, its own network after it, and the other network."""
 
@@ -297,6 +297,34 @@ def revised(settings, **values):
 @pytest.fixture(scope="session")
 def revise():
     return revised
+
+
+NARROW = {
+    "width": 8,
+    "critic_width": 8,
+    "generator_units": 100,
+    "critic_units": 8,
+    "maxout_units": 8,
+    "dense_units": 8,
+    "bottleneck": 8,
+    "output_weights": 10,
+    "critic_channels": (4, 4, 8),
+}
+"""Reduced widths, by the names that settings give them; a setting of 0 is not in use."""
+
+
+@pytest.fixture
+def reduced(revise):
+    """The experiment at a tiny batch, with narrow networks and otherwise as declared."""
+
+    def reduce(experiment, batch=4):
+        settings = experiment.settings
+        changes = {name: small for name, small in NARROW.items() if getattr(settings, name, 0)}
+        batches = ("batch", "generator_batch", "sampling_batch")
+        changes |= {name: batch for name in batches if getattr(settings, name, 0)}
+        return dataclasses.replace(experiment, settings=revise(settings, **changes))
+
+    return reduce
 
 
 @pytest.fixture(scope="session")

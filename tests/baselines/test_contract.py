@@ -1,7 +1,6 @@
 """What every registered experiment keeps to, whatever its method and whoever wrote it."""
 
 import copy
-import dataclasses
 import math
 import sys
 from pathlib import Path
@@ -17,18 +16,6 @@ from benchmark.training.quantise import to_uint8
 
 PLUGIN = Path(__file__).with_name("plugin")
 """A third party's installed distribution."""
-NARROW = {
-    "width": 8,
-    "critic_width": 8,
-    "generator_units": 100,
-    "critic_units": 8,
-    "maxout_units": 8,
-    "dense_units": 8,
-    "bottleneck": 8,
-    "output_weights": 10,
-    "critic_channels": (4, 4, 8),
-}
-"""Reduced widths, by the names that settings give them; a setting of 0 is not in use."""
 
 
 def registered():
@@ -55,20 +42,6 @@ def build(experiment, device):
         return experiment.build(
             experiment.settings, experiment.image_shape, torch.full(experiment.image_shape, 0.5)
         )
-
-
-@pytest.fixture
-def reduced(revise):
-    """The experiment at a tiny batch, with narrow networks and otherwise as declared."""
-
-    def reduce(experiment, batch=4):
-        settings = experiment.settings
-        changes = {name: small for name, small in NARROW.items() if getattr(settings, name, 0)}
-        batches = ("batch", "generator_batch", "sampling_batch")
-        changes |= {name: batch for name in batches if getattr(settings, name, 0)}
-        return dataclasses.replace(experiment, settings=revise(settings, **changes))
-
-    return reduce
 
 
 # --- Declarations -------------------------------------------------------------------------------------
