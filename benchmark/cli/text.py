@@ -20,6 +20,8 @@ _LONG_WORD = 20
 """Characters of a path or digest from which on it may be broken."""
 _BETWEEN = 2
 """Blanks between two columns."""
+_MANY_ROWS = 500
+"""Rows from which on a table is written line by line."""
 
 
 def console(*, err: bool = False) -> Console:
@@ -41,6 +43,7 @@ def print_table(
     Where the terminal is too narrow for its words, a block of lines per row instead.
     """
     out, cells = console(), [[_cell(content) for content in row] for row in rows]
+    styled = any(content.style for row in cells for content in row)
     widths = _widths(headers, cells, whole, out.width)
     if widths is None:
         _print_blocks(out, headers, cells, title)
@@ -55,9 +58,22 @@ def print_table(
             no_wrap=i in whole,
             width=widths[i],
         )
-    for row in cells:
+    as_lines = len(cells) > _MANY_ROWS and not styled and _full_widths(headers, cells) == widths
+    for row in () if as_lines else cells:
         table.add_row(*row)
     out.print(table)
+    if as_lines:
+        out.file.writelines(_line(row, widths, right) for row in cells)
+
+
+def _line(row: Sequence[Text], widths: Sequence[int], right: Sequence[int]) -> str:
+    """What rich makes of a row in which nothing is folded; rich takes a third of a millisecond for it."""
+    blanks = [" " * (width - cell_len(content.plain)) for content, width in zip(row, widths, strict=True)]
+    parts = [
+        blank + content.plain if i in right else content.plain + blank
+        for i, (content, blank) in enumerate(zip(row, blanks, strict=True))
+    ]
+    return (" " * _BETWEEN).join(parts) + "\n"
 
 
 def _grid(title: str) -> Table:
@@ -77,11 +93,8 @@ def _widths(
 
     What is left after the longest words goes to the narrowest columns that lack some.
     """
-    columns = list(zip(*([_cell(header) for header in headers], *rows), strict=True))
-    full = [
-        max(cell_len(line) for text in column for line in [*text.plain.splitlines(), ""])
-        for column in columns
-    ]
+    columns = _columns(headers, rows)
+    full = _full_widths(headers, rows)
     least = [
         full[i] if i in whole else min(_LONG_WORD, max(_longest_word(text) for text in column))
         for i, column in enumerate(columns)
@@ -95,6 +108,18 @@ def _widths(
             break
         least[min(lacking, key=least.__getitem__)] += 1
     return least
+
+
+def _columns(headers: Sequence[str], rows: Sequence[Sequence[Text]]) -> list[tuple[Text, ...]]:
+    return list(zip(*([_cell(header) for header in headers], *rows), strict=True))
+
+
+def _full_widths(headers: Sequence[str], rows: Sequence[Sequence[Text]]) -> list[int]:
+    """Of columns in which nothing is folded."""
+    return [
+        max(cell_len(line) for text in column for line in [*text.plain.splitlines(), ""])
+        for column in _columns(headers, rows)
+    ]
 
 
 def _longest_word(content: Text) -> int:

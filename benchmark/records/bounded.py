@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
     from pathlib import Path
 
 MIB = 2**20
@@ -94,18 +93,17 @@ def parse(content: bytes) -> Any:
         raise Unreadable(f"is no JSON ({error})") from error
     except RecursionError as error:
         raise Unreadable(f"is nested deeper than {DEPTH} levels") from error
-    level = [found]
+    level: list[Any] = [[found]]
     for _ in range(DEPTH + 1):
-        if any(type(x) is int and abs(x) > LARGEST for x in level):
+        inner: list[Any] = []
+        for one in level:
+            inner.extend(one.values() if type(one) is dict else one)
+        if any(abs(x) > LARGEST for x in [x for x in inner if type(x) is int]):
             raise Unreadable("holds a number that is out of range")
-        level = [x for one in level for x in _inner(one)]
+        level = [x for x in inner if type(x) is dict or type(x) is list]
         if not level:
             return found
     raise Unreadable(f"is nested deeper than {DEPTH} levels")
-
-
-def _inner(value: Any) -> Iterable[Any]:
-    return value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
 
 
 def read_json(path: Path, limit: int) -> Any:

@@ -8,10 +8,12 @@ engine, git commit, and every text that only explains (sources, titles, deviatio
 from __future__ import annotations
 
 import hashlib
-import json
+import math
 from functools import cache
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
+
+import msgspec
 
 import baselines
 from baselines.source_code import code_digest
@@ -64,6 +66,9 @@ _PORTABLE_SOURCES = (
 )
 _SOURCES_OF = {"portable": _PORTABLE_SOURCES, "bf16-mixed": ("training/mixed.py",)}
 """Those that do so in one profile only."""
+_AS_THEY_ARE = frozenset({str, bool, type(None)})
+_ONLY_TEXT = frozenset({str})
+_WORD = 1 << 63
 
 
 def canonical(value: Any) -> str:
@@ -74,9 +79,7 @@ def canonical(value: Any) -> str:
         TypeError: not JSON data.
 
     """
-    return json.dumps(
-        _plain(value), sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False
-    )
+    return msgspec.json.encode(_exact(value), order="deterministic").decode("utf-8")
 
 
 def digest(value: Any) -> str:
@@ -108,10 +111,13 @@ def cell_id(spec: dict[str, Any]) -> str:
     )
 
 
-def run_id(spec: dict[str, Any]) -> str:
-    """The cell, seed, code and the run it starts from: equal in equal environments means equal bits."""
+def run_id(spec: dict[str, Any], cell: str = "") -> str:
+    """The cell, seed, code and the run it starts from: equal in equal environments means equal bits.
+
+    `cell` is the spec's `cell_id`, where it is known.
+    """
     before = {"starts_from": spec["starts_from"]["run_id"]} if "starts_from" in spec else {}
-    return digest({"cell": cell_id(spec), "seed": spec["seed"], "sources": spec["sources"], **before})
+    return digest({"cell": cell or cell_id(spec), "seed": spec["seed"], "sources": spec["sources"], **before})
 
 
 def profile(numerics: Mapping[str, Any]) -> str:
@@ -145,13 +151,34 @@ def _own_sources(profile: str) -> dict[str, str]:
     }
 
 
-def _plain(value: Any) -> Any:
-    if isinstance(value, dict):
-        if not all(isinstance(key, str) for key in value):
+def _exact(value: Any) -> Any:
+    """The data with every number that `msgspec` would write in another way as the text it has to have.
+
+    Thousands of records pass through here at a time, hence the order of the cases.
+    """
+    kind = type(value)
+    if kind is float:
+        if value.is_integer():
+            return _exact(int(value))
+        if not math.isfinite(value):
+            raise ValueError("NaN and infinity have no JSON form")
+        return _number(value)
+    if kind is dict:
+        if not _ONLY_TEXT.issuperset(map(type, value)):
             raise TypeError("keys must be strings")
-        return {key: _plain(inner) for key, inner in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(inner) for inner in value]
-    if isinstance(value, float) and value.is_integer():
-        return int(value)
-    return value
+        return {key: x if type(x) in _AS_THEY_ARE else _exact(x) for key, x in value.items()}
+    if kind is list:
+        return [x if type(x) in _AS_THEY_ARE else _exact(x) for x in value]
+    if kind is int:
+        return value if -_WORD <= value < _WORD else _number(value)
+    if kind in _AS_THEY_ARE:
+        return value
+    plain: Any
+    for plain in (dict, list, tuple, str, int, float):
+        if isinstance(value, plain):  # of a kind of its own, like NumPy's float64
+            return _exact(list(value) if plain is tuple else plain(value))
+    raise TypeError(f"{kind.__name__} is not JSON data")
+
+
+def _number(value: float) -> msgspec.Raw:
+    return msgspec.Raw(repr(value).encode())

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
+from contextlib import suppress
 from dataclasses import dataclass, replace
+from functools import cache, cached_property, partial
 from typing import TYPE_CHECKING, Any
 
 from benchmark import data
@@ -13,7 +16,6 @@ from benchmark.suites import experiments
 from benchmark.training.policies import MIXED, POLICIES
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
     from benchmark.suites import Suite
@@ -94,6 +96,8 @@ class _Planner:
     def __init__(self, suite: Suite, out: Path, device: str, env_id: str) -> None:
         self._suite, self._out, self._device, self._env_id = suite, out, device, env_id
         self._specs: dict[str, dict[str, Any]] = {}
+        self._cells: dict[str, str] = {}
+        self._there = cache(partial(_There, out))
         self._runs: dict[tuple[str, int], PlannedRun] = {}
 
     def run(self, name: str, seed: int) -> PlannedRun:
@@ -105,12 +109,13 @@ class _Planner:
     def _planned(self, name: str, seed: int) -> PlannedRun:
         if name not in self._specs:
             self._specs[name] = spec_without_seed(self._suite, name, self._device)
+            self._cells[name] = identity.cell_id(self._specs[name])
         spec, after = {**self._specs[name], "seed": seed}, None
         if before := spec["experiment"]["starts_from"]:
             first = self.run(before, seed)
             spec["starts_from"] = {"experiment": before, "run_id": first.run_id}
             after = first.directory
-        run_id = identity.run_id(spec)
+        run_id = identity.run_id(spec, self._cells[name])
         if not self._env_id:
             return self._somewhere(spec, run_id, after)
         directory = store.run_directory(self._out, name, run_id, self._env_id)
@@ -118,7 +123,7 @@ class _Planner:
         if state.name == "not run":
             if twin := self._equivalent(spec):
                 return replace(twin, after=after)
-            if old := _older_run(self._out, spec, directory):
+            if old := _older_run(self._there(name), spec, self._cells[name], directory):
                 state = store.RunState("stale", reason=old)
         return PlannedRun(spec, run_id, self._env_id, directory, state, after)
 
@@ -126,10 +131,7 @@ class _Planner:
         """The run in whatever environment it got furthest."""
         name = spec["experiment"]["name"]
         place = store.run_directory(self._out, name, run_id, "")
-        found = sorted(
-            there for there in place.parent.glob(f"{place.name}*") if not store.is_set_aside(there)
-        )
-        states = {there: store.state(there) for there in found}
+        states = {there: store.state(there) for there in self._there(name).named(place.name)}
         if not states:
             if twin := self._equivalent(spec):
                 return replace(twin, after=after)
@@ -144,7 +146,9 @@ class _Planner:
         """
         found: list[PlannedRun] = []
         name = spec["experiment"]["name"]
-        for directory, other in _specs_below(self._out, spec):
+        for directory in self._there(name).of(self._cells[name], spec["seed"]):
+            if (other := store.read_spec(directory)) is None:
+                continue
             run_id = identity.run_id(other)
             proofs = equivalence.chain(other["sources"], spec["sources"], name)
             place = store.run_directory(self._out, name, run_id, self._env_id)
@@ -170,16 +174,36 @@ def _env_id(device: str, policy: dict[str, Any], *, anywhere: bool, elsewhere: b
     return identity.env_id(environment.describe(device), policy)
 
 
-def _specs_below(out: Path, spec: dict[str, Any]) -> Iterator[tuple[Path, dict[str, Any]]]:
-    """Directories and specs of the runs of this cell and seed, whatever sources they have."""
-    cell = identity.cell_id(spec)
-    for directory in sorted((out / "runs" / spec["experiment"]["name"]).glob("*")):
-        other = store.read_spec(directory)
-        try:
-            if other and other["seed"] == spec["seed"] and identity.cell_id(other) == cell:
-                yield directory, other
-        except (KeyError, TypeError, AttributeError):  # damaged
-            continue
+class _There:
+    """The run directories of an experiment, but those set aside; looked through once for all its runs."""
+
+    def __init__(self, out: Path, experiment: str) -> None:
+        found = (out / "runs" / experiment).glob("*")
+        self._directories = sorted(there for there in found if not store.is_set_aside(there))
+
+    def named(self, start: str) -> list[Path]:
+        """Those whose names begin with the first part of a name, up to and with its dash."""
+        return self._by_name.get(start, [])
+
+    def of(self, cell: str, seed: int) -> list[Path]:
+        """Those of a cell and seed."""
+        return self._by_cell.get((cell, seed), [])
+
+    @cached_property
+    def _by_name(self) -> dict[str, list[Path]]:
+        found = defaultdict(list)
+        for directory in self._directories:
+            found[directory.name.partition("-")[0] + "-"].append(directory)
+        return found
+
+    @cached_property
+    def _by_cell(self) -> dict[tuple[str, int], list[Path]]:
+        found = defaultdict(list)
+        for directory in self._directories:
+            spec = store.read_spec(directory) or (store.read_record(directory) or {}).get("spec", {})
+            with suppress(KeyError, TypeError, AttributeError):  # damaged
+                found[identity.cell_id(spec), spec["seed"]].append(directory)
+        return found
 
 
 def spec_without_seed(suite: Suite, name: str, device: str) -> dict[str, Any]:
@@ -267,27 +291,24 @@ def _dataset(name: str, experiment: dict[str, Any]) -> data.DatasetInfo:
 def expected_seconds(runs: list[PlannedRun], out: Path) -> dict[str, float]:
     """Wall seconds per run and experiment, scaled from finished runs of it in `out`; absent where none is."""
     found: dict[str, float] = {}
-    for run in runs:
-        if run.experiment in found:
-            continue
+    for name, gen_iters in {run.experiment: run.gen_iters for run in reversed(runs)}.items():
         rates = []
-        for directory in sorted((out / "runs" / run.experiment).glob("*")):
+        for directory in sorted((out / "runs" / name).glob("*")):
             record = store.read_record(directory)
             if record and record["gen_iters"] and record["status"] == "done":
                 timing = record["timing"]
                 per_iteration = (timing["wall_s"] - timing["startup_s"]) / record["gen_iters"]
-                rates.append(timing["startup_s"] + per_iteration * run.gen_iters)
+                rates.append(timing["startup_s"] + per_iteration * gen_iters)
         if rates:
-            found[run.experiment] = sum(rates) / len(rates)
+            found[name] = sum(rates) / len(rates)
     return found
 
 
-def _older_run(out: Path, spec: dict[str, Any], own: Path) -> str:
+def _older_run(there: _There, spec: dict[str, Any], cell: str, own: Path) -> str:
     """Why an existing run of the same cell and seed does not count; empty when there is none."""
-    cell = identity.cell_id(spec)
-    for directory in sorted((out / "runs" / spec["experiment"]["name"]).glob("*")):
+    for directory in there.of(cell, spec["seed"]):
         record = store.read_record(directory)
-        if directory == own or store.is_set_aside(directory) or record is None:
+        if directory == own or record is None:
             continue
         if record["cell_id"] != cell or record["seed"] != spec["seed"]:
             continue

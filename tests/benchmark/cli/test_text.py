@@ -33,6 +33,15 @@ def test_no_word_is_broken(printed, width):
     assert words <= set(out.split())
 
 
+@pytest.mark.parametrize("width", [30, 90, 200])
+def test_a_long_table_looks_like_a_short_one(printed, monkeypatch, width):
+    """Rows of many are written without rich, which is slow; to the last blank as it would."""
+    options = {"title": "values", "right": (2, 3, 4)}
+    short = printed(width, **options)
+    monkeypatch.setattr(text, "_MANY_ROWS", 2)
+    assert printed(width, **options) == short
+
+
 def test_what_does_not_fit_side_by_side_is_a_block_per_row(printed):
     assert printed(200).splitlines()[1].split("  ")[0] == "pass"
     blocks = printed(45).split("\n" + " " * 44)

@@ -52,6 +52,37 @@ def as_floats(value):
     return float(value) if whole else value
 
 
+def whole_as_integers(value):
+    if isinstance(value, dict):
+        return {key: whole_as_integers(inner) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [whole_as_integers(inner) for inner in value]
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+@given(JSON)
+def test_canonical_text_is_that_of_pythons_json(value):
+    """To the byte: digests in old records were made with it."""
+    expected = json.dumps(
+        whole_as_integers(value), sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False
+    )
+    assert identity.canonical(value) == expected
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (1e-7, "1e-07"),
+        (1e16, "1" + 16 * "0"),
+        (0.1, "0.1"),
+        (2**64, str(2**64)),
+        ("\x7f\n\x1f/", '"\x7f\\n\\u001f/"'),
+    ],
+)
+def test_canonical_numbers_and_texts(value, text):
+    assert identity.canonical(value) == text
+
+
 @given(JSON)
 def test_canonical_text_is_json_of_the_same_data(value):
     assert json.loads(identity.canonical(value)) == value

@@ -1,11 +1,14 @@
 """The lock of a folder: one holder, who loses it by dying; looking at it disturbs nobody."""
 
+import errno
 import fcntl
 import os
+import shutil
 import subprocess
 import sys
 import textwrap
 import threading
+from pathlib import Path
 
 import pytest
 from filelock import Timeout
@@ -105,3 +108,98 @@ def test_a_folder_that_cannot_be_written_cannot_be_held(tmp_path):
     with pytest.raises(PermissionError), locks.hold(tmp_path):
         pass
     tmp_path.chmod(0o700)
+
+
+# --- File systems mounted for it: root only, skipped where mounting is refused ---------------------------
+
+
+def called(*command):
+    """Skips where the machine cannot do it."""
+    if not shutil.which(command[0]):
+        pytest.skip(f"there is no {command[0]}")
+    done = subprocess.run(command, capture_output=True, text=True)
+    if done.returncode:
+        pytest.skip(f"{' '.join(map(str, command))}: {done.stderr.strip()}")
+
+
+def image(tmp_path, make, mib):
+    """A file with a new file system."""
+    file = tmp_path / "image"
+    with file.open("wb") as content:
+        content.truncate(mib << 20)
+    called(*make, file)
+    return file
+
+
+@pytest.fixture(params=["ext4", "xfs", "btrfs", "tmpfs", "overlay", "nfs"])
+def places(request, tmp_path):
+    """Two ways to one folder of a mounted file system, as two machines have."""
+    kind, here, there = request.param, tmp_path / "here", tmp_path / "there"
+    here.mkdir()
+    there.mkdir()
+    if kind == "nfs":
+        export = tmp_path / "export"
+        export.mkdir()
+        if "nfs" not in Path("/proc/filesystems").read_text(encoding="ascii"):
+            pytest.skip("the kernel has no NFS client")
+        called("exportfs", "-o", "rw,no_root_squash,insecure", f"127.0.0.1:{export}")
+        commands = [["mount", "-t", "nfs", f"127.0.0.1:{export}", at] for at in (here, there)]
+    elif kind == "overlay":
+        parts = {name: tmp_path / name for name in ("upper", "work", "lower")}
+        base = tmp_path / "base"
+        base.mkdir()
+        called("mount", "-t", "tmpfs", "tmpfs", base)  # an upper layer may not be an overlay itself
+        parts = {name: base / name for name in parts}
+        for part in parts.values():
+            part.mkdir()
+        options = f"lowerdir={parts['lower']},upperdir={parts['upper']},workdir={parts['work']}"
+        commands = [
+            ["mount", "-t", "overlay", "overlay", "-o", options, here],
+            ["mount", "--bind", here, there],
+        ]
+    elif kind == "tmpfs":
+        commands = [["mount", "-t", "tmpfs", "tmpfs", here], ["mount", "--bind", here, there]]
+    else:
+        make, mib = {
+            "ext4": (["mkfs.ext4", "-q"], 32),
+            "xfs": (["mkfs.xfs", "-q"], 320),
+            "btrfs": (["mkfs.btrfs", "-q"], 128),
+        }[kind]
+        file = image(tmp_path, make, mib)
+        commands = [["mount", "-o", "loop", file, here], ["mount", "--bind", here, there]]
+    try:
+        for command in commands:
+            called(*command)
+        yield here, there
+    finally:
+        for at in (there, here, tmp_path / "base"):
+            subprocess.run(["umount", "-l", at], capture_output=True)
+
+
+@pytest.mark.skipif(os.name != "posix" or os.geteuid() != 0, reason="only root may mount")
+def test_one_process_holds_it_by_whatever_way(places):
+    here, there = (place / "run" for place in places)
+    here.mkdir()
+    command = [sys.executable, "-c", textwrap.dedent(HOLD), str(there)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdout.readline() == b"held\n"
+        assert locks.is_held(here)
+        with pytest.raises(Timeout), locks.hold(here):
+            pass
+        process.kill()
+        process.wait()
+    assert not locks.is_held(here)
+    with locks.hold(here):
+        assert locks.is_held(there)
+
+
+def test_a_file_system_without_locks_is_an_error_and_no_silent_permission(tmp_path, monkeypatch):
+    """NFS without its lock service answers ENOLCK; there must be no marker file in its place."""
+
+    def refused(*_):
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr(fcntl, "flock", refused)
+    with pytest.raises(OSError, match="No locks available"), locks.hold(tmp_path):
+        pass
+    assert [p.name for p in tmp_path.iterdir() if p.name != ".lock"] == []

@@ -9,7 +9,7 @@ import pytest
 from benchmark import data
 from benchmark.errors import UserError
 from benchmark.evaluation import protocols
-from benchmark.records import identity, locks, record, store
+from benchmark.records import bounded, identity, locks, record, store
 from benchmark.suites import Suite, plan
 
 SUITE = Suite("mine", "", ("gan/digits", "wgan/digits"), (0, 1), 20, 10, ("digits-2k",))
@@ -118,6 +118,54 @@ def test_a_run_that_was_set_aside_does_not_make_its_successor_stale(tmp_path):
     run = planned(tmp_path)[0]
     leave(run.directory, record_of(run))
     store.set_aside(run.directory)
+    assert planned(tmp_path)[0].state.name == "not run"
+
+
+@pytest.mark.parametrize("there", ["done", "of other code", "set aside", "in any environment"])
+def test_files_are_read_so_often_however_many_runs_there_are(tmp_path, monkeypatch, there):
+    """So many per run: a look through the whole folder for each would take hours with thousands."""
+    files = 0
+    read = bounded.read_json
+
+    def counted(path, limit):
+        nonlocal files
+        files += path.exists()
+        return read(path, limit)
+
+    def reads(n):
+        nonlocal files
+        out, suite = (
+            tmp_path / str(n),
+            dataclasses.replace(SUITE, experiments=("gan/digits",), seeds=range(n)),
+        )
+        for run in planned(out, suite):
+            sources = {**run.spec["sources"], "baselines.gan": "0" * 64}
+            changes = {"spec": {**run.spec, "sources": sources}} if there == "of other code" else {}
+            place = run.directory.with_name(f"{run.seed}-0") if changes else run.directory
+            leave(place, record_of(run, run_id=run.run_id, **changes))
+            if there == "set aside":
+                store.set_aside(place)
+        if there == "in any environment":
+            monkeypatch.setattr(plan, "_env_id", lambda *_, **__: "")
+        files = 0
+        with monkeypatch.context() as patch:
+            patch.setattr(bounded, "read_json", counted)
+            runs = planned(out, suite)
+        expected = {"of other code": "stale", "set aside": "not run"}.get(there, "done")
+        assert {run.state.name for run in runs} == {expected}
+        return files
+
+    few = reads(4)
+    assert few <= 3 * 4
+    monkeypatch.undo()
+    assert reads(12) == 3 * few
+
+
+def test_a_run_that_was_set_aside_is_none_in_whatever_environment(tmp_path, monkeypatch):
+    run = planned(tmp_path)[0]
+    leave(run.directory, record_of(run))
+    store.set_aside(run.directory)
+    monkeypatch.setattr(plan, "_env_id", lambda *_, **__: "")
     assert planned(tmp_path)[0].state.name == "not run"
 
 
