@@ -75,10 +75,9 @@ def test_head_and_workers_are_alike():
 RUN = cli.get_command(click.Context(cli), "run")
 
 
-@pytest.mark.skipif(all(p.name != "engine" for p in RUN.params), reason="there is no Ray engine here")
 def test_the_command_is_one_and_the_cluster_has_the_tested_ray():
     program, verb, *words = shlex.split(MANIFEST["spec"]["entrypoint"])
     assert (program, verb) == ("ganbench", "run")
-    assert RUN.make_context(verb, words).params["engine"] == "ray"
+    assert RUN.make_context(verb, words).params["engine_name"] == "ray"
     pinned = re.search(r"^ray==(.+)$", (ROOT / "constraints.txt").read_text(encoding="utf-8"), re.MULTILINE)
     assert MANIFEST["spec"]["rayClusterSpec"]["rayVersion"] == pinned[1]
