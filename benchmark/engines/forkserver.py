@@ -47,7 +47,8 @@ def _load() -> None:
     import baselines  # noqa: F401
     from benchmark import data  # noqa: F401
     from benchmark.evaluation import evaluator, protocols  # noqa: F401
-    from benchmark.training import checkpoint, numerics, sampling, trainer  # noqa: F401
+    from benchmark.suites import prepare  # noqa: F401
+    from benchmark.training import checkpoint, mixed, numerics, policies, sampling, trainer  # noqa: F401
     from benchmark.training.portable import selftest  # noqa: F401
 
     numerics.apply()
