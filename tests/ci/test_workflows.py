@@ -1,5 +1,6 @@
 """What the workflow files promise: nothing from outside becomes code, no fork gets a GPU, commands exist."""
 
+import configparser
 import itertools
 import json
 import re
@@ -126,6 +127,29 @@ def test_every_command_exists_with_its_options(name, workflows, tmp_path, monkey
                 (tmp_path / value).mkdir(exist_ok=True)
         command = cli.get_command(click.Context(cli), verb)
         command.make_context(verb, [part.replace("$DEVICE", "cpu") for part in rest], resilient_parsing=False)
+
+
+def test_other_libraries_and_trackers_are_there_in_their_own_job(workflows):
+    """What tests would be skipped without is imported first, in the versions of docs/metrics.md."""
+    assert [s for job, _, s in scripts(workflows["ci.yml"]) if job == "others"] == [
+        "pip install tox && tox -e others"
+    ]
+    tox = configparser.ConfigParser()
+    tox.read(ROOT / "tox.ini")
+    env = tox["testenv:others"]
+    tests = [ROOT / part for part in env["commands"].split() if part.startswith("tests/")]
+    files = [file for path in tests for file in ([path] if path.is_file() else sorted(path.glob("*.py")))]
+    needed = {
+        name
+        for file in files
+        for name in re.findall(r'importorskip\("(\w+)', file.read_text(encoding="utf-8"))
+    }
+    imported = re.search(r'"import (.*)"', env["commands"])[1].split(", ")
+    assert needed == set(imported)
+    table = (ROOT / "docs" / "metrics.md").read_text(encoding="utf-8")
+    pins = env["deps"].split()
+    assert len(pins) == 3
+    assert all(f"| {pin.replace('==', ' ')} |" in table for pin in pins)
 
 
 @pytest.mark.skipif(shutil.which("node") is None, reason="node is not installed")

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from benchmark.errors import UserError
-from benchmark.training.contract import declared, sampled, trained
+from benchmark.training.contract import continued, declared, sampled, trained
 from benchmark.training.contract.tools import Note, speed
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ CHECKS: dict[str, tuple[Check, str]] = {
     "scaling": (trained.scaling, "iterate"),
     "range": (sampled.value_range, "build"),
     "sampling": (sampled.sampling, "build"),
-    "resume": (trained.resume, "iterate"),
+    "resume": (continued.resume, "iterate"),
     "device": (trained.device, "iterate"),
 }
 """Each with the function of the experiment that it is about."""

@@ -1,4 +1,4 @@
-"""What the checks of the contract share: drawn images, players, draws that count, and the speed."""
+"""What the checks of the contract share: drawn images, players, their bits, draws that count, the speed."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from benchmark.training import trainer
+from benchmark.training import checkpoint, packing, trainer
 from benchmark.training.draws import SeededDraws
 
 if TYPE_CHECKING:
@@ -91,3 +91,11 @@ def speed(experiment: Experiment[Any]) -> float:
         experiment.iterate(experiment.settings, players, k, draws.at(k))
         k += 1
     return (k - 2) / (time.perf_counter() - begin)
+
+
+def bits(players: Players, part: str = "") -> tuple[str, Any]:
+    """Digest of all tensors, or of a part's, and all else."""
+    tensors, plain = packing.packed(players)
+    if part:
+        tensors = packing.part(tensors, part)
+    return checkpoint.digest(tensors), plain.get(part) if part else plain

@@ -1,21 +1,16 @@
-"""What is checked of G-iterations: their losses, draws, gradients, data, and that they can be continued."""
+"""What is checked of G-iterations: their losses, draws, gradients and data."""
 
 from __future__ import annotations
 
 import math
-import tempfile
-import time
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
 
-from benchmark.training import checkpoint, packing
 from benchmark.training.contract.stand_in import DEVICE, StandIn
-from benchmark.training.contract.tools import PAST_WARM_UP, Counted, Note, iterated, pictures, players_of
+from benchmark.training.contract.tools import PAST_WARM_UP, Counted, Note, bits, iterated, players_of
 from benchmark.training.quantise import to_uint8
-from benchmark.training.trainer import Cadence, Trainer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,7 +19,6 @@ if TYPE_CHECKING:
 
 FIRST = 24
 """The last long critic loop of WGAN's released schedule."""
-_RESUMED_AT, _RESUME_ITERS = 2, 4
 _GARBAGE = 1e3
 _PRIORS = {
     "normal": (math.inf, 1.0, 3.0),
@@ -88,18 +82,18 @@ def determinism(experiment: Experiment[Any]) -> Iterator[str]:
     (one, losses), (same, same_losses), (other, _) = (
         iterated(experiment, seed=seed, elsewhere=elsewhere) for seed, elsewhere in ((0, 0), (0, 1), (1, 0))
     )
-    if _bits(one) != _bits(same) or any(not torch.equal(losses[n], x) for n, x in same_losses.items()):
+    if bits(one) != bits(same) or any(not torch.equal(losses[n], x) for n, x in same_losses.items()):
         yield "two G-iterations of the same draws differ: something is drawn elsewhere"
-    if _bits(one) == _bits(other):
+    if bits(one) == bits(other):
         yield "other draws make no difference: iterate ignores `draws`"
 
 
 def gradients(experiment: Experiment[Any]) -> Iterator[str]:
     """No step uses gradients of before it."""
-    expected = _bits(iterated(experiment)[0])
-    if _bits(_with_garbage(experiment, within=False)) != expected:
+    expected = bits(iterated(experiment)[0])
+    if bits(_with_garbage(experiment, within=False)) != expected:
         yield "a step uses gradients that were left from before the G-iteration: call zero_grad() first"
-    elif _bits(_with_garbage(experiment, within=True)) != expected:
+    elif bits(_with_garbage(experiment, within=True)) != expected:
         yield Note(
             "the second network's step uses gradients from before the first one's: meant if both losses are "
             "of one forward pass, else detach() or zero_grad() is missing"
@@ -189,63 +183,6 @@ def _begins_with(levels: Tensor, real: Tensor) -> bool:
     return len(levels) >= len(real) and bool(((levels[: len(real)] - real).abs() <= 1).all())
 
 
-def resume(experiment: Experiment[Any]) -> Iterator[str]:
-    """A run that is continued from a checkpoint ends with the same bits."""
-    with tempfile.TemporaryDirectory(prefix="ganbench-contract-") as folder:
-        cadence = Cadence(wall_s=math.inf, gen_iters=_RESUMED_AT)
-        whole = _trained(experiment, Path(folder), cadence)
-        newest, *before = checkpoint.available(Path(folder) / "checkpoints")
-        newest.unlink()
-        if not before:
-            yield "no checkpoint was written on the way"
-            return
-        continued = _trained(experiment, Path(folder), cadence)
-    for name, part in whole.players.parts().items():
-        if _bits(whole.players, name) != _bits(continued.players, name):
-            kind = type(part).__name__
-            yield f"a continued run has other bits in {name} ({kind}): something is in no checkpoint"
-            return
-    if whole.losses.rows(0, _RESUME_ITERS) != continued.losses.rows(0, _RESUME_ITERS):
-        yield "a continued run has other losses: something is in no checkpoint"
-
-
-class _Nobody:
-    """Watches nothing. Implements `trainer.Watcher`."""
-
-    def progress(self, phase: str, gen_iters: int) -> None:
-        """Nobody is told."""
-
-    def event(self, name: str, **details: Any) -> None:
-        """A checkpoint that cannot be read has to be heard of."""
-        if name == "checkpoint_unusable":
-            raise ValueError(f"{details['file']}: {details['reason']}")
-
-
-def _trained(experiment: Experiment[Any], folder: Path, cadence: Cadence) -> Trainer:
-    images, labels = pictures(experiment)
-    first = experiment.starts_from
-    trainer = Trainer(
-        experiment,
-        seed=0,
-        budget=_RESUME_ITERS,
-        evaluate_at=[],
-        images=images,
-        labels=labels,
-        pretrained=_any_weights(experiment) if first else None,
-        evaluator=None,
-        directory=folder,
-        watcher=_Nobody(),
-        cadence=cadence,
-        started=time.perf_counter(),
-    )
-    trainer.run(lambda: False)
-    return trainer
-
-
-def _any_weights(experiment: Experiment[Any]) -> dict[str, Tensor]:
-    return players_of(experiment).generator.get_submodule("pretrained").state_dict()
-
-
 def device(experiment: Experiment[Any]) -> Iterator[str]:
     """On another device than the CPU, no tensor is left behind, and none is read."""
     players = players_of(experiment, DEVICE)
@@ -270,11 +207,3 @@ def _counter(optimiser: Any) -> list[int]:
 
     optimiser.step = counted
     return count
-
-
-def _bits(players: Players, part: str = "") -> tuple[str, Any]:
-    """Digest of all tensors, or of a part's, and all else."""
-    tensors, plain = packing.packed(players)
-    if part:
-        tensors = packing.part(tensors, part)
-    return checkpoint.digest(tensors), plain.get(part) if part else plain
