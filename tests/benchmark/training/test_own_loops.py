@@ -179,7 +179,7 @@ class Augmented(Plain):
         if random.random() < self.p:
             x = x.flip(3)
         self.p += 0.1 * (0.6 - self.p)
-        return x + torch.from_numpy(np.random.normal(0, 0.1, x.shape).astype(np.float32))
+        return x + torch.from_numpy(np.random.normal(0, 0.1, x.shape)).to(x)
 
 
 class Module(nn.Module):
