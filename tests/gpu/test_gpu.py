@@ -16,6 +16,7 @@ import torch
 import baselines
 from benchmark.evaluation.neighbours import nearest
 from benchmark.judging import starts
+from benchmark.training import mixed
 
 ROOT = Path(__file__).parents[2]
 
@@ -54,6 +55,14 @@ def run_digest():
 def test_a_run_again_has_the_same_bits(name):
     experiment = short.with_batch(baselines.get(name), 16)
     assert short.trained(experiment, 5, "cuda") == short.trained(experiment, 5, "cuda")
+
+
+@pytest.mark.parametrize("name", HEADLINES)
+def test_a_run_in_mixed_precision_again_has_the_same_bits(name):
+    experiment = short.with_batch(baselines.get(name), 16)
+    one, again = (short.trained(mixed.in_bfloat16(experiment), 5, "cuda") for _ in range(2))
+    assert one == again
+    assert one != short.trained(experiment, 5, "cuda")
 
 
 @pytest.mark.parametrize("name", ["gan/digits", "wgan_gp/cifar10-resnet"])
