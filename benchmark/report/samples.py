@@ -17,6 +17,8 @@ from benchmark.records.quantities import count
 
 EMBEDDED_BYTES = 1_700_000
 """All images of a report together, before base64 adds a third."""
+_LEAST_BYTES = 8_000
+"""Of a picture, before there are films of fewer seeds."""
 _FRAMES = 5
 """Pictures in a filmstrip."""
 _SHOWN, _COLUMNS = 2, 8
@@ -49,11 +51,23 @@ class Strip:
     label: str
     real: Grid | None
     films: tuple[Film, ...]
+    left_out: int = 0
+    """Seeds without a film, since there are too many for the report."""
 
 
 def strips(cells: Sequence[Cell], embedded_bytes: int = EMBEDDED_BYTES) -> tuple[Strip, ...]:
-    """Collect the grids of every cell; above the allowance, PNGs become WebP of an equal share each."""
+    """Collect the grids of every cell; above the allowance, PNGs become WebP of an equal share each.
+
+    Where that would be too small to see anything, each cell has films of its first seeds only.
+    """
     wanted = {cell.label: [(run.record["seed"], _frames(run)) for run in cell.runs] for cell in cells}
+    most = embedded_bytes // _LEAST_BYTES
+    if sum(len(frames) for films in wanted.values() for _, frames in films) > most:
+        n_films = max(1, most // (_FRAMES * len(wanted)))
+    else:
+        n_films = max((len(films) for films in wanted.values()), default=0)
+    left_out = {label: len(films[n_films:]) for label, films in wanted.items()}
+    wanted = {label: films[:n_films] for label, films in wanted.items()}
     every = [path for films in wanted.values() for _, frames in films for path, _, _ in frames]
     share = None if sum(map(_size, every)) <= embedded_bytes else embedded_bytes // len(every)
     out = []
@@ -64,7 +78,7 @@ def strips(cells: Sequence[Cell], embedded_bytes: int = EMBEDDED_BYTES) -> tuple
             if frames
         )
         if films:
-            out.append(Strip(cell.label, _real(cell, share), films))
+            out.append(Strip(cell.label, _real(cell, share), films, left_out[cell.label]))
     return tuple(out)
 
 

@@ -54,6 +54,15 @@ def test_small_images_are_embedded_byte_for_byte(build, tmp_path):
     assert data == (run.directory / "samples/000300.png").read_bytes()
 
 
+def test_of_too_many_seeds_the_first_have_films_and_the_rest_are_counted(build, tmp_path):
+    runs = [build.store(build.record(seed=s), tmp_path) for s in range(6)]
+    n_frames = len(strips(group(runs).cells)[0].films[0].grids)
+    (strip,) = strips(group(runs).cells, embedded_bytes=3 * n_frames * 8_000)
+    assert [film.seed for film in strip.films] == [0, 1, 2]
+    assert strip.left_out == 3
+    assert strips(group(runs).cells)[0].left_out == 0
+
+
 def test_too_many_bytes_are_recompressed_not_dropped(build, tmp_path):
     run = build.store(build.record(), tmp_path)
     (strip,) = strips(group([run]).cells, embedded_bytes=30_000)
