@@ -7,7 +7,7 @@ and is current if the sources it names are those of this code.
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -160,7 +160,8 @@ def _of_one_cell(runs: Sequence[LoadedRecord]) -> tuple[list[LoadedRecord], list
     environments = {run.record["env_id"] for run in chosen.values()}
     if len(chosen) < len(code):
         best = by_env[-1][0].record["env_id"][:8]
-        twice = [seed for seed in chosen if sum(r.record["seed"] == seed for r in code) > 1]
+        times = Counter(run.record["seed"] for run in code)
+        twice = [seed for seed in chosen if times[seed] > 1]
         notes.append(f"{named_seeds(twice)} were run in several environments; {best} counts first")
     if len(environments) > 1:
         notes.append(f"its seeds are of {len(environments)} environments")
