@@ -18,7 +18,8 @@ from benchmark.engines import parent
 
 _FIRST = 100
 """G-iteration to begin with: WGAN has another number of critic steps in the first 25 and in every 500th."""
-_IMAGES = 512
+_IMAGES = 500
+"""To train on, and to generate at a time, about: whole minibatches of either, so that each is like the others."""
 
 
 def main(argv: list[str]) -> int:
@@ -49,7 +50,8 @@ def experiment(request: dict[str, Any]) -> dict[str, Any]:
         baselines.vary(**variant)
     chosen, device = baselines.get(request["experiment"]), torch.device(request["device"])
     settings = chosen.settings
-    images = pictures(0 if chosen.points else max(_IMAGES, settings.batch), chosen.image_shape).to(device)
+    n_images = 0 if chosen.points else whole(settings.batch)
+    images = pictures(n_images, chosen.image_shape).to(device)
     labels = (torch.arange(len(images)) % chosen.classes).to(device) if chosen.classes else None
     players = trainer.build(chosen, 0, images, device)
     draws = SeededDraws(chosen, 0, images, labels, device)
@@ -61,20 +63,26 @@ def experiment(request: dict[str, Any]) -> dict[str, Any]:
     usual = critic_steps(_FIRST)
     ks = (k for k in itertools.count(_FIRST) if critic_steps(k) == usual)
     roof, seconds = Roof(device), request["seconds"]
+    n_made = whole(settings.sampling_batch) if settings.sampling_statistics == "batch" else _IMAGES
 
     def iterate() -> None:
         k = next(ks)
         chosen.iterate(settings, players, k, draws.at(k))
 
     def generate() -> None:
-        for _ in sampling.image_batches(chosen, players.scored, 0, _IMAGES):
+        for _ in sampling.image_batches(chosen, players.scored, 0, n_made):
             pass
 
     return {
         "start_cpu_s": round(start_s, 2),
         "gen_iters": measured(iterate, roof, seconds),
-        "generated_images": measured(generate, roof, seconds / 2, _IMAGES),
+        "generated_images": measured(generate, roof, seconds / 2, n_made),
     }
+
+
+def whole(batch: int) -> int:
+    """The fewest images, `_IMAGES` or more, that are minibatches of `batch` without a rest."""
+    return -(-_IMAGES // batch) * batch
 
 
 def extractor(request: dict[str, Any]) -> dict[str, Any]:

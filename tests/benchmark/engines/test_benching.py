@@ -4,7 +4,7 @@ import pytest
 import torch
 
 import baselines
-from benchmark.engines.benching import measure, processes
+from benchmark.engines.benching import measure, processes, worker
 from benchmark.evaluation import protocols
 
 CPU = torch.device("cpu")
@@ -93,6 +93,11 @@ def test_every_protocol_is_measured_or_left_out_for_a_reason(monkeypatch, tmp_pa
 def test_a_process_that_fails_is_told_in_one_line():
     with pytest.raises(processes.UserError, match=r"^nobody/nothing: cannot be measured"):
         processes.measure({"experiment": "nobody/nothing", "device": "cpu", "seconds": 0})
+
+
+@pytest.mark.parametrize(("batch", "n"), [(1, 500), (12, 504), (64, 512), (100, 500), (600, 600)])
+def test_images_are_whole_minibatches(batch, n):
+    assert worker.whole(batch) == n
 
 
 @pytest.mark.slow
