@@ -19,7 +19,7 @@ from benchmark.engines import parent
 _FIRST = 100
 """G-iteration to begin with: WGAN has another number of critic steps in the first 25 and in every 500th."""
 _IMAGES = 500
-"""To train on, and to generate at a time, about: whole minibatches of either, so that each is like the others."""
+"""To train on, and to generate at a time, at least: whole minibatches, so that each is like the others."""
 
 
 def main(argv: list[str]) -> int:
