@@ -38,7 +38,7 @@ _STYLES = {"slower": "red", "faster": "yellow", "unchanged": "green", "new": "di
     "--tolerance",
     type=click.FloatRange(0, 1, min_open=True, max_open=True),
     metavar="SHARE",
-    help="What may be lost of an accepted share of the roof; default: 0.15.",
+    help="What may be lost of an accepted share of the roof; default: 0.25.",
 )
 @click.option(
     "--seconds",
@@ -71,7 +71,7 @@ def bench(
 
     Each is measured in turns with a large convolution and a matrix product, the roof of this machine. The
     share of the roof is the part of the time that the work's own products would take at that rate. It changes
-    little when the machine is busy or clocks down, so it is what --check compares. A table of levers, with
+    less than the rates when the machine is busy or clocks down, so it is what --check compares. A table of levers, with
     what each is worth, is in the README.
 
     \b

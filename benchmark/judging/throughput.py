@@ -14,8 +14,8 @@ from benchmark.records.throughput import MEASURES
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-TOLERANCE = 0.15
-"""Of the accepted share. Repeated on a busy machine, shares of the digits' networks differed by up to 9 %."""
+TOLERANCE = 0.25
+"""Of the accepted share. From 6 to 17 processes on two cores, those on digits fell by 18 % at most."""
 NAMES = dict(zip(MEASURES, ("G-iterations", "generated images", "scored images"), strict=True))
 
 
