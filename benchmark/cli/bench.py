@@ -71,8 +71,8 @@ def bench(
 
     Each is measured in turns with a large convolution and a matrix product, the roof of this machine. The
     share of the roof is the part of the time that the work's own products would take at that rate. It changes
-    less than the rates when the machine is busy or clocks down, so it is what --check compares. A table of levers, with
-    what each is worth, is in the README.
+    less than the rates when the machine is busy or clocks down, so it is what --check compares. What each
+    lever is worth is in the README.
 
     \b
     ganbench bench                       the experiments of the suite quick; OUT/bench.json keeps the figures
