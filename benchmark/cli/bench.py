@@ -38,7 +38,7 @@ _STYLES = {"slower": "red", "faster": "yellow", "unchanged": "green", "new": "di
     "--tolerance",
     type=click.FloatRange(0, 1, min_open=True, max_open=True),
     metavar="SHARE",
-    help="What may be lost of an accepted share of the roof; default: 0.25.",
+    help="What may be lost of an accepted share of the roof; default: 0.3.",
 )
 @click.option(
     "--seconds",
