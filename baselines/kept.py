@@ -8,7 +8,6 @@ import os
 import sys
 import tempfile
 from contextlib import suppress
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +16,8 @@ MOST_BYTES = 1 << 26
 
 def place(kind: str, key: Any) -> Path | None:
     """File for what follows from `key`, the code of this package, Python and torch; None without a cache."""
+    from importlib.metadata import PackageNotFoundError, version
+
     from platformdirs import user_cache_path
 
     with suppress(PackageNotFoundError):
