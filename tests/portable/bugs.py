@@ -21,6 +21,7 @@ ELSEWHERE = {
     "sngan.train-mode-sampling": "samples only",
     "training.optimiser-lost": "continued runs only",
     "training.position-lost": "continued runs only",
+    "draws.epoch-end": "no run on digits: 16 divides 4 000",
     "evaluation.quantisation": "samples only",
     "evaluation.splits": "scores only",
     "evaluation.ddof": "scores only",
