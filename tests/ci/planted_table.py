@@ -65,9 +65,8 @@ STATISTICS = """
 *Statistics* are {n_bug} seeds trained with the bug ({seeds}) against {n_reference} accepted ones
 ({reference_seeds}) in `tests/ci/planted.toml`, by value alone, on one machine. `no-evidence` means that the
 difference is not larger than seeds make it, *not* that there is none. Rows that name a commit are of an
-earlier table, made with that commit, whose draws were others. What is not measured would take three runs of
-20 to 50 CPU seconds a bug, and five accepted ones of each experiment, to say what starts and probes say
-better; where the data are not embedded it cannot be.
+earlier table, made with that commit, whose draws were others. `unchanged` of runs that were bit for bit the
+accepted ones says that the bug does not reach them. Where the data are not embedded nothing was run.
 """
 SPREADS = """
 The spread over seeds is what limits it:
