@@ -35,7 +35,7 @@ def test_a_paper_by_nearly_its_name_is_suggested(ganbench):
 COMPLETIONS = {
     "run ci": {"ci-gpu", "cifar10"},
     "plan --experiment sngan/d": {"sngan/digits"},
-    "show wgan_gp/d": {"wgan_gp/digits"},
+    "show wgan_gp/d": {"wgan_gp/digits", "wgan_gp/digits-cnn"},
     "show sng": {"sngan", *(n for n in baselines.names() if n.startswith("sng")), "sngan-table2"},
     "show fid-5": {"fid-5k", "fid-50k"},
     "probe quic": {"quick"},

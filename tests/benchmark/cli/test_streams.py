@@ -23,6 +23,8 @@ MAINS = {
     "ganbench/__main__.py",
     "benchmark/engines/worker.py",  # writes to a log
     "benchmark/engines/probing/worker.py",
+    "benchmark/engines/benching/worker.py",
+    "benchmark/engines/forkserver.py",
     "baselines/__main__.py",  # tools of developers
     "benchmark/data/embed_digits.py",
     "benchmark/evaluation/train_digits_lenet.py",
@@ -232,6 +234,7 @@ def test_tracebacks_are_made_in_few_places_and_text_is_printed_in_two():
         "engines/probing/worker.py",  # into a file, whose last line is told
         "cli/unexpected.py",
         "training/contract/__init__.py",  # the line of a plugin's file where it fails
+        "training/contract/stand_in.py",  # that where the device is read back
     }
     assert having("click.echo", "click.secho", "sys.stdout.write") == set()
     assert having(".print(") == {"cli/text.py", "cli/progress.py"}

@@ -81,7 +81,7 @@ def test_verbose_is_a_display_with_more(run):
 def test_a_quiet_run_prints_its_result_alone(ganbench, synthetic, monkeypatch):
     found = [(directory, store.read_record(directory)) for directory in synthetic.put_all()]
     runs = [plan.PlannedRun(r["spec"], r["run_id"], r["env_id"], d, store.state(d)) for d, r in found]
-    monkeypatch.setattr(plan, "plan", lambda *_: runs)
+    monkeypatch.setattr(plan, "plan", lambda *_, **__: runs)
     arguments = ("run", "small.toml", "--reuse", "only", "--no-report", "--json", "--device", "cpu")
     loud, quiet = ganbench(*arguments), ganbench(*arguments, "-q")
     assert quiet[0] == loud[0] == 0
