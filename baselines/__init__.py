@@ -34,13 +34,8 @@ class BrokenPlugin(Exception):
 
 
 def names() -> tuple[str, ...]:
-    """All experiment names, in the order of the papers, without suites' variants.
-
-    Raises:
-        BrokenPlugin: a third party's cannot be had.
-
-    """
-    return (*_found(), *(name for name, entry in _registered.items() if entry.variant is None))
+    """All experiment names, in the order of the papers; `BrokenPlugin` if a third party's cannot be had."""
+    return (*_found(), *_registered)
 
 
 def described(name: str) -> dict[str, Any]:

@@ -33,7 +33,8 @@ def budgets(patterns: tuple[str, ...], json_: bool) -> None:
     from benchmark.suites import experiments
 
     others = {run.name: run for run in not_implemented()}
-    names = (*baselines.names(), *others)
+    papers = [name for name in baselines.names() if baselines.variant(name) is None]
+    names = (*papers, *others)
     chosen = experiments.matching(patterns, names, "budgets") if patterns else names
     rows = [_other_row(others[name]) if name in others else _row(name) for name in chosen]
     if json_:
