@@ -254,7 +254,7 @@ def test_forged_it_is_found_out_when_the_experiment_is_used(here):
 def test_without_a_cache_it_works_all_the_same(here, monkeypatch):
     here.cache.write_text("a file where the folder should be")
     here.install(TINY)
-    assert baselines.names()[-1] == "tiny/digits"
+    assert "tiny/digits" in baselines.names()
 
 
 # --- Who it is --------------------------------------------------------------------------------------------
