@@ -8,34 +8,20 @@ for them. The critic of WGAN-GP takes a norm, so that a suite can ask what §4's
 from __future__ import annotations
 
 import dataclasses
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
-
-from torch import Tensor, nn
+from typing import TYPE_CHECKING, Any
 
 from baselines import dcgan, wgan, wgan_gp
-from baselines.layers import layer_norm
 from baselines.spec import HIGH, SUITE, Budget, Confidence, Deviation, Experiment, Players, Source
-from baselines.wgan_gp import CIFAR_PY, WganGpSettings
+from baselines.variants.wgan_gp_lsun64 import NORMS, NormedSettings
+from baselines.wgan_gp import CIFAR_PY
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-
-@dataclass(frozen=True, kw_only=True)
-class NormedSettings(WganGpSettings):
-    """Settings with a choice of norm where the script's critic has batch norm in its other modes."""
-
-    critic_norm: Literal["none", "layer", "batch"]
+    from torch import Tensor, nn
 
 
 # --- Networks -----------------------------------------------------------------------------------------
-
-NORMS: dict[str, Callable[[int], nn.Module]] = {
-    "none": lambda _: nn.Identity(),
-    "layer": layer_norm,
-    "batch": nn.BatchNorm2d,
-}
 
 
 class NormedCritic(wgan_gp.CifarCritic):

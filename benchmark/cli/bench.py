@@ -89,7 +89,7 @@ def bench(
     from benchmark.cli.text import note
     from benchmark.engines.benching import processes
     from benchmark.judging import throughput as judging
-    from benchmark.records import environment, store, throughput
+    from benchmark.records import environment, shipped, store, throughput
 
     if accepting and checking:
         raise UserError("--accept and --check exclude each other", where="ganbench bench")
@@ -99,14 +99,15 @@ def bench(
     kind = environment.resolve_device(device)
     described = environment.describe(kind)
     model = str(described["device"])
-    accepted = _accepted(throughput.find(out, reference_file), model) if checking else None
+    own = throughput.accepted_path(out)
+    accepted = _accepted(shipped.find(own, reference_file), model) if checking else None
     store.open_folder(out)
     measured = processes.everything(names, kind, seconds, lambda name: note(f"measuring {name}"))
     block = _signed(*measured, described)
     throughput.add(throughput.path_of(out), model, block)
     findings = judging.compare(block, accepted, tolerance or judging.TOLERANCE) if accepted else []
     if accepting:
-        where = reference_file or throughput.accepted_path(out)
+        where = reference_file or own
         throughput.add(where, model, block)
         note(f"Accepted for {model}: {where}. Commit it.")
     if json_:

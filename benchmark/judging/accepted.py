@@ -33,19 +33,11 @@ def path_of(suite: Suite, out: Path) -> Path:
 def find(suite: Suite, out: Path, given: Path | None = None) -> Path:
     """The reference to compare with: the one given, else that of the results folder, else ganbench's own.
 
-    Where there is none at all, the place in the results folder.
-
     Raises:
         UserError: the one given is not there.
 
     """
-    if given:
-        if not given.is_file():
-            raise UserError("there is no such file", where=f"--reference {given}")
-        return given
-    own = path_of(suite, out)
-    ours = shipped.folder() / own.name
-    return ours if not own.is_file() and ours.is_file() and suite.comes_with_ganbench else own
+    return shipped.find(path_of(suite, out), given, comes_with_ganbench=suite.comes_with_ganbench)
 
 
 def read(path: Path) -> list[dict[str, Any]] | None:

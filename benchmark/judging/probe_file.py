@@ -10,7 +10,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from benchmark.errors import UserError
-from benchmark.records import atomic, bounded, identity, shipped
+from benchmark.records import atomic, bounded, identity
 from benchmark.records.bounded import Unreadable
 from benchmark.training.numerics import FAITHFUL
 
@@ -35,22 +35,6 @@ _KEPT = (
     "portable_scores",
 )
 _DIGITS = {"float32": 9, "float64": 17, "scores": 9}
-
-
-def find(out: Path, given: Path | None = None) -> Path:
-    """The file to compare with: the one given, else that of the results folder, else ganbench's own.
-
-    Raises:
-        UserError: the one given is not there.
-
-    """
-    if given:
-        if not given.is_file():
-            raise UserError("there is no such file", where=f"--reference {given}")
-        return given
-    own = path_of(out)
-    ours = shipped.folder() / NAME
-    return ours if not own.is_file() and ours.is_file() else own
 
 
 def path_of(out: Path) -> Path:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from benchmark.errors import UserError
-from benchmark.records import atomic, bounded, shipped
+from benchmark.records import atomic, bounded
 from benchmark.records.bounded import Unreadable
 from benchmark.records.quantities import finite
 
@@ -27,21 +27,6 @@ def path_of(out: Path) -> Path:
 def accepted_path(out: Path) -> Path:
     """Where `ganbench bench --accept` puts it by default."""
     return out / "reference" / NAME
-
-
-def find(out: Path, given: Path | None = None) -> Path:
-    """The accepted file: the one given, else that of the results folder, else ganbench's own.
-
-    Raises:
-        UserError: the one given is not there.
-
-    """
-    if given:
-        if not given.is_file():
-            raise UserError("there is no such file", where=f"--reference {given}")
-        return given
-    own, ours = accepted_path(out), shipped.folder() / NAME
-    return ours if not own.is_file() and ours.is_file() else own
 
 
 def read(path: Path) -> dict[str, Any]:

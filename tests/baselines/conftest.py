@@ -10,8 +10,6 @@ import numpy as np
 import pytest
 import torch
 
-from baselines.spec import SUITE
-
 GOLDEN = Path(__file__).parents[1] / "golden"
 
 # --- Golden vectors -----------------------------------------------------------------------------------
@@ -287,44 +285,6 @@ def trace():
 
 
 # --- Settings and players -----------------------------------------------------------------------------
-
-
-def revised(settings, **values):
-    """Settings with some values replaced for a test."""
-    return settings.revised(**{name: (value, "test", SUITE) for name, value in values.items()})
-
-
-@pytest.fixture(scope="session")
-def revise():
-    return revised
-
-
-NARROW = {
-    "width": 8,
-    "critic_width": 8,
-    "generator_units": 100,
-    "critic_units": 8,
-    "maxout_units": 8,
-    "dense_units": 8,
-    "bottleneck": 8,
-    "output_weights": 10,
-    "critic_channels": (4, 4, 8),
-}
-"""Reduced widths, by the names that settings give them; a setting of 0 is not in use."""
-
-
-@pytest.fixture
-def reduced(revise):
-    """The experiment at a tiny batch, with narrow networks and otherwise as declared."""
-
-    def reduce(experiment, batch=4):
-        settings = experiment.settings
-        changes = {name: small for name, small in NARROW.items() if getattr(settings, name, 0)}
-        batches = ("batch", "generator_batch", "sampling_batch")
-        changes |= {name: batch for name in batches if getattr(settings, name, 0)}
-        return dataclasses.replace(experiment, settings=revise(settings, **changes))
-
-    return reduce
 
 
 @pytest.fixture(scope="session")

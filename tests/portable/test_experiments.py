@@ -1,7 +1,5 @@
 """Every experiment can be trained in the profile: no op of any is missing. Narrow networks, the same ops."""
 
-import dataclasses
-
 import pytest
 import torch
 
@@ -10,27 +8,10 @@ from benchmark.training import trainer
 from benchmark.training.draws import SeededDraws
 from benchmark.training.portable import Portable, adopt_players
 
-NARROW = {
-    "width": 8,
-    "critic_width": 8,
-    "generator_units": 100,
-    "critic_units": 8,
-    "maxout_units": 8,
-    "dense_units": 8,
-    "bottleneck": 8,
-    "critic_channels": (4, 4, 8),
-}
-
-
-def narrowed(experiment):
-    settings = experiment.settings
-    changes = {n: v for n, v in NARROW.items() if getattr(settings, n, 0)}
-    return dataclasses.replace(experiment, settings=dataclasses.replace(settings, batch=2, **changes))
-
 
 @pytest.mark.parametrize("name", baselines.names())
-def test_an_experiment_steps(name):
-    experiment = narrowed(baselines.get(name))
+def test_an_experiment_steps(name, reduced):
+    experiment = reduced(baselines.get(name), batch=2)
     n = 0 if experiment.points else 16
     generator = torch.Generator().manual_seed(0)
     images = torch.randint(256, (n, *experiment.image_shape), dtype=torch.uint8, generator=generator)

@@ -103,7 +103,7 @@ def test_a_process_computes_a_variant(sweep):
 
 
 def test_without_accepted_probes_of_its_own_a_folder_has_those_that_come_with_ganbench(ganbench):
-    assert probe_file.find(Path("o")) == shipped.folder() / probe_file.NAME
+    assert shipped.find(probe_file.path_of(Path("o"))) == shipped.folder() / probe_file.NAME
 
 
 def test_accepting_some_keeps_the_others(ganbench, computed):

@@ -121,6 +121,24 @@ def stop_after():
     return make
 
 
+@pytest.fixture(scope="session")
+def resumed_bitwise(bits_of, never, stop_after):
+    """Of what `run` trains, a run in two parts has the bits of one in one go, which is returned."""
+
+    def check(run, name, folder):
+        whole = run(name, folder / "whole")
+        assert whole.run(never) == "done"
+        first = run(name, folder / "parted")
+        assert first.run(stop_after(first, 2)) == "stopped"
+        second = run(name, folder / "parted")
+        assert second.watcher.of("resumed") == [{"gen_iters": 2}]
+        second.run(never)
+        assert bits_of(second) == bits_of(whole)
+        return whole
+
+    return check
+
+
 @pytest.fixture(params=DIGITS)
 def digits_experiment(request):
     return request.param

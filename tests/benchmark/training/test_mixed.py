@@ -21,15 +21,8 @@ def run(make_trainer):
 
 
 @pytest.mark.parametrize("name", DIGITS)
-def test_stopped_and_resumed_is_the_uninterrupted_run(name, run, bits_of, never, stop_after, tmp_path):
-    whole = run(name, tmp_path / "whole")
-    assert whole.run(never) == "done"
-    first = run(name, tmp_path / "parted")
-    assert first.run(stop_after(first, 2)) == "stopped"
-    second = run(name, tmp_path / "parted")
-    assert second.watcher.of("resumed") == [{"gen_iters": 2}]
-    second.run(never)
-    assert bits_of(second) == bits_of(whole)
+def test_stopped_and_resumed_is_the_uninterrupted_run(name, run, resumed_bitwise, tmp_path):
+    whole = resumed_bitwise(run, name, tmp_path)
     assert {x.dtype for x in checkpoint.tensors_of(whole.players).values()} <= {torch.float32, torch.int64}
 
 
