@@ -19,9 +19,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
 _NO_NETWORK = {
-    WINDOW: "has no network: it compares every image with every test image",
-    NEAREST: "has no network: it compares every image with every test image",
-    CRITIC: "scores the critics of finished runs",
+    WINDOW: "no network: every image is compared with every test image",
+    NEAREST: "no network: every image is compared with every test image",
+    CRITIC: "critics of finished runs are what is scored",
 }
 
 
