@@ -176,6 +176,10 @@ def _train(directory: Path, spec: dict[str, Any], cadence: dict[str, Any], log: 
     from benchmark.training.trainer import Cadence, Trainer
 
     numerics.apply()
+    # Backward passes run in this thread on a GPU too, as they do on a CPU. Each thread numbers the nodes that it
+    # makes, so where a gradient is differentiated again the order in which gradients are added would depend on
+    # what the process did before.
+    torch.autograd.set_multithreading_enabled(False)
     device = spec["device"]
     described = environment.describe(device)
     _check_code(spec)
@@ -250,7 +254,10 @@ def _train(directory: Path, spec: dict[str, Any], cadence: dict[str, Any], log: 
             "cuda": described["cuda"],
             "cudnn": described["cudnn"],
             "environment": described,
-            "determinism": numerics.in_force(),
+            "determinism": {
+                **numerics.in_force(),
+                "autograd_multithreading": torch.autograd.is_multithreading_enabled(),
+            },
             "started_utc": started_utc,
             "finished_utc": now_utc(),
         },

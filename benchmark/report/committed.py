@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import baselines
 from baselines import claims
 from benchmark import suites
+from benchmark.evaluation import protocols
 from benchmark.judging import accepted
 from benchmark.judging.against_paper import against_paper
 from benchmark.judging.statistics import interval
@@ -36,9 +37,10 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "results" / "RESULTS.md"
 _REFERENCES, _ANCHORS = ROOT / "results" / "reference", ROOT / "results" / "anchors.json"
-_LOSSES = ROOT / "results" / "losses"
+_LOSSES, SAMPLES = ROOT / "results" / "losses", ROOT / "results" / "samples"
 _RATES = ROOT / "docs" / "gpu-h100.json"
 _SUITES = {
+    "dcgan-table3": "A paper's own experiment at its own length, on the real MNIST. Two seeds.",
     "quick": "Five seeds, 400 G-iterations: how each method starts, not which is best.",
     "first-look": "One seed, until one sees digits; unequal budgets are declared, and nothing is ranked.",
     "portable": "One seed, 120 G-iterations, in the profile with equal bits on every machine.",
@@ -77,14 +79,30 @@ def _questions() -> Iterator[str]:
 
 def _suite(name: str, records: list[dict[str, Any]]) -> Iterator[str]:
     cells = group([LoadedRecord(record, _REFERENCES) for record in records]).cells
-    seeds = integers(sorted({record["seed"] for record in records}))
+    seeds = integers(sorted({record["seed"] for record in records})).replace(" ", "")
     for c in comparisons(cells):
         yield markdown.table(_table(c))
+    yield from _pictures(records)
     environments = sorted({(r["env_id"][:8], _machine(r)) for r in records})
     where = "; ".join(f"`{env}`: {machine}" for env, machine in environments)
     yield f"Environment {where}. Again: `ganbench run {name} --seeds {seeds} && ganbench check {name}`."
     rows = [f"{r['experiment']} seed {r['seed']} `{r['record_sha256'][:12]}`" for r in records]
     yield f"<details><summary>Records</summary>\n\n{', '.join(rows)}\n\n</details>"
+
+
+def sheet(record: dict[str, Any]) -> Path:
+    """Where a run's last sample grid is, if it is committed."""
+    return SAMPLES / str(record["experiment"]) / f"seed{record['seed']}.png"
+
+
+def _pictures(records: list[dict[str, Any]]) -> Iterator[str]:
+    found = [
+        f"![{r['experiment']}, seed {r['seed']}]({sheet(r).relative_to(PAGE.parent)})"
+        for r in records
+        if sheet(r).is_file()
+    ]
+    if found:
+        yield "Samples at the end of each run, not chosen:\n\n" + "\n".join(found)
 
 
 def _table(c: Comparison) -> Table:
@@ -147,9 +165,9 @@ def _against_the_papers() -> Iterator[str]:
         Column("Command"),
     )
     rows = [
-        _claim_row(j.claim, rates["experiments"])
+        _claim_row(j.claim, rates["experiments"], trained=j.verdict.outcome != "missing")
         for j in judged
-        if j.claim.kind == "value" and j.claim.experiment and j.verdict.outcome == "missing"
+        if j.claim.kind == "value" and j.claim.experiment and j.verdict.outcome not in COMPARABLE
     ]
     caption = (
         f"Hours: training alone at the rate measured on one {rates['gpu']} (docs/gpu.md); {DASH} where none "
@@ -158,19 +176,28 @@ def _against_the_papers() -> Iterator[str]:
     yield markdown.table(Table(caption, columns, tuple(rows)))
 
 
-def _claim_row(claim: claims.Claim, rates: dict[str, Any]) -> Row:
+def _claim_row(claim: claims.Claim, rates: dict[str, Any], *, trained: bool) -> Row:
+    """`trained`: such runs are committed, and only scored by another protocol."""
     budget = baselines.described(claim.experiment)["budget"]["gen_iters"]
     rate = rates.get(claim.experiment)
     hours = f"{budget / rate['gen_iters_per_s'][1] / 3600:.2g}" if budget and rate else DASH
     suite = _suite_of(claim.experiment)
     command = f"ganbench run {suite} --experiment {claim.experiment}" if suite else DASH
+    if trained:
+        hours, command = DASH, f"ganbench evaluate RUN --protocol {_protocol_of(claim)}"
     where = f"{claim.paper}, {claim.table}: {claim.row}"
     return Row((claim.experiment, where, claim.printed, count(budget) if budget else DASH, hours, command))
 
 
 def _suite_of(experiment: str) -> str:
-    others = (name for name in suites.names() if name not in _SUITES)
-    return next((name for name in others if experiment in suites.load(name).experiments), "")
+    return next((name for name in suites.names() if experiment in suites.load(name).experiments), "")
+
+
+def _protocol_of(claim: claims.Claim) -> str:
+    """The one that generates as many images as the claim, for its metric."""
+    found = (protocols.get(name) for name in protocols.names())
+    wanted = claim.protocol.n_generated
+    return next((p.name for p in found if p.n_generated == wanted and claim.metric in p.metrics), DASH)
 
 
 def _anchors() -> Iterator[str]:

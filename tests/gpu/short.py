@@ -44,8 +44,8 @@ def start(experiment, device, seed=0):
 
 
 def trained(experiment, gen_iters, device, seed=0):
-    """The first G-iterations, in the faithful numerics."""
-    with numerics.applied():
+    """The first G-iterations, in the faithful numerics, with backward passes in this thread as in a run."""
+    with numerics.applied(), torch.autograd.set_multithreading_enabled(False):
         players, draws = start(experiment, device, seed)
         losses = []
         for k in range(gen_iters):

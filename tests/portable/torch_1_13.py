@@ -5,7 +5,7 @@ import sys
 import arms
 import torch
 
-from benchmark.training.portable import mode
+from benchmark.training.portable import elementwise, mode, tables
 
 
 def clamp_min(tensors, bound):
@@ -20,9 +20,16 @@ def clamp_max(tensors, bound):
         x.clamp_(max=bound)
 
 
+def upsample_backward(g, size, input_size, scales=None):
+    """`aten.upsample_nearest2d_backward` where PyTorch gives factors in place of the size."""
+    size = size or [int(n * factor) for n, factor in zip(input_size[2:], scales, strict=True)]
+    return elementwise.upsample_backward(g, size, input_size)
+
+
 if __name__ == "__main__":
     torch.Tensor.untyped_storage = lambda x: x.storage()
     torch.Tensor.nbytes = property(lambda x: x.numel() * x.element_size())
     torch._foreach_clamp_min_, torch._foreach_clamp_max_ = clamp_min, clamp_max
+    tables.REPLACED["upsample_nearest2d_backward"] = upsample_backward
     mode.EXACT |= {"_record_function_enter"}
     sys.exit(arms.main())

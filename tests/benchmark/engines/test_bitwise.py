@@ -140,6 +140,7 @@ def test_a_record_says_what_was_computed(uninterrupted, records):
         )
         assert content["provenance"]["determinism"]["deterministic_algorithms"] is True
         assert content["provenance"]["determinism"]["num_threads"] == 1
+        assert content["provenance"]["determinism"]["autograd_multithreading"] is False
         timing = content["timing"]
         parts = [timing[key] for key in timing if key.endswith("_s") and key not in ("wall_s", "cpu_s")]
         assert sum(parts) == pytest.approx(timing["wall_s"], abs=1.5)

@@ -3,7 +3,10 @@
 import json
 import statistics
 
+from PIL import Image
+
 from benchmark.report import committed
+from benchmark.training.sampling import grid_digest
 
 
 def test_the_page_is_what_the_committed_files_say():
@@ -23,10 +26,35 @@ def test_a_mean_is_that_of_the_records():
 
 
 def test_what_was_not_run_is_said_with_its_command():
+    lines = committed.page().splitlines()
+    line = next(x for x in lines if "Table 2: SN-GANs, Eq. (17)" in x and "25.5" in x)
+    assert "ganbench run ci-gpu --experiment sngan/cifar10-cnn" in line
+    line = next(x for x in lines if "Table 3, 10M samples" in x)
+    assert "ganbench evaluate RUN --protocol nearest-10m" in line
+
+
+def test_without_records_there_is_no_verdict(monkeypatch):
+    monkeypatch.setattr(committed.accepted, "read", lambda path: None)
     page = committed.page()
     assert "**no verdict yet.**" in page
     line = next(x for x in page.splitlines() if "Table 3, 50K samples" in x)
     assert "ganbench run dcgan-table3 --experiment dcgan/mnist-conditional" in line
+
+
+def test_the_readme_has_the_verdict_of_the_page():
+    (line,) = (x for x in committed.page().splitlines() if x.startswith("| dcgan/mnist-conditional | Error"))
+    _, _, _, verdict, ours, n, _, paper, *_, margin, _ = (cell.strip() for cell in line.split("|"))
+    row = f"| {paper} % | {ours} % (n = {n}) | {verdict.split()[-1]}: within {margin} of "
+    assert row in (committed.ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def test_committed_samples_are_those_of_the_records():
+    records = committed.accepted.read(committed.PAGE.parent / "reference" / "dcgan-table3.json")
+    assert {record["seed"] for record in records} >= {0, 1}
+    for record in records:
+        with Image.open(committed.sheet(record)) as grid:
+            assert grid_digest(grid) == record["digests"]["samples"][record["samples"][-1]]
+    assert len(list(committed.SAMPLES.rglob("*.png"))) == committed.page().count("](samples/")
 
 
 def test_verdicts_stand_before_what_was_not_run(judged, monkeypatch):
