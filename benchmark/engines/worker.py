@@ -176,7 +176,7 @@ def _train(directory: Path, spec: dict[str, Any], cadence: dict[str, Any], log: 
     from benchmark.training.trainer import Cadence, Trainer
 
     numerics.apply()
-    # Backward passes run in this thread on a GPU too, as on a CPU. Each thread numbers the nodes that it makes;
+    # Backward passes run in this thread on a GPU too, as on a CPU. Each thread numbers the nodes it makes;
     # where a gradient is differentiated again, the order in which gradients are added would depend on what
     # the process did before.
     torch.autograd.set_multithreading_enabled(False)
