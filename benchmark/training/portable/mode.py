@@ -32,6 +32,11 @@ class Portable(TorchDispatchMode):  # type: ignore[no-untyped-call]
         self._experiment = experiment
         self._rules: dict[Any, Callable[..., Any]] = {}
 
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:
+        """No: nothing is compiled, and the wrapper for that would cost time at every op."""
+        return False
+
     def __enter__(self) -> Portable:
         """Without cuDNN, whose batch norm would be an op of its own."""
         self._cudnn = torch.backends.cudnn.enabled
