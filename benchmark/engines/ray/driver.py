@@ -174,6 +174,7 @@ class Engine:
             order = node.Order(
                 place=_place(directory),
                 files={_place(folder): files.packed(folder) for folder in (directory, *_first_stage(run))},
+                device=run.spec["device"],
                 share=self._cluster.share(alone=work.alone),
                 launch=self._launch(work),
                 cadence=self._wish.cadence,

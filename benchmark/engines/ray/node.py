@@ -19,6 +19,7 @@ from tempfile import mkdtemp
 from typing import Any
 
 from benchmark.engines import parent, worker
+from benchmark.engines.forks import Forked, Forks
 from benchmark.engines.ray import files
 from benchmark.records import environment, locks, places
 from benchmark.training import numerics
@@ -38,6 +39,7 @@ class Order:
     Attributes:
         place: of the run directory in a results folder.
         files: content of the run directory, and of that of the run it starts from, by place.
+        device: on which it is computed, as its spec has it.
         share: of its GPU that the run may count on.
         launch: `provenance.launch` for its record.
         cadence: fields of `trainer.Cadence`.
@@ -46,6 +48,7 @@ class Order:
 
     place: str
     files: dict[str, dict[str, bytes]]
+    device: str
     share: float
     launch: dict[str, Any]
     cadence: dict[str, float]
@@ -86,8 +89,9 @@ class Seat:
             (scratch() / driver).mkdir(exist_ok=True)
             self._folder = Path(mkdtemp(prefix="seat-", dir=scratch() / driver))
             self._held.enter_context(locks.hold(self._folder))
-        self._child: subprocess.Popen[bytes] | None = None
+        self._child: subprocess.Popen[bytes] | Forked | None = None
         self._kill_at = float("inf")
+        self._forks, self._had_one = Forks(), False
 
     def describe(self, kind: str) -> dict[str, Any]:
         """The environment of runs here. A process of its own asks a GPU, whose memory it would keep."""
@@ -118,8 +122,22 @@ class Seat:
             worker.SHARE_VARIABLE: repr(order.share),
             worker.FETCH_VARIABLE: "1",
         }
+        self._child = self._started(directory, order, variables)
+        (self._folder / _PID).write_text(f"{self._child.pid} {_since(self._child.pid)}")
+
+    def _started(
+        self, directory: Path, order: Order, variables: dict[str, str]
+    ) -> subprocess.Popen[bytes] | Forked:
+        """As on one machine, runs on a CPU after the first are forked from one that has imported torch."""
+        if self._had_one and order.device == "cpu":
+            self._forks.start()
+            while self._forks.is_loading:
+                time.sleep(0.05)
+            if forked := self._forks.child(directory, order.cadence, variables):
+                return forked
+        self._had_one = True
         with (directory / "worker.log").open("ab") as log:
-            self._child = subprocess.Popen(
+            return subprocess.Popen(
                 [sys.executable, "-m", "benchmark.engines.worker", str(directory), json.dumps(order.cadence)],
                 env=variables,
                 stdin=subprocess.DEVNULL,
@@ -127,7 +145,6 @@ class Seat:
                 stderr=log,
                 start_new_session=True,
             )
-        (self._folder / _PID).write_text(str(self._child.pid))
 
     def news(self, wait_s: float, *, stop: bool = False) -> News:
         """What is new after so many seconds, or when the process ends; once told to, it is stopped."""
@@ -147,6 +164,7 @@ class Seat:
     def leave(self) -> None:
         """Remove the folder; this seat takes no more runs."""
         self._clear()
+        self._forks.close()
         self._held.close()
         sweep()
 
@@ -190,9 +208,17 @@ def clear(driver: str) -> None:
 
 
 def _end(seat: Path, directory: Path) -> None:
-    """Kill the process of a run whose seat is gone; it alone has the directory in its command line."""
+    """Kill the process of a run whose seat is gone, unless its number is another process's by now."""
     with suppress(OSError, ValueError):
-        pid = int((seat / _PID).read_text())
-        while locks.is_held(directory) and str(directory) in Path(f"/proc/{pid}/cmdline").read_text():
+        pid, since = map(int, (seat / _PID).read_text().split())
+        while locks.is_held(directory) and since and _since(pid) == since:
             os.kill(pid, signal.SIGKILL)
             time.sleep(0.05)
+
+
+def _since(pid: int) -> int:
+    """When a process started, in the clock ticks of /proc; 0 where that is not known."""
+    try:
+        return int(Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()[19])
+    except OSError:
+        return 0

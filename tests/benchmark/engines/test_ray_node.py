@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from benchmark.engines.forks import Forked
 from benchmark.engines.ray import files, node
 from benchmark.records import environment, locks, places
 
@@ -42,8 +43,8 @@ def seat(scratch, tmp_path, monkeypatch):
         each.leave()
 
 
-def order(**more):
-    return node.Order(PLACE, {PLACE: FILES, **more}, 0.5, {"argv": ["ganbench"]}, {"wall_s": 7})
+def order(device="cuda", **more):
+    return node.Order(PLACE, {PLACE: FILES, **more}, device, 0.5, {"argv": ["ganbench"]}, {"wall_s": 7})
 
 
 def test_a_runs_process_gets_its_files_and_environment_and_what_it_changes_comes_back(seat):
@@ -102,6 +103,33 @@ def test_the_environment_of_the_machine_wins_over_the_drivers(seat, monkeypatch)
     monkeypatch.delenv("GANBENCH_OFFLINE")
 
 
+@pytest.mark.parametrize("device", ["cpu", "cuda"])
+def test_runs_on_a_cpu_after_the_first_are_forked(scratch, device):
+    """Each is a whole worker, which says what is wrong with its directory."""
+    one = node.Seat("driver-of-test", {})
+    for n in range(3):
+        one.begin(order(device))
+        assert isinstance(one._child, Forked) is (device == "cpu" and n > 0)
+        pid, since = map(int, (one._folder / "pid").read_text().split())
+        assert (pid, since) == (one._child.pid, node._since(pid))
+        assert since > 0
+        news = one.news(900.0)
+        assert news.code == 1
+        assert b"spec.json" in news.files["worker.log"]
+    one.leave()
+
+
+def test_the_process_of_a_run_that_was_forked_is_ended_with_its_seat(scratch):
+    one = node.Seat("driver-of-test", {})
+    for _ in range(2):
+        one.begin(order("cpu"))
+        one.news(900.0)
+    server = one._forks._server
+    one.leave()
+    assert server.poll() is not None
+    assert not list(scratch.glob("driver-of-test/seat-*"))
+
+
 LOST_SEAT = """
 import os, sys, time
 from pathlib import Path
@@ -109,7 +137,7 @@ from benchmark.engines.ray import node
 node.scratch = lambda: Path(sys.argv[1])
 seat = node.Seat("driver-lost", {{}})
 sys.executable = sys.argv[2]
-seat.begin(node.Order({place!r}, {{{place!r}: {{"spec.json": b""}}}}, 1.0, {{}}, {{}}))
+seat.begin(node.Order({place!r}, {{{place!r}: {{"spec.json": b""}}}}, "cuda", 1.0, {{}}, {{}}))
 while not seat.news(0.05).there >= {{"ready"}}:
     pass
 os.kill(os.getpid(), 9)
@@ -130,7 +158,7 @@ def test_what_a_killed_seat_left_is_swept_and_its_process_ended(scratch, tmp_pat
     assert subprocess.run(command, check=False).returncode == -signal.SIGKILL
     (directory,) = scratch.glob(f"driver-lost/seat-*/{PLACE}")
     assert locks.is_held(directory)
-    pid = int((directory.parents[3] / "pid").read_text())
+    pid, _ = map(int, (directory.parents[3] / "pid").read_text().split())
     other = seat()
     assert not (scratch / "driver-lost").exists()
     assert not Path(f"/proc/{pid}/cmdline").exists() or not Path(f"/proc/{pid}/cmdline").read_bytes()
@@ -142,7 +170,7 @@ def test_a_number_that_is_another_process_now_is_not_killed(scratch):
     with subprocess.Popen(["sleep", "9000"]) as bystander:
         directory = scratch / "driver-x" / "seat-y" / PLACE
         directory.mkdir(parents=True)
-        (directory.parents[3] / "pid").write_text(str(bystander.pid))
+        (directory.parents[3] / "pid").write_text(f"{bystander.pid} {node._since(bystander.pid) - 1}")
         with locks.hold(directory):
             node.sweep()
         assert bystander.poll() is None
