@@ -270,6 +270,8 @@ def test_ctrl_c_brings_the_checkpoint_home(execute, wait):
     with pytest.raises(base.Interrupted):
         execute(script)
     assert execute.screen.ends == {0: "interrupted at 5"}
+    events = directory_of(execute.out, 0) / "events.jsonl"
+    assert not events.exists() or "lost" not in events.read_text(encoding="utf-8")
 
 
 def test_a_run_that_another_command_began_meanwhile_is_waited_for(execute, ray, wait):
