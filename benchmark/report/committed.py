@@ -17,12 +17,12 @@ from benchmark.evaluation import protocols
 from benchmark.judging import accepted
 from benchmark.judging.against_paper import against_paper
 from benchmark.judging.statistics import interval
-from benchmark.records import atomic
+from benchmark.records import atomic, throughput
 from benchmark.records.cells import group
 from benchmark.records.loaded import LoadedRecord
 from benchmark.records.quantities import DASH, count, integers, metric_title, plural
 from benchmark.records.summary import decimals_for, summarise
-from benchmark.report import markdown, questions
+from benchmark.report import markdown, questions, speed
 from benchmark.report.naming import display_names
 from benchmark.report.scores import comparisons
 from benchmark.report.table import Column, Row, Table
@@ -63,6 +63,7 @@ def page() -> str:
         if records := accepted.read(_REFERENCES / f"{name}.json"):
             parts += [f"## Suite `{name}`", sentence, *_suite(name, records)]
     parts += _questions()
+    parts += _speeds()
     return "\n\n".join(parts) + "\n"
 
 
@@ -75,6 +76,15 @@ def _questions() -> Iterator[str]:
         yield markdown.table(questions.correlations(records, _LOSSES))
         yield f"Again: `ganbench run {questions.SUITE}`, and `ganbench losses RUNS` for the correlations."
         yield from _suite(questions.SUITE, records)
+
+
+def _speeds() -> Iterator[str]:
+    """Of `ganbench bench`, where they are accepted."""
+    if devices := throughput.read(_REFERENCES / throughput.NAME):
+        yield "## Speeds"
+        yield "Again, and whether this machine is as fast as one of its model was: `ganbench bench --check`."
+        for model, block in sorted(devices.items()):
+            yield from map(markdown.table, speed.tables(model, block))
 
 
 def _suite(name: str, records: list[dict[str, Any]]) -> Iterator[str]:
