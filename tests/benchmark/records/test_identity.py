@@ -60,6 +60,12 @@ def whole_as_integers(value):
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
+@given(st.floats(1e-6, 1e-2) | st.floats(1e14, 1e17) | st.floats(allow_nan=False, allow_infinity=False))
+def test_a_fraction_is_written_as_python_writes_it(value):
+    if not value.is_integer():
+        assert identity.canonical([value, -value]) == f"[{value!r},{-value!r}]"
+
+
 @given(JSON)
 def test_canonical_text_is_that_of_pythons_json(value):
     """To the byte: digests in old records were made with it."""
