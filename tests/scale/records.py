@@ -96,7 +96,7 @@ def fill(out, originals, n, change=lambda content: content):
     for directory in originals:
         content, losses = change(store.load_record(directory)), losses_of(directory)
         for seed in range(n // len(originals)):
-            own = {name: column * np.float32(1 + 1e-3 * seed / n) for name, column in losses.items()}
+            own = {name: column * np.float32(1 + 1e-6 * seed) for name, column in losses.items()}
             new = copied(content, own, seed)
             to = store.run_directory(out, new["experiment"], new["run_id"], new["env_id"])
             (to / "samples").mkdir(parents=True)
