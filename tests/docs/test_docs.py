@@ -12,17 +12,11 @@ import pytest
 
 from benchmark.cli import cli, main
 
-ROOT = Path(__file__).parents[2]
-PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted(ROOT.glob("docs/**/*.md"))]
+sys.path.append(str(Path(__file__).parent))
+from documents import PAGES, ROOT, parts, typed  # noqa: E402
+
 CHEAP = ("list", "show", "budgets", "cite", "env", "data list", "plan quick", "status quick")
 """What needs no run, no data and no network."""
-
-
-def fenced(page):
-    """Lines of a page's blocks of commands, those that go on with a backslash joined."""
-    text = page.read_text(encoding="utf-8")
-    blocks = re.findall(r"^ *```(?:sh|bash|console|text)?\n(.*?)^ *```", text, re.DOTALL | re.MULTILINE)
-    return "\n".join(blocks).replace("\\\n", " ").splitlines()
 
 
 def words(command):
@@ -33,15 +27,13 @@ def words(command):
 
 
 def in_documents():
-    """(page, words) of every command in a block, and of those in the text that are no synopses."""
+    """(page, words) of every `ganbench …`."""
     found = {}
     for page in PAGES:
-        lines = [part.strip() for line in fenced(page) for part in line.split("&&")]
-        inline = re.findall(r"(?<!`)`(ganbench [^`]*)`(?!`)", page.read_text(encoding="utf-8"))
-        lines += [text for text in map(str.strip, inline) if not re.search(r"\[|\\\||…|\.\.\.", text)]
-        for line in lines:
-            if line.startswith("ganbench"):
-                found.setdefault(tuple(words(line)), page.name)
+        every = [line for part in parts(page.read_text(encoding="utf-8")) for line in typed(*part)]
+        for command in (part.strip() for line in every for part in line.split("&&")):
+            if command.startswith("ganbench "):
+                found.setdefault(tuple(words(command)), page.name)
     return [pytest.param(page, call, id=f"{page}: {' '.join(call)}"[:90]) for call, page in found.items()]
 
 

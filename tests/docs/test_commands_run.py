@@ -1,0 +1,330 @@
+"""Every command of the documents is typed: a page is a story, told in a checkout and a home of its own.
+
+What a reader types is run as it stands, in order, by a shell without network. What is too long or needs something
+is in the tables below, and nothing else is.
+"""
+
+import configparser
+import os
+import re
+import shutil
+import site
+import subprocess
+import sys
+import venv
+from importlib.util import find_spec
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pytest
+from PIL import Image
+
+sys.path.append(str(Path(__file__).parent))
+from documents import PAGES, ROOT, SHELL, parts, typed  # noqa: E402
+
+SMALL = """title = "In place of a suite of this name"
+experiments = ["wgan_gp/digits", "sngan/digits"]
+seeds = "0-2"
+gen_iters = 2
+evaluate_every = 2
+protocols = ["digits-2k"]
+"""
+IN_PLACE_OF = ("quick", "cifar10", "ci-gpu", "first-look", "portable")
+"""Suites of these names are SMALL in a story's checkout."""
+
+SHORT = {
+    # what a reader puts there
+    r"\bRUN(\.\.\.)?(?= )": '"$(ls -d results/runs/sngan/digits/* | head -n 1)"',
+    r"sngan-digits/runs/sngan/digits/\w+-\w+": '"$(ls -d sngan-digits/runs/sngan/digits/* | head -n 1)"',
+    r"mnist --from FOLDER": "mnist --from idx",
+    r"/shared/results": "shared",
+    r"OTHER/python": "python",
+    r"^if step %": "import ganbench\nfrom my_research import MyGan\nfrom types import SimpleNamespace\n"
+    "step, generator = 0, MyGan(SimpleNamespace(latent=128, learning_rate=1e-3, batch=64)).generator\n"
+    r"\g<0>",
+    # what a GPU, a cluster or the network would give
+    r"^((?:exec )?ganbench (?:run|env) .*)--device cuda(?= |$)": r"\1--device cpu",
+    r"--address HEAD:6379( --gpus-per-run 0.5)?": "--address local",
+    r"evaluate RUN --protocol fid-5k": "evaluate RUN --protocol digits-2k",
+    r'protocol="fid-5k", data="cifar10"': 'protocol="digits-2k", data="digits"',
+    # less of the same
+    r"^ganbench probe( quick)?(?= *(-|#|$))": "ganbench probe sngan/digits",
+    r"^ganbench bench(?= --[ac])": "ganbench bench sngan/digits",
+    r"^ganbench run mygan/mygan.toml": r"\g<0> --budget 2 --seeds 0",
+    r"records.py 100 1000 10000 --write": "records.py 5 --repeats 1",
+    r"growth.py --write": "growth.py --one budget 50",
+    r"bugs.py FOLDER --write": "bugs.py planted --only wgan.no-clip",
+    r"pytest tests/portable/test_arms.py": r'\g<0> -k "as and it and is"',
+    r"--arm NAME": "--arm NAME gan/digits",
+    # a terminal would be asked
+    r"^ganbench accept [\w.-]+": r"\g<0> --yes",
+}
+"""pattern → what is typed instead, one after the other."""
+
+SUITE = {r'seeds = "0-\d"': 'seeds = "0-1"', r"_iters = \d+": "_iters = 2", r"_every = \d+": "_every = 2"}
+"""The same for a suite that a page writes, where it is run."""
+
+EXCEPTED = {
+    r"\btox\b": "makes environments from the network; a test below says whether they exist",
+    r"^ganbench run dcgan-table3|parzen-mnist|svm-svhn": "MNIST and SVHN come from the network",
+    r"^ganbench data (fetch|check) cifar10": "CIFAR-10 comes from the network",
+    r"^ganbench verify-weights": "Inception's weights come from the network",
+    r"cuda:0,2|--require-gpu|tests/gpu/": "needs a GPU",
+    r"^ray ": "a cluster would stay on this machine; `tox -e ray` makes its own",
+    r"^sbatch ": "needs SLURM",
+    r"^kubectl ": "needs Kubernetes",
+    r"^tensorboard ": "serves until it is stopped",
+    r"tests/ci/planted.py|tests/reliability": "takes minutes to hours; its own tests take less",
+}
+"""pattern → why a command is not run."""
+
+NEEDS = {
+    r"^pip install .*-e|mygan|my-suite": ("hatchling", "editables"),
+    r"to tensorboard": ("tensorboard",),
+    r"--engine ray": ("ray",),
+}
+"""pattern → modules without which a command is skipped."""
+
+ENDS = {
+    r"^ganbench check \S+ --against paper": {4},  # no paper prints a number about digits
+    r"^ganbench check (cifar10|ci-gpu .*junit.xml$)": {4},  # nothing is accepted yet: docs/ci.md
+    r"^ganbench bench --check": {0, 1},  # the machine may have slowed down meanwhile
+}
+"""pattern → exit codes, where it is not 0 alone."""
+
+
+def pictures(story):
+    """A folder of grey images, as many held out as the protocol `digits-2k` takes."""
+    for split, n in (("train", 200), ("test", 1000)):
+        folder = story.folder / "home" / "pictures" / split
+        folder.mkdir(parents=True)
+        for i, pixels in enumerate(np.random.default_rng(n).integers(0, 256, (n, 32, 32), dtype=np.uint8)):
+            Image.fromarray(pixels).save(folder / f"{i}.png")
+
+
+def mnist(story):
+    """MNIST's four files, with few images."""
+    (story.checkout / "idx").mkdir()
+    for stem, n in (("train", 50), ("t10k", 20)):
+        for kind, shape in (("images-idx3", (n, 28, 28)), ("labels-idx1", (n,))):
+            content = bytes((0, 0, 8, len(shape))) + np.array(shape, ">u4").tobytes()
+            content += np.random.default_rng(n).integers(0, 10, shape, dtype=np.uint8).tobytes()
+            (story.checkout / "idx" / f"{stem}-{kind}-ubyte").write_bytes(content)
+
+
+SHARDS = "for i in 0 1 2; do [ -d out-$i ] || ganbench run ci-gpu --seeds $i --out out-$i --no-report; done"
+OWN = "! grep -q mygan my-suite.toml || [ -d mygan ] || { ganbench new mygan && pip install -e mygan; }"
+GIVEN = {
+    r"--dataset folder:": pictures,
+    r"mnist --from FOLDER": mnist,
+    r"from my_research import|if step %": "cp tests/docs/my_research.py .",
+    r"ganbench report results": "ganbench run ci-gpu --seeds 0-4",
+    r"RUN|load_results|ganbench export|publish|check quick": "[ -d results/runs ] || ganbench run quick",
+    r"^ganbench report out-0": SHARDS,
+    r"my-suite.toml": OWN,
+    r"report task": "cp -r shared task-1; cp -r shared task-2",
+}
+"""pattern → what the reader has by then: made, once in a story, before the first command of this kind."""
+
+
+class Step(NamedTuple):
+    """What a reader types, or writes into a file."""
+
+    page: str
+    kind: str
+    text: str
+
+    def among(self, table):
+        """What `table` has for it."""
+        return [value for pattern, value in table.items() if re.search(pattern, self.text)]
+
+
+def steps(page):
+    """What a page has one do, in order; what its text says again is not done again."""
+    done = set()
+    for kind, text in parts(page.read_text(encoding="utf-8")):
+        for line in [text] if kind in ("python", "toml") else typed(kind, text):
+            is_name = kind == "inline" and re.match(r"ganbench ([a-z-]+$|.* [A-Z]+( |$))|pip install$", line)
+            if not is_name and (kind != "inline" or line not in done):
+                yield Step(page.name, kind, line)
+            done.add(line)
+
+
+ALL = [step for page in PAGES for step in steps(page)]
+TYPED = [step for step in ALL if not step.among(EXCEPTED)]
+PROGRAM = r"""(exec )?(\w+=("[^"]*"|\S+) )*(eval|ganbench|git|kubectl|pip|pytest|python|ray|sbatch|tensorboard|tox|OTHER/python) """
+
+
+def missing(step):
+    """Modules that a step needs and that are not here."""
+    return [module for modules in step.among(NEEDS) for module in modules if not find_spec(module)]
+
+
+TOLD = {page.name: [step for step in TYPED if step.page == page.name and not missing(step)] for page in PAGES}
+
+
+def shortened(text, table=SHORT):
+    for pattern, instead in table.items():
+        text = re.sub(pattern, instead, text)
+    return text
+
+
+class Story:
+    """One page's steps in a checkout, a home and a virtual environment of their own."""
+
+    def __init__(self, folder, files, steps):
+        self.folder, self.checkout, self.steps = folder, folder / "ganbench", steps
+        self.outcomes, self.given = [], set()
+        shutil.copytree(files, self.checkout, ignore=shutil.ignore_patterns("runs", "reports"))
+        (folder / "home").mkdir()
+        suites = [step.text for step in steps if step.kind == "toml" and "experiments" in step.text]
+        (self.checkout / "my-suite.toml").write_text(shortened((suites or [SMALL])[0], SUITE))
+        venv.create(folder / "env", symlinks=True)
+        (packages,) = folder.glob("env/lib/*/site-packages")
+        parents = "".join(f"import site; site.addsitedir({path!r})\n" for path in site.getsitepackages())
+        (packages / "zz.pth").write_text(f"{self.checkout}\n{parents}")
+        scripts = {
+            "pip": "-m pip",
+            "pytest": "-m pytest",
+            "ganbench": "-c 'from benchmark.cli import main; main()'",
+        }
+        for name, call in scripts.items():
+            (script := folder / "env" / "bin" / name).write_text(f'#!/bin/sh\nexec python {call} "$@"\n')
+            script.chmod(0o755)
+
+    def environment(self):
+        drop = ("GANBENCH", "PYTHON", "PYTEST", "PIP_", "XDG_", "GIT_", "MPLCONFIG")
+        kept = {name: value for name, value in os.environ.items() if not name.startswith(drop)}
+        name = {
+            f"GIT_{role}_{key}": "reader" for role in ("AUTHOR", "COMMITTER") for key in ("NAME", "EMAIL")
+        }
+        offline = {
+            "GANBENCH_OFFLINE": "1",
+            "PIP_NO_INDEX": "1",
+            "PIP_NO_DEPS": "1",
+            "PIP_NO_BUILD_ISOLATION": "0",
+        }
+        home = {"HOME": str(self.folder / "home"), "MPLCONFIGDIR": str(self.folder.parent / "matplotlib")}
+        path = f"{self.folder / 'env' / 'bin'}{os.pathsep}{os.environ['PATH']}"
+        return {**kept, **name, **offline, **home, "PATH": path, "SLURM_ARRAY_TASK_ID": "1"}
+
+    def shell(self, *command):
+        """(exit code, output)"""
+        done = subprocess.run(
+            command,
+            cwd=self.checkout,
+            env=self.environment(),
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+        )
+        return done.returncode, done.stdout + done.stderr
+
+    def bash(self, line):
+        return self.shell("bash", "-o", "pipefail", "-c", line)
+
+    def do(self, step):
+        for given in step.among(GIVEN):
+            if given not in self.given:
+                self.given.add(given)
+                code, said = (0, given(self)) if callable(given) else self.bash(given)
+                assert code == 0, said
+        if step.kind == "python":
+            return self.shell("python", "-c", shortened(step.text))
+        if step.kind == "toml":
+            (self.checkout / "page.toml").write_text(
+                ("" if "experiments" in step.text else SMALL) + step.text
+            )
+            return self.bash("ganbench plan page.toml")
+        return self.bash(shortened(step.text))
+
+    def outcome(self, n):
+        """Of the n-th step, after those before it."""
+        while len(self.outcomes) <= n:
+            self.outcomes.append(self.do(self.steps[len(self.outcomes)]))
+        return self.outcomes[n]
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory):
+    """A repository of two commits: ROOT as it is, with small suites and what was accepted of two."""
+    folder = tmp_path_factory.mktemp("files")
+    listed = ("git", "-C", str(ROOT), "ls-files", "-z", "--cached", "--others", "--exclude-standard")
+    names = subprocess.run(listed, capture_output=True, text=True, check=True).stdout.split("\0")
+    for name in filter(None, names):
+        if (ROOT / name).is_file():
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(ROOT / name, folder / name)
+    for suite in IN_PLACE_OF:
+        numerics = 'numerics = "portable"\n' if suite == "portable" else ""
+        (folder / "benchmark" / "suites" / f"{suite}.toml").write_text(SMALL + numerics)
+    story = Story(tmp_path_factory.mktemp("accepted"), folder, [])
+    commit = "git commit -qm A --allow-empty"
+    accept = [f"ganbench run {suite} && ganbench accept {suite} --yes" for suite in ("quick", "portable")]
+    for line in ("git init -q && git add -A", commit, *accept, "git add -A", commit, commit):
+        code, said = story.bash(line)
+        assert code == 0, said
+    return story.checkout
+
+
+@pytest.fixture(scope="module")
+def stories(files, tmp_path_factory):
+    return {name: Story(tmp_path_factory.mktemp("story"), files, told) for name, told in TOLD.items()}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("page", "n"),
+    [
+        pytest.param(page, n, id=f"{page}: {step.text}"[:90])
+        for page, told in TOLD.items()
+        for n, step in enumerate(told)
+    ],
+)
+def test_what_a_page_says_can_be_done(page, n, stories):
+    step = TOLD[page][n]
+    code, said = stories[page].outcome(n)
+    assert code in (step.among(ENDS) or [{0}])[0], f"{code}: {said}"
+    assert "Traceback (most recent call last)" not in said
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("step", [step for step in TYPED if missing(step)], ids=lambda step: step.text)
+def test_what_a_page_says_can_be_done_elsewhere(step):
+    pytest.skip(f"not here: {', '.join(missing(step))}")
+
+
+@pytest.mark.parametrize(
+    "table", [SHORT, SUITE, EXCEPTED, NEEDS, ENDS, GIVEN], ids=lambda table: next(iter(table))
+)
+def test_no_entry_of_a_table_is_dead(table):
+    steps = ALL if table is EXCEPTED else TYPED
+    assert [pattern for pattern in table if not any(re.search(pattern, step.text) for step in steps)] == []
+
+
+def test_only_suites_that_are_run_are_small():
+    assert [
+        name for name in IN_PLACE_OF if not any(f"ganbench run {name}" in step.text for step in TYPED)
+    ] == []
+
+
+def test_every_block_is_commands_or_known_to_be_none():
+    for page in PAGES:
+        for language, text in parts(page.read_text(encoding="utf-8")):
+            assert language in (*SHELL, "python", "toml", "inline", "text", "mermaid"), page
+            for line in typed(language, text):
+                assert re.match(PROGRAM, line), f"{page.name}: {line}"
+
+
+def test_environments_of_tox_that_a_page_names_are_there():
+    tox = configparser.ConfigParser()
+    tox.read(ROOT / "tox.ini")
+    named = {
+        name
+        for step in ALL
+        for names in re.findall(r"tox -e ([\w,]+)", step.text)
+        for name in names.split(",")
+    }
+    assert len(named) > 8
+    assert [name for name in named if f"testenv:{name}" not in tox] == []
