@@ -13,7 +13,7 @@ import pytest
 from benchmark.cli import cli, main
 
 sys.path.append(str(Path(__file__).parent))
-from documents import PAGES, ROOT, parts, typed  # noqa: E402
+from documents import PAGES, ROOT, parts, typed
 
 CHEAP = ("list", "show", "budgets", "cite", "env", "data list", "plan quick", "status quick")
 """What needs no run, no data and no network."""
