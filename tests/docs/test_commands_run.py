@@ -5,39 +5,26 @@ something, is in the tables below, and nothing else is.
 """
 
 import configparser
-import os
 import re
-import shutil
-import site
-import subprocess
 import sys
-import venv
+from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
-from typing import NamedTuple
 
-import numpy as np
 import pytest
-from PIL import Image
 
 sys.path.append(str(Path(__file__).parent))
-from documents import PAGES, ROOT, SHELL, parts, typed
+from documents import PAGES, ROOT, SHELL, parts, steps, typed
+from story import SMALL, Story, copied, pictures, replaced
 
-SMALL = """title = "In place of a suite of this name"
-experiments = ["wgan_gp/digits", "sngan/digits"]
-seeds = "0-1"
-gen_iters = 2
-evaluate_every = 2
-protocols = ["digits-2k"]
-"""
 IN_PLACE_OF = ("quick", "cifar10", "ci-gpu", "first-look", "portable")
 """Suites of these names are SMALL in a story's checkout."""
 
 SHORT = {
+    r"evaluate RUN --protocol fid-5k": "evaluate RUN --protocol digits-2k",
     # what a reader puts there
     r"\bRUN(\.\.\.)?(?= )": '"$(ls -d results/runs/sngan/digits/* | head -n 1)"',
     r"sngan-digits/runs/sngan/digits/\w+-\w+": '"$(ls -d sngan-digits/runs/sngan/digits/* | head -n 1)"',
-    r"mnist --from FOLDER": "mnist --from idx",
     r"/shared/results": "shared",
     r"OTHER/python": "python",
     r"^if step %": "import ganbench\nfrom my_research import MyGan\nfrom types import SimpleNamespace\n"
@@ -46,7 +33,6 @@ SHORT = {
     # what a GPU, a cluster or the network would give
     r"^((?:exec )?ganbench (?:run|env) .*)--device cuda(?= |$)": r"\1--device cpu",
     r"--address HEAD:6379( --gpus-per-run 0.5)?": "--address local",
-    r"evaluate RUN --protocol fid-5k": "evaluate RUN --protocol digits-2k",
     r'protocol="fid-5k", data="cifar10"': 'protocol="digits-2k", data="digits"',
     # less of the same
     r"^ganbench probe( quick)?(?= *(-|#|$))": "ganbench probe sngan/digits",
@@ -67,7 +53,7 @@ SUITE = {r'seeds = "0-\d"': 'seeds = "0-1"', r"_iters = \d+": "_iters = 2", r"_e
 
 EXCEPTED = {
     r"\btox\b": "makes environments from the network; a test below says whether they exist",
-    r"^ganbench run dcgan-table3|parzen-mnist|svm-svhn": "MNIST and SVHN come from the network",
+    r"^ganbench run dcgan-table3|fetch mnist|parzen-mnist|svm-svhn": "needs the files of MNIST or SVHN",
     r"^ganbench data (fetch|check) cifar10": "CIFAR-10 comes from the network",
     r"^ganbench verify-weights": "Inception's weights come from the network",
     r"cuda:0,2|--require-gpu|tests/gpu/": "needs a GPU",
@@ -94,30 +80,10 @@ ENDS = {
 """pattern → exit codes, where it is not 0 alone."""
 
 
-def pictures(story):
-    """A folder of grey images, as many held out as the protocol `digits-2k` takes."""
-    for split, n in (("train", 200), ("test", 1000)):
-        folder = story.folder / "home" / "pictures" / split
-        folder.mkdir(parents=True)
-        for i, pixels in enumerate(np.random.default_rng(n).integers(0, 256, (n, 32, 32), dtype=np.uint8)):
-            Image.fromarray(pixels).save(folder / f"{i}.png")
-
-
-def mnist(story):
-    """MNIST's four files, with few images."""
-    (story.checkout / "idx").mkdir()
-    for stem, n in (("train", 50), ("t10k", 20)):
-        for kind, shape in (("images-idx3", (n, 28, 28)), ("labels-idx1", (n,))):
-            content = bytes((0, 0, 8, len(shape))) + np.array(shape, ">u4").tobytes()
-            content += np.random.default_rng(n).integers(0, 10, shape, dtype=np.uint8).tobytes()
-            (story.checkout / "idx" / f"{stem}-{kind}-ubyte").write_bytes(content)
-
-
 SHARDS = "for i in 0 1 2; do [ -d out-$i ] || ganbench run ci-gpu --seeds $i --out out-$i --no-report; done"
 OWN = "! grep -q mygan my-suite.toml || [ -d mygan ] || { ganbench new mygan && pip install -e mygan; }"
 GIVEN = {
     r"--dataset folder:": pictures,
-    r"mnist --from FOLDER": mnist,
     r"from my_research import|if step %": "cp tests/docs/my_research.py .",
     r"ganbench report results": "ganbench run ci-gpu --seeds 0-4",
     r"RUN|load_results|ganbench export|publish|check quick": "[ -d results/runs ] || ganbench run quick",
@@ -126,29 +92,6 @@ GIVEN = {
     r"report task": "cp -r shared task-1; cp -r shared task-2",
 }
 """pattern → what the reader has by then: made, once in a story, before the first command of this kind."""
-
-
-class Step(NamedTuple):
-    """What a reader types, or writes into a file."""
-
-    page: str
-    kind: str
-    text: str
-
-    def among(self, table):
-        """What `table` has for it."""
-        return [value for pattern, value in table.items() if re.search(pattern, self.text)]
-
-
-def steps(page):
-    """What a page has one do, in order; what its text says again is not done again."""
-    done = set()
-    for kind, text in parts(page.read_text(encoding="utf-8")):
-        for line in [text] if kind in ("python", "toml") else typed(kind, text):
-            is_name = kind == "inline" and re.match(r"ganbench ([a-z-]+$|.* [A-Z]+( |$))|pip install$", line)
-            if not is_name and (kind != "inline" or line not in done):
-                yield Step(page.name, kind, line)
-            done.add(line)
 
 
 ALL = [step for page in PAGES for step in steps(page)]
@@ -167,114 +110,32 @@ def missing(step):
 TOLD = {page.name: [step for step in TYPED if step.page == page.name and not missing(step)] for page in PAGES}
 
 
-def shortened(text, table=SHORT):
-    for pattern, instead in table.items():
-        text = re.sub(pattern, instead, text)
-    return text
-
-
-class Story:
-    """One page's steps in a checkout, a home and a virtual environment of their own."""
-
-    def __init__(self, folder, files, steps):
-        self.folder, self.checkout, self.steps = folder, folder / "ganbench", steps
-        self.outcomes, self.given = [], set()
-        shutil.copytree(files, self.checkout, ignore=shutil.ignore_patterns("runs", "reports"))
-        (folder / "home").mkdir()
-        suites = [step.text for step in steps if step.kind == "toml" and "experiments" in step.text]
-        (self.checkout / "my-suite.toml").write_text(shortened((suites or [SMALL])[0], SUITE))
-        venv.create(folder / "env", symlinks=True)
-        (packages,) = folder.glob("env/lib/*/site-packages")
-        parents = "".join(f"import site; site.addsitedir({path!r})\n" for path in site.getsitepackages())
-        (packages / "zz.pth").write_text(f"{self.checkout}\n{parents}")
-        scripts = {
-            "pip": "-m pip",
-            "pytest": "-m pytest",
-            "ganbench": "-c 'from benchmark.cli import main; main()'",
-        }
-        for name, call in scripts.items():
-            (script := folder / "env" / "bin" / name).write_text(f'#!/bin/sh\nexec python {call} "$@"\n')
-            script.chmod(0o755)
-
-    def environment(self):
-        drop = ("GANBENCH", "PYTHON", "PYTEST", "PIP_", "XDG_", "GIT_", "MPLCONFIG")
-        kept = {name: value for name, value in os.environ.items() if not name.startswith(drop)}
-        name = {
-            f"GIT_{role}_{key}": "reader" for role in ("AUTHOR", "COMMITTER") for key in ("NAME", "EMAIL")
-        }
-        offline = {
-            "GANBENCH_OFFLINE": "1",
-            "PIP_NO_INDEX": "1",
-            "PIP_NO_DEPS": "1",
-            "PIP_NO_BUILD_ISOLATION": "0",
-        }
-        home = {"HOME": str(self.folder / "home"), "MPLCONFIGDIR": str(self.folder.parent / "matplotlib")}
-        path = f"{self.folder / 'env' / 'bin'}{os.pathsep}{os.environ['PATH']}"
-        return {**kept, **name, **offline, **home, "PATH": path, "SLURM_ARRAY_TASK_ID": "1"}
-
-    def shell(self, *command):
-        """(exit code, output)"""
-        done = subprocess.run(
-            command,
-            cwd=self.checkout,
-            env=self.environment(),
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-        )
-        return done.returncode, done.stdout + done.stderr
-
-    def bash(self, line):
-        return self.shell("bash", "-o", "pipefail", "-c", line)
-
-    def do(self, step):
-        for given in step.among(GIVEN):
-            if given not in self.given:
-                self.given.add(given)
-                code, said = (0, given(self)) if callable(given) else self.bash(given)
-                assert code == 0, said
-        if step.kind == "python":
-            return self.shell("python", "-c", shortened(step.text))
-        if step.kind == "toml":
-            (self.checkout / "page.toml").write_text(
-                ("" if "experiments" in step.text else SMALL) + step.text
-            )
-            return self.bash("ganbench plan page.toml")
-        return self.bash(shortened(step.text))
-
-    def outcome(self, n):
-        """Of the n-th step, after those before it."""
-        while len(self.outcomes) <= n:
-            self.outcomes.append(self.do(self.steps[len(self.outcomes)]))
-        return self.outcomes[n]
-
-
 @pytest.fixture(scope="module")
 def files(tmp_path_factory):
-    """A repository of two commits: ROOT as it is, with small suites and what was accepted of two."""
-    folder = tmp_path_factory.mktemp("files")
-    listed = ("git", "-C", str(ROOT), "ls-files", "-z", "--cached", "--others", "--exclude-standard")
-    names = subprocess.run(listed, capture_output=True, text=True, check=True).stdout.split("\0")
-    for name in filter(None, names):
-        if (ROOT / name).is_file():
-            (folder / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy(ROOT / name, folder / name)
+    """A repository of three commits: ROOT as it is, but with small suites, of which two are accepted."""
+    folder = copied(tmp_path_factory.mktemp("files"))
     for suite in IN_PLACE_OF:
-        (folder / "benchmark" / "suites" / f"{suite}.toml").write_text(SMALL)
-    with (folder / "benchmark" / "suites" / "portable.toml").open("a") as file:
-        file.write('numerics = "portable"\n')
-    story = Story(tmp_path_factory.mktemp("accepted"), folder, [])
+        text = SMALL if suite != "portable" else SMALL.replace("0-1", "0") + 'numerics = "portable"\n'
+        (folder / "benchmark" / "suites" / f"{suite}.toml").write_text(text)
+    story = Story(tmp_path_factory.mktemp("accepted"), folder)
     commit = "git commit -qm A --allow-empty"
     accept = [f"ganbench run {suite} && ganbench accept {suite} --yes" for suite in ("quick", "portable")]
     for line in ("git init -q && git add -A", commit, *accept, "git add -A", commit, commit):
-        code, said = story.bash(line)
-        assert code == 0, said
+        story.prepare(line)
     return story.checkout
 
 
 @pytest.fixture(scope="module")
-def stories(files, tmp_path_factory):
-    return {name: Story(tmp_path_factory.mktemp("story"), files, told) for name, told in TOLD.items()}
+def story(files, tmp_path_factory):
+    """Of a page, begun when it is asked for."""
+
+    @cache
+    def begun(page):
+        own = [step.text for step in TOLD[page] if step.kind == "toml" and "experiments" in step.text]
+        suite = replaced((own or [SMALL])[0], SUITE)
+        return Story(tmp_path_factory.mktemp("story"), files, TOLD[page], suite, GIVEN, SHORT)
+
+    return begun
 
 
 @pytest.mark.slow
@@ -286,9 +147,9 @@ def stories(files, tmp_path_factory):
         for n, step in enumerate(told)
     ],
 )
-def test_what_a_page_says_can_be_done(page, n, stories):
+def test_what_a_page_says_can_be_done(page, n, story):
     step = TOLD[page][n]
-    code, said = stories[page].outcome(n)
+    code, said = story(page).outcome(n)
     assert code in (step.among(ENDS) or [{0}])[0], f"{code}: {said}"
     assert "Traceback (most recent call last)" not in said
 
