@@ -112,7 +112,7 @@ class Story:
         if step.kind == "python":
             return self.call("python", "-c", text)
         if step.kind == "toml":
-            whole = text if "experiments" in text else SMALL + text
+            whole = text if "experiments = " in text else SMALL + text
             (self.checkout / "page.toml").write_text(whole, encoding="utf-8")
             return self.bash("ganbench plan page.toml")
         return self.bash(text)

@@ -32,7 +32,7 @@ SHORT = {
     r"\g<0>",
     # what a GPU, a cluster or the network would give
     r"^((?:exec )?ganbench (?:run|env) .*)--device cuda(?= |$)": r"\1--device cpu",
-    r"--address HEAD:6379( --gpus-per-run 0.5)?": "--address local",
+    r"--address HEAD:6379( --gpus-per-run 0.5)?": "--address local --out on-ray",
     r'protocol="fid-5k", data="cifar10"': 'protocol="digits-2k", data="digits"',
     # less of the same
     r"^ganbench probe( quick)?(?= *(-|#|$))": "ganbench probe sngan/digits",
@@ -131,7 +131,7 @@ def story(files, tmp_path_factory):
 
     @cache
     def begun(page):
-        own = [step.text for step in TOLD[page] if step.kind == "toml" and "experiments" in step.text]
+        own = [step.text for step in TOLD[page] if step.kind == "toml" and "experiments = " in step.text]
         suite = replaced((own or [SMALL])[0], SUITE)
         return Story(tmp_path_factory.mktemp("story"), files, TOLD[page], suite, GIVEN, SHORT)
 
