@@ -32,7 +32,21 @@ short = load(Path(__file__).with_name("short.py"))
 arms = load(ROOT / "tests" / "portable" / "arms.py")
 HEADLINES = [n for n in baselines.names() if n.endswith("/digits") or baselines.get(n).headline]
 
+FAR = {"wgan_gp/cifar10-resnet": "1.24 tolerances on an H100"}
+OTHER_FORM = "residual blocks change size apart from their convolutions on CUDA"
+"""What docs/gpu.md says of one GPU."""
+
 pytestmark = pytest.mark.gpu
+
+
+def expected(values, reasons):
+    """Parameters, those that are known to fail with the reason."""
+    return [
+        pytest.param(*value, marks=pytest.mark.xfail(reason=reasons[value[0]]))
+        if value[0] in reasons
+        else value
+        for value in values
+    ]
 
 
 @pytest.fixture
@@ -72,7 +86,7 @@ def test_four_runs_at_once_have_the_bits_of_one(run_digest, name):
     assert run_digest(name, 4) == 4 * alone
 
 
-@pytest.mark.parametrize("name", HEADLINES)
+@pytest.mark.parametrize("name", expected([(name,) for name in HEADLINES], FAR))
 def test_starts_as_on_the_cpu(name, record_property):
     experiment = short.with_batch(baselines.get(name), 8)
     cpu, gpu = (short.trained(experiment, starts.GEN_ITERS, device).losses for device in ("cpu", "cuda"))
@@ -96,7 +110,10 @@ def test_every_experiment_takes_its_steps_deterministically(name):
     assert len(found.losses) == 2
 
 
-@pytest.mark.parametrize(("name", "batch"), arms.planned())
+@pytest.mark.parametrize(
+    ("name", "batch"),
+    expected(arms.planned(), dict.fromkeys(("wgan_gp/cifar10-resnet", "sngan/cifar10-resnet"), OTHER_FORM)),
+)
 def test_portable_has_the_bits_of_every_machine(name, batch):
     golden = json.loads(arms.GOLDEN.read_text(encoding="utf-8"))
     with torch.autograd.set_multithreading_enabled(False):
