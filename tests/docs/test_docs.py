@@ -26,14 +26,27 @@ def words(command):
     return found[1 : ends[0]] if ends else found[1:]
 
 
+def examples(command):
+    """The lines of a command's help that are commands, and of those below it: docs/commands.md has them."""
+    for line in (command.help or "").splitlines():
+        yield from re.findall(r"^ *(ganbench .+?)(?:   |$)", line)
+    for name in command.list_commands(None) if isinstance(command, click.Group) else ():
+        yield from examples(command.get_command(None, name))
+
+
 def in_documents():
     """(page, words) of every `ganbench …`."""
+    lines = [
+        (page.name, line)
+        for page in PAGES
+        for part in parts(page.read_text(encoding="utf-8"))
+        for line in typed(*part)
+    ]
     found = {}
-    for page in PAGES:
-        every = [line for part in parts(page.read_text(encoding="utf-8")) for line in typed(*part)]
-        for command in (part.strip() for line in every for part in line.split("&&")):
+    for page, line in [*lines, *(("commands.md", line) for line in examples(cli))]:
+        for command in map(str.strip, line.split("&&")):
             if command.startswith("ganbench "):
-                found.setdefault(tuple(words(command)), page.name)
+                found.setdefault(tuple(words(command)), page)
     return [pytest.param(page, call, id=f"{page}: {' '.join(call)}"[:90]) for call, page in found.items()]
 
 
