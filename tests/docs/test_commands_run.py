@@ -40,8 +40,6 @@ SHORT = {
     r"^ganbench run mygan/mygan.toml": r"\g<0> --budget 2 --seeds 0",
     r"records.py 100 1000 10000 --write": "records.py 5 --repeats 1",
     r"growth.py --write": "growth.py --one budget 50",
-    r"bugs.py FOLDER --write": "bugs.py planted --only wgan.no-clip",
-    r"pytest tests/portable/test_arms.py": r'\g<0> -k "as and it and is"',
     r"--arm NAME": "--arm NAME gan/digits",
     # a terminal would be asked
     r"^ganbench accept [\w.-]+": r"\g<0> --yes",
@@ -61,7 +59,7 @@ EXCEPTED = {
     r"^sbatch ": "needs SLURM",
     r"^kubectl ": "needs Kubernetes",
     r"^tensorboard ": "serves until it is stopped",
-    r"tests/ci/planted.py|tests/reliability": "takes minutes to hours; its own tests take less",
+    r"planted.py|bugs.py|tests/reliability|test_arms": "takes minutes to hours; has slow tests, or is one",
     r"tests/speed/revisions.py": "needs the history, and measures for long",
 }
 """pattern → why a command is not run."""
