@@ -39,7 +39,7 @@ SHORT = {
     r"^ganbench bench(?= --[ac])": "ganbench bench sngan/digits",
     r"^ganbench run mygan/mygan.toml": r"\g<0> --budget 2 --seeds 0",
     r"records.py 100 1000 10000 --write": "records.py 5 --repeats 1",
-    r"growth.py --write": "growth.py --one budget 50",
+    r"growth.py --write": "growth.py --one 'budget, G-iterations' 50",
     r"--arm NAME": "--arm NAME gan/digits",
     # a terminal would be asked
     r"^ganbench accept [\w.-]+": r"\g<0> --yes",
@@ -87,7 +87,7 @@ GIVEN = {
     r"ganbench report results": "ganbench run ci-gpu --seeds 0-4",
     r"RUN|load_results|ganbench export|publish|check quick": "[ -d results/runs ] || ganbench run quick",
     r"^ganbench report out-0": SHARDS,
-    r"my-suite.toml": OWN,
+    r"my-suite.toml|mygan/digits": OWN,
     r"report task": "cp -r shared task-1; cp -r shared task-2",
 }
 """pattern → what the reader has by then: made, once in a story, before the first command of this kind."""
