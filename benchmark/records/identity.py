@@ -69,8 +69,8 @@ _SOURCES_OF = {"portable": _PORTABLE_SOURCES, "bf16-mixed": ("training/mixed.py"
 _AS_THEY_ARE = frozenset({str, bool, type(None)})
 _ONLY_TEXT = frozenset({str})
 _WORD = 1 << 63
-_LEAST, _MOST = 1e-4, 1e16
-"""Fractions of this size `msgspec` writes as `repr` does, without an exponent."""
+_LEAST = 1e-4
+"""From here on `msgspec` writes fractions as `repr` does, without an exponent."""
 
 
 def canonical(value: Any) -> str:
@@ -162,7 +162,7 @@ def _exact(value: Any) -> Any:
     if kind is float:
         if value.is_integer():
             return _exact(int(value))
-        if _LEAST <= abs(value) < _MOST:
+        if _LEAST <= abs(value) < math.inf:
             return value
         if not math.isfinite(value):
             raise ValueError("NaN and infinity have no JSON form")

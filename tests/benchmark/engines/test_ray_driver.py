@@ -38,6 +38,7 @@ class Call:
             self.value = Lost("gone")
             return
         self.actor.ray.calls.append(self.method)
+        self.actor.ray.orders += [x for x in self.arguments if isinstance(x, node.Order)]
         self.value = getattr(self.actor.seat, self.method)(*self.arguments, **self.options)
 
 
@@ -65,7 +66,7 @@ class Ray:
         strategies = SimpleNamespace(NodeAffinitySchedulingStrategy=lambda *_, **__: None)
         self.util = SimpleNamespace(scheduling_strategies=strategies)
         self.machines = [{"Alive": True, "NodeID": "1", "Resources": {"CPU": 2.0, "GPU": 2.0}}]
-        self.calls, self.actors, self.losing = [], [], lambda method: False
+        self.calls, self.orders, self.actors, self.losing = [], [], [], lambda method: False
 
     def nodes(self):
         return self.machines
@@ -181,7 +182,7 @@ def test_runs_end_where_their_environment_says_and_seats_are_used_again(execute,
     assert len(ray.actors) == 2
     assert [actor.options["num_gpus"] for actor in ray.actors] == [0, 0]
     assert ray.calls.count("describe") == 2
-    assert ray.calls.count("begin") == 3
+    assert [order.device for order in ray.orders] == ["cpu", "cpu", "cpu"]
 
 
 def test_a_run_goes_on_from_what_came_back_and_its_record_says_after_what(execute, ray):

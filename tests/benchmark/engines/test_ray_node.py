@@ -119,7 +119,7 @@ def test_runs_on_a_cpu_after_the_first_are_forked(scratch, device):
     one.leave()
 
 
-def test_the_process_of_a_run_that_was_forked_is_ended_with_its_seat(scratch):
+def test_the_process_that_forks_is_ended_with_its_seat(scratch):
     one = node.Seat("driver-of-test", {})
     for _ in range(2):
         one.begin(order("cpu"))
