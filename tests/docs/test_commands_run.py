@@ -81,6 +81,7 @@ ENDS = {
 
 SHARDS = "for i in 0 1 2; do [ -d out-$i ] || ganbench run ci-gpu --seeds $i --out out-$i --no-report; done"
 OWN = "! grep -q mygan my-suite.toml || [ -d mygan ] || { ganbench new mygan && pip install -e mygan; }"
+MEASURE = "PYTHONPATH=. python tests/portable/arms.py gan/digits --save saved.jsonl --arm 'as it is'"
 GIVEN = {
     r"--dataset folder:": pictures,
     r"from my_research import|if step %": "cp tests/docs/my_research.py .",
@@ -88,6 +89,7 @@ GIVEN = {
     r"RUN|load_results|ganbench export|publish|check quick": "[ -d results/runs ] || ganbench run quick",
     r"^ganbench report out-0": SHARDS,
     r"my-suite.toml|mygan/digits": OWN,
+    r"arms_table": MEASURE,
     r"report task": "cp -r shared task-1; cp -r shared task-2",
 }
 """pattern → what the reader has by then: made, once in a story, before the first command of this kind."""

@@ -59,7 +59,10 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("saved", nargs="+", type=Path)
     arms = read(parser.parse_args().saved)
-    (measure,) = (found for (arm, _), found in arms.items() if arm == MEASURE)
+    measures = [found for (arm, _), found in arms.items() if arm == MEASURE]
+    if len(measures) != 1:
+        parser.error(f"the arm '{MEASURE}', of one version of torch, is what the others are compared with")
+    (measure,) = measures
     rows = [
         (
             arm,
