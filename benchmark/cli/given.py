@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from benchmark.errors import NothingToJudge, UserError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from benchmark.evaluation.protocol import Protocol
     from benchmark.evaluation.source import Source
+    from benchmark.training.quantise import Generated
 
 _NETWORKS = ("run", "checkpoint", "weights")
 
@@ -161,15 +163,39 @@ def scored(
     files = [file for file in (path if is_statistics else None, asked.reference) if file]
     if not files and not asked.save:
         images = source(path, device, asked)
-        scores = scoring.scores_of_images(chosen, images, dataset, device, note)
+        with _metered(images) as told:
+            scores = scoring.scores_of_images(chosen, told, dataset, device, note)
         return images.described, {p.name: p for p in chosen}, scores
     used = statistics_file.protocols(tuple(chosen), [file.name for file in files], note)
     of = path if is_statistics else source(path, device, asked)
     real = asked.reference or dataset
-    fids = {p.name: {"fid": statistics_file.fid(p, of, real, device, note, asked.save)} for p in used}
+    with nullcontext(of) if isinstance(of, Path) else _metered(of) as told:
+        fids = {p.name: {"fid": statistics_file.fid(p, told, real, device, note, asked.save)} for p in used}
     described = {"statistics": path.name} if isinstance(of, Path) else of.described
     digests = {f"sha256 of {file.name}": mirrors.file_digest(file) for file in files}
     return {**described, **digests}, {p.name: p for p in used}, fids
+
+
+@contextmanager
+def _metered(images: Source) -> Iterator[Source]:
+    """The same images; stderr tells how many have been taken, and the time that the others still take."""
+    from benchmark.data.meter import Meter
+
+    meters = []
+
+    def batches(n: int) -> Iterator[Generated]:
+        meter, seen = Meter("scoring", "images", 1), 0
+        meters.append(meter)
+        for batch in images.batches(n):
+            yield batch
+            seen += len(batch.images)
+            meter(min(seen, n), n)
+
+    try:
+        yield replace(images, batches=batches)
+    finally:
+        for meter in meters:
+            meter.end()
 
 
 def source(path: Path, device: str, asked: Asked) -> Source:
