@@ -1,13 +1,11 @@
 """Scores by protocols of a nearest-neighbour classifier trained on generated images (DCGAN 2015, Table 3).
 
 A test image has the class of the generated image that is closest to it, `neighbours.Search`. Generated images
-come in a stream and are not kept, so that ten million take hardly more memory than ten thousand: a byte each,
-their class. A thread looks through them while the next ones are made.
+come in a stream and are not kept, so that ten million take no more memory than ten thousand.
 """
 
 from __future__ import annotations
 
-from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING, NamedTuple
 
 import torch
@@ -98,12 +96,8 @@ class Searches:
 
     def __init__(self, searches: Sequence[tuple[Protocol, Search]], classes: Tensor) -> None:
         self._searches, self._test_classes = searches, classes
+        self._classes, self._waiting = list[Tensor](), list[Tensor]()
         self._n_missing = max((protocol.n_generated for protocol, _ in searches), default=0)
-        # At once: small tensors that stay between large ones that do not would break the memory into pieces.
-        self._classes, self._n_seen = torch.empty(self._n_missing, dtype=torch.uint8), 0
-        self._waiting = list[Tensor]()
-        self._thread, self._search = ThreadPoolExecutor(1), Future[None]()
-        self._search.set_result(None)
 
     def add(self, batch: Generated) -> None:
         """Take what is still missing of a batch.
@@ -123,25 +117,20 @@ class Searches:
     def add_images(self, images: Tensor, classes: Tensor) -> None:
         """Take what is still missing of images, uint8 [N, C, H, W], and their classes, int64 [N]."""
         self._waiting.append(images[: self._n_missing])
-        n = len(self._waiting[-1])
-        self._classes[self._n_seen : self._n_seen + n] = classes[:n]
-        self._n_seen, self._n_missing = self._n_seen + n, self._n_missing - n
+        self._classes.append(classes[: self._n_missing].to(torch.uint8))
+        self._n_missing -= len(self._waiting[-1])
         if sum(map(len, self._waiting)) >= _AT_A_TIME or not self._n_missing:
-            self._search.result()
-            self._search = self._thread.submit(self._look_through, torch.cat(self._waiting))
+            found = torch.cat(self._waiting)
             self._waiting.clear()
-
-    def _look_through(self, images: Tensor) -> None:
-        for protocol, search in self._searches:
-            search.add(images[: protocol.n_generated - search.n_seen])
+            for protocol, search in self._searches:
+                search.add(found[: protocol.n_generated - search.n_seen])
 
     def scores(self) -> dict[str, dict[str, float]]:
         """Of each protocol ``classification_error`` and ``classification_accuracy`` in percent."""
-        self._search.result()
         found = {}
         for protocol, search in self._searches:
             nearest = search.found().indices.cpu()
-            classes = self._classes[nearest].long()
+            classes = torch.cat(self._classes)[nearest].long()
             wrong = int((classes != self._test_classes[: len(classes)]).sum())
             found[protocol.name] = {
                 "classification_error": 100 * wrong / len(classes),

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
+
+import torch
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from torch import Tensor
+
     from benchmark.training.quantise import Generated
+
+LARGE = 8192
+"""Images of a large batch."""
 
 
 @dataclass(frozen=True)
@@ -33,3 +40,38 @@ class Source:
     trained_on: str = ""
     range_is_said: bool = True
     notes: list[str] = field(default_factory=list)
+
+
+def in_large_batches(source: Source) -> Source:
+    """The same images, at least `LARGE` at a time until the last.
+
+    For who keeps a little of each batch, like a nearest-neighbour classifier the classes: little things that
+    stay between large ones that go break the memory into pieces, of ten million images in batches of 128
+    about 5 KB an image.
+    """
+
+    def batches(n: int) -> Iterator[Generated]:
+        waiting: list[Generated] = []
+        for batch in source.batches(n):
+            waiting.append(batch)
+            if sum(len(part.images) for part in waiting) >= LARGE:
+                yield _joined(waiting)
+                waiting.clear()
+        if waiting:
+            yield _joined(waiting)
+
+    return replace(source, batches=batches)
+
+
+def _joined(parts: list[Generated]) -> Generated:
+    return replace(
+        parts[0],
+        images=torch.cat([part.images for part in parts]),
+        outputs=_together([part.outputs for part in parts]),
+        classes=_together([part.classes for part in parts]),
+    )
+
+
+def _together(parts: list[Tensor | None]) -> Tensor | None:
+    there = [part for part in parts if part is not None]
+    return torch.cat(there) if there else None

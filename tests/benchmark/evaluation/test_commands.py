@@ -67,6 +67,25 @@ def test_a_run_scores_as_it_did_and_says_by_what(run):
     assert said["dataset"] == "digits"
 
 
+def test_how_far_it_is_is_told(run, monkeypatch):
+    directory, _, _ = run
+    said = []
+
+    class Told:
+        def __init__(self, *what):
+            said.append(what)
+
+        def __call__(self, done, total):
+            said.append((done, total))
+
+        def end(self):
+            said.append("end")
+
+    monkeypatch.setattr("benchmark.data.meter.Meter", Told)
+    call(evaluate, directory, "--device", "cpu")
+    assert said == [("scoring", "images", 1), *((n, 2000) for n in (500, 1000, 1500, 2000)), "end"]
+
+
 def test_a_run_is_scored_by_its_own_protocols_unless_others_are_named(run, tmp_path):
     directory, scores, _ = run
     checkpoint_file = directory / "checkpoints" / "000000000.safetensors"
