@@ -75,6 +75,8 @@ def network(
 ) -> tuple[nn.Module, dict[str, Any]]:
     """A network out of a file, on `device`, and what a reader must know of it; needs no data.
 
+    `weights_sha256` is what a run's record has in ``digests`` as ``generator_weights`` or ``critic_weights``.
+
     The file is a checkpoint of ours, or has the `state_dict` of the experiment's network (`state_dicts`),
     which has no digest of ours to be checked by.
 
@@ -104,7 +106,7 @@ def network(
     except RuntimeError as error:
         reason = " ".join(str(error).split())[:200]
         raise UserError(f"not a checkpoint of '{experiment.name}' ({reason})", where=str(file)) from error
-    return found, described
+    return found, described | {"weights_sha256": checkpoint.digest(found.state_dict())}
 
 
 def of_torchscript(

@@ -22,22 +22,24 @@ from benchmark.records.cells import group
 from benchmark.records.loaded import LoadedRecord
 from benchmark.records.quantities import DASH, count, integers, metric_title, plural
 from benchmark.records.summary import decimals_for, summarise
-from benchmark.report import markdown, questions, speed
+from benchmark.report import evaluations, markdown, questions, speed
 from benchmark.report.naming import display_names
 from benchmark.report.scores import comparisons
 from benchmark.report.table import Column, Row, Table
 from benchmark.report.verdicts import COMPARABLE, papers
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from benchmark.records.cells import Cell
+    from benchmark.report.evaluations import Evaluation
     from benchmark.report.scores import Comparison
 
 ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "results" / "RESULTS.md"
 _REFERENCES, _ANCHORS = ROOT / "results" / "reference", ROOT / "results" / "anchors.json"
 _LOSSES, SAMPLES = ROOT / "results" / "losses", ROOT / "results" / "samples"
+_EVALUATIONS = ROOT / "results" / "evaluations"
 _RATES = ROOT / "docs" / "gpu-h100.json"
 _SUITES = {
     "dcgan-table3": "A paper's own experiment at its own length, on the real MNIST. Two seeds.",
@@ -164,6 +166,9 @@ def _against_the_papers() -> Iterator[str]:
     yield from map(markdown.table, decided.tables)
     if not decided.tables:
         yield "No committed run is one of a printed number: **no verdict yet.**"
+    evaluated = evaluations.load(_EVALUATIONS, [run.record for run in runs])
+    yield from _evaluated(evaluated, [j.claim for j in judged if j.claim.kind == "value"])
+    done = {(e.experiment, e.protocol) for e in evaluated}
     yield "These were not run:"
     rates = json.loads(_RATES.read_text(encoding="utf-8"))
     columns = (
@@ -178,12 +183,23 @@ def _against_the_papers() -> Iterator[str]:
         _claim_row(j.claim, rates["experiments"], trained=j.verdict.outcome != "missing")
         for j in judged
         if j.claim.kind == "value" and j.claim.experiment and j.verdict.outcome not in COMPARABLE
+        if (j.claim.experiment, _protocol_of(j.claim)) not in done
     ]
     caption = (
         f"Hours: training alone at the rate measured on one {rates['gpu']} (docs/gpu.md); {DASH} where none "
         "was measured or the paper prints no length."
     )
     yield markdown.table(Table(caption, columns, tuple(rows)))
+
+
+def _evaluated(evaluated: Sequence[Evaluation], values: Sequence[claims.Claim]) -> Iterator[str]:
+    if evaluated:
+        printed = {(claim.experiment, _protocol_of(claim), claim.metric): claim for claim in values}
+        yield markdown.table(evaluations.table(evaluated, printed))
+        yield (
+            "One seed has no spread, so there is no verdict. Again: `ganbench evaluate RUN --protocol NAME`, "
+            "which prints the SHA-256 of the generator's weights; the record has it too."
+        )
 
 
 def _claim_row(claim: claims.Claim, rates: dict[str, Any], *, trained: bool) -> Row:

@@ -63,7 +63,10 @@ def test_a_run_scores_as_it_did_and_says_by_what(run):
     assert said["results"] == [
         {"protocol": protocols.get("digits-2k").as_dict(), "scores": scores["digits-2k"]}
     ]
-    assert said["images"] == {"experiment": "gan/digits", "gen_iters": 0, "seed": 2}
+    _, tensors = checkpoint.read(directory / "checkpoints" / "000000000.safetensors")
+    digest = checkpoint.digest(checkpoint.part(tensors, "generator"))
+    weights = {"weights_sha256": digest}
+    assert said["images"] == {"experiment": "gan/digits", "gen_iters": 0, "seed": 2, **weights}
     assert said["dataset"] == "digits"
 
 

@@ -53,7 +53,8 @@ def test_a_checkpoint_gives_the_images_of_its_generator(trained, tmp_path):
     source = generation.of_checkpoint(file, experiment, 11, CPU)
     expected = sampling.evaluation_images(experiment, players.generator, 11, 40)
     assert torch.equal(images_of(source, 40), expected)
-    assert source.described == {"experiment": experiment.name, "gen_iters": 7, "seed": 11}
+    weights = {"weights_sha256": checkpoint.digest(players.generator.state_dict())}
+    assert source.described == {"experiment": experiment.name, "gen_iters": 7, "seed": 11, **weights}
     content = bytearray(file.read_bytes())
     content[-5] ^= 1
     file.write_bytes(content)

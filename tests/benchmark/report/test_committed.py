@@ -29,8 +29,48 @@ def test_what_was_not_run_is_said_with_its_command():
     lines = committed.page().splitlines()
     line = next(x for x in lines if "Table 2: SN-GANs, Eq. (17)" in x and "25.5" in x)
     assert "ganbench run ci-gpu --experiment sngan/cifar10-cnn" in line
-    line = next(x for x in lines if "Table 3, 10M samples" in x)
-    assert "ganbench evaluate RUN --protocol nearest-10m" in line
+
+
+def said_of_ten_million(page):
+    [line] = (x for x in page.splitlines() if "Table 3, 10M samples" in x)
+    return line
+
+
+def test_an_evaluation_by_another_protocol_is_beside_the_printed_number(monkeypatch, tmp_path):
+    monkeypatch.setattr(committed, "_SUITES", {"dcgan-table3": ""})
+    monkeypatch.setattr(committed, "_EVALUATIONS", tmp_path)
+    assert "ganbench evaluate RUN --protocol nearest-10m" in said_of_ten_million(committed.page())
+    record = committed.accepted.read(committed.PAGE.parent / "reference" / "dcgan-table3.json")[1]
+    said = {
+        "images": {"weights_sha256": record["digests"]["generator_weights"]},
+        "results": [{"protocol": {"name": "nearest-10m"}, "scores": {"classification_error": 4.321}}],
+    }
+    (tmp_path / "it.json").write_text(json.dumps(said))
+    row = said_of_ten_million(committed.page())
+    cells = [cell.strip() for cell in row.split("|")]
+    assert cells[1:8] == [
+        "dcgan/mnist-conditional",
+        "39 100",
+        "1",
+        "nearest-10m",
+        "Error ↓, %",
+        "4.32",
+        "1.48",
+    ]
+    assert "(unconfirmed)" in row
+    assert record["record_sha256"][:12] in row
+    said["images"]["weights_sha256"] = "0" * 64
+    (tmp_path / "it.json").write_text(json.dumps(said))
+    assert "ganbench evaluate RUN --protocol nearest-10m" in said_of_ten_million(committed.page())
+
+
+def test_every_committed_evaluation_is_of_a_committed_record():
+    paths = sorted((committed.PAGE.parent / "evaluations").glob("*.json"))
+    references = [
+        committed.accepted.read(committed._REFERENCES / f"{name}.json") for name in committed._SUITES
+    ]
+    digests = {r["digests"]["generator_weights"] for records in references for r in records or ()}
+    assert {json.loads(path.read_text())["images"]["weights_sha256"] for path in paths} <= digests
 
 
 def test_without_records_there_is_no_verdict(monkeypatch):
