@@ -23,7 +23,8 @@ _RECORD_BYTES, _SPEC_BYTES, _EVENTS_BYTES = 256 * bounded.MIB, 16 * bounded.MIB,
 """Most that is read: of a curve of 10⁵ points about 30 MiB; of events the last."""
 _OWN_ENTRIES = {
     *("runs", "reports", "reference", "bench.json"),
-    *("README.md", "RESULTS.md", "anchors.json", "samples", "losses", "lost+found"),
+    *("README.md", "RESULTS.md", "anchors.json", "samples", "losses", "generators"),
+    *("evaluations", "lost+found"),
 }
 """With what a fresh volume of ext4 has at its top."""
 

@@ -75,6 +75,11 @@ def _questions() -> Iterator[str]:
         yield f"## Suite `{questions.SUITE}`"
         yield suites.load(questions.SUITE).note
         yield markdown.table(questions.answers(records))
+        if names := ", ".join(questions.not_learned(records)):
+            yield (
+                f"Not below the FID of untrained generators at the budget: {names}. Answers about these are "
+                "about how they begin."
+            )
         yield markdown.table(questions.correlations(records, _LOSSES))
         yield f"Again: `ganbench run {questions.SUITE}`, and `ganbench losses RUNS` for the correlations."
         yield from _suite(questions.SUITE, records)
@@ -95,6 +100,7 @@ def _suite(name: str, records: list[dict[str, Any]]) -> Iterator[str]:
     for c in comparisons(cells):
         yield markdown.table(_table(c))
     yield from _pictures(records)
+    yield from _generators(records)
     environments = sorted({(r["env_id"][:8], _machine(r)) for r in records})
     where = "; ".join(f"`{env}`: {machine}" for env, machine in environments)
     yield f"Environment {where}. Again: `ganbench run {name} --seeds {seeds} && ganbench check {name}`."
@@ -115,6 +121,22 @@ def _pictures(records: list[dict[str, Any]]) -> Iterator[str]:
     ]
     if found:
         yield "Samples at the end of each run, not chosen:\n\n" + "\n".join(found)
+
+
+def _generators(records: list[dict[str, Any]]) -> Iterator[str]:
+    """How to score the committed ones again."""
+    found = [
+        (r, SAMPLES.parent / "generators" / r["experiment"] / f"seed{r['seed']}.safetensors") for r in records
+    ]
+    there = [(r, path) for r, path in found if path.is_file()]
+    if there:
+        record, path = there[0]
+        protocol, experiment = record["spec"]["protocols"][0]["name"], record["experiment"].partition("+")[0]
+        yield (
+            f"Generators of {len(there)} of these runs are in `generators/`, and have the scores of their "
+            f"records again: `ganbench evaluate {path.relative_to(ROOT)} --experiment {experiment} "
+            f"--protocol {protocol} --seed {record['seed']}`."
+        )
 
 
 def _table(c: Comparison) -> Table:

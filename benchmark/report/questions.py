@@ -68,7 +68,7 @@ def answers(records: Sequence[Record]) -> Table:
     for (q, seeds, test), adjusted in zip(tests, p, strict=True):
         low, high = statistics.interval(*test, CONFIDENCE)
         answer = DASH if adjusted > LEVEL else "lower" if test.difference < 0 else "higher"
-        words = {DASH: "not settled", "lower": "**lower FID**", "higher": "**higher FID**"}[answer]
+        words = {DASH: "not settled", "lower": "lower FID", "higher": "higher FID"}[answer]
         cells = (q.asked, str(len(seeds)), f"{test.difference:+.1f}", f"{low:+.1f} to {high:+.1f}")
         rows.append(Row((*cells, f"{adjusted:.2g}", words)))
     columns = (
@@ -123,6 +123,17 @@ def correlations(records: Sequence[Record], losses: Path) -> Table:
         f"{difference.difference:+.2f}, 95 % interval {low:+.2f} to {high:+.2f} over seeds."
     )
     return Table(caption, columns, tuple(rows))
+
+
+def not_learned(records: Sequence[Record]) -> tuple[str, ...]:
+    """Experiments whose mean FID at the budget is not below that of untrained generators, by name."""
+    found = []
+    for experiment in sorted({record["experiment"] for record in records}):
+        own = _of(records, experiment).values()
+        first = fmean(r["curve"][0]["scores"][PROTOCOL][METRIC] for r in own)
+        if fmean(r["final"]["scores"][PROTOCOL][METRIC] for r in own) >= first:
+            found.append(experiment)
+    return tuple(found)
 
 
 def folder_of_losses(losses: Path, record: Record) -> Path:

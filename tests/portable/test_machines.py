@@ -105,4 +105,4 @@ def test_check_takes_what_was_accepted_elsewhere(machines):
     assert done.returncode == 0, done.stdout + done.stderr
     decisions = json.loads(done.stdout)["gate"]["decisions"]
     assert {d["outcome"] for d in decisions} == {"unchanged"}
-    assert {d["reason"] for d in decisions} == {"bit for bit the reference's: seeds 0"}
+    assert {d["reason"] for d in decisions} == {"bit for bit the reference's: seed 0"}

@@ -3,10 +3,17 @@
 import json
 import statistics
 
+import pytest
+from click.testing import CliRunner
 from PIL import Image
+from safetensors.torch import load_file
 
-from benchmark.report import committed
+from benchmark.cli.evaluate import evaluate
+from benchmark.report import committed, questions
+from benchmark.training import checkpoint
 from benchmark.training.sampling import grid_digest
+
+SUITES = {*committed._SUITES, questions.SUITE}
 
 
 def test_the_page_is_what_the_committed_files_say():
@@ -88,6 +95,15 @@ def test_the_readme_has_the_verdict_of_the_page():
     assert row in (committed.ROOT / "README.md").read_text(encoding="utf-8")
 
 
+def test_the_readme_has_the_answers_of_the_page():
+    readme = (committed.ROOT / "README.md").read_text(encoding="utf-8")
+    for norm in ("batch", "layer"):
+        asked = f"| WGAN-GP: {norm} norm in the critic, against none |"
+        (line,) = (x for x in committed.page().splitlines() if x.startswith(asked))
+        _, _, _, difference, interval, _, answer, _ = (cell.strip() for cell in line.split("|"))
+        assert f"| {norm} norm | {difference} | {interval} | {answer} |" in readme
+
+
 def test_committed_samples_are_those_of_the_records():
     records = committed.accepted.read(committed.PAGE.parent / "reference" / "dcgan-table3.json")
     assert {record["seed"] for record in records} >= {0, 1}
@@ -95,6 +111,39 @@ def test_committed_samples_are_those_of_the_records():
         with Image.open(committed.sheet(record)) as grid:
             assert grid_digest(grid) == record["digests"]["samples"][record["samples"][-1]]
     assert len(list(committed.SAMPLES.rglob("*.png"))) == committed.page().count("](samples/")
+
+
+def generators():
+    """Committed generators with their records."""
+    folder = committed.PAGE.parent / "generators"
+    records = [
+        r
+        for p in committed._REFERENCES.glob("*.json")
+        if p.stem in SUITES
+        for r in committed.accepted.read(p)
+    ]
+    by_run = {(r["experiment"], r["seed"], r["digests"]["generator_weights"]): r for r in records}
+    for path in sorted(folder.rglob("*.safetensors")):
+        name, seed = path.parent.relative_to(folder).as_posix(), int(path.stem.removeprefix("seed"))
+        yield pytest.param(path, by_run[name, seed, checkpoint.digest(load_file(path))], id=name)
+
+
+def test_generators_are_committed_and_small():
+    sizes = [path.stat().st_size for path in (committed.PAGE.parent / "generators").rglob("*.safetensors")]
+    assert len(sizes) >= 6
+    assert sum(sizes) <= 20e6
+
+
+@pytest.mark.parametrize(("path", "record"), list(generators()))
+def test_a_committed_generator_has_the_scores_of_its_record(path, record):
+    name, seed = record["experiment"].partition("+")[0], str(record["seed"])
+    asked = ["--experiment", name, "--seed", seed, "--protocol", "digits-2k", "--device", "cpu", "--json"]
+    result = CliRunner().invoke(evaluate, [str(path), *asked], catch_exceptions=False)
+    said = json.loads(result.stdout)
+    assert said["images"]["weights_sha256"] == record["digests"]["generator_weights"]
+    # Another machine's kernels round otherwise; here the digits are the same.
+    expected = record["final"]["scores"]["digits-2k"]
+    assert said["results"][0]["scores"] == pytest.approx(expected, rel=1e-4)
 
 
 def test_verdicts_stand_before_what_was_not_run(judged, monkeypatch):

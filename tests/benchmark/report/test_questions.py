@@ -42,8 +42,8 @@ def test_pairs_see_what_the_spread_over_seeds_would_hide():
     slower = found[questions.QUESTIONS[0].asked]
     assert slower[1] == "5"
     assert slower[2].startswith(("+4", "+3.9"))
-    assert slower[-1] == "**higher FID**"
-    assert found[questions.QUESTIONS[1].asked][-1] == "**lower FID**"
+    assert slower[-1] == "higher FID"
+    assert found[questions.QUESTIONS[1].asked][-1] == "lower FID"
     assert found["WGAN against DCGAN"][-1] == "not settled"
 
 
@@ -108,3 +108,13 @@ def test_altered_losses_are_refused(curves):
     )
     with pytest.raises(loss_file.UnusableLosses, match="altered"):
         questions.correlations(records, folder)
+
+
+def test_who_has_not_learned_is_named():
+    curves = {"better": (600.0, 400.0), "as before": (600.0, 600.0), "worse": (600.0, 700.0)}
+    records = [
+        record(name, seed, end, [(0, start), (10, end)])
+        for name, (start, end) in curves.items()
+        for seed in range(2)
+    ]
+    assert questions.not_learned(records) == ("as before", "worse")
