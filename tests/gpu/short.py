@@ -10,7 +10,7 @@ from typing import NamedTuple
 import torch
 
 import baselines
-from benchmark.engines.probing.compute import pictures
+from benchmark.engines.probing.drawn import pictures
 from benchmark.training import checkpoint, numerics, trainer
 from benchmark.training.draws import SeededDraws
 

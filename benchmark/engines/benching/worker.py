@@ -40,7 +40,7 @@ def experiment(request: dict[str, Any]) -> dict[str, Any]:
 
     import baselines
     from benchmark.engines.benching.measure import Roof, measured
-    from benchmark.engines.probing.compute import pictures
+    from benchmark.engines.probing.drawn import pictures
     from benchmark.evaluation import evaluator  # noqa: F401 - a run imports it
     from benchmark.training import numerics, sampling, trainer
     from benchmark.training.draws import SeededDraws
@@ -90,7 +90,7 @@ def extractor(request: dict[str, Any]) -> dict[str, Any]:
     import torch
 
     from benchmark.engines.benching.measure import Roof, measured
-    from benchmark.engines.probing.compute import pictures
+    from benchmark.engines.probing.drawn import pictures
     from benchmark.evaluation import extractors
     from benchmark.training import numerics
 

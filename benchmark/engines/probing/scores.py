@@ -7,7 +7,7 @@ import json
 from typing import Any
 
 from benchmark import data
-from benchmark.engines.probing.compute import pictures
+from benchmark.engines.probing.drawn import pictures
 from benchmark.evaluation import frechet, parzen, protocols
 from benchmark.evaluation.evaluator import Evaluator
 
