@@ -45,6 +45,7 @@ def test_place_locale_and_clock_do_not_matter(ganbench, suite, expected, bits_of
     )
 
 
+@pytest.mark.slow
 def test_seeds_beyond_32_bits_are_other_seeds(expected, whole):
     contents = {run.record["seed"]: run.record for run in store.records_below(whole)[0]}
     assert set(contents) == {0, 2**32}

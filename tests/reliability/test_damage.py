@@ -54,7 +54,13 @@ class Bomb:
             "newest checkpoint truncated", truncate, ("000000008",), "from 6", marks=pytest.mark.slow
         ),
         ("newest checkpoint with a flipped bit", flip, ("000000008",), "from 6"),
-        ("both checkpoints damaged", flip, ("000000008", "000000006"), "from the beginning"),
+        pytest.param(
+            "both checkpoints damaged",
+            flip,
+            ("000000008", "000000006"),
+            "from the beginning",
+            marks=pytest.mark.slow,
+        ),
     ],
 )
 def test_a_damaged_checkpoint_costs_only_time(

@@ -117,6 +117,7 @@ def test_a_failure_is_one_line_with_its_place_and_exit_code_1(home):
     assert "G-iterations/s" not in out
 
 
+@pytest.mark.slow
 def test_it_is_trained_and_reported_beside_ours(home):
     folder, _ = home
     site = folder / "package ä"
@@ -158,6 +159,7 @@ def pictures(folder, n, shape):
         Image.fromarray(pixels).save(folder / f"{i:04d}.png")
 
 
+@pytest.mark.slow
 def test_it_is_trained_and_scored_on_a_folder_of_pictures(home):
     folder, _ = home
     site, data = folder / "package ä", folder / "my pictures"
