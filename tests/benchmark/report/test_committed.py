@@ -95,6 +95,13 @@ def test_the_readme_has_the_verdict_of_the_page():
     assert row in (committed.ROOT / "README.md").read_text(encoding="utf-8")
 
 
+def test_the_readme_has_what_ten_million_images_gave():
+    cells = [cell.strip() for cell in said_of_ten_million(committed.page()).split("|")]
+    assert cells[4] == "nearest-10m"
+    row = f"| {cells[7]} % | {cells[6]} % (n = 1) | none: one seed"
+    assert row in (committed.ROOT / "README.md").read_text(encoding="utf-8")
+
+
 def test_the_readme_has_the_answers_of_the_page():
     readme = (committed.ROOT / "README.md").read_text(encoding="utf-8")
     for norm in ("batch", "layer"):
