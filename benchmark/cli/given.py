@@ -158,15 +158,11 @@ def scored(
     """
     from benchmark.data import mirrors
     from benchmark.evaluation import kinds, scoring, statistics_file
-    from benchmark.evaluation.protocol import NEAREST
-    from benchmark.evaluation.source import in_large_batches
 
     is_statistics = kinds.kind(path) == "statistics"
     files = [file for file in (path if is_statistics else None, asked.reference) if file]
     if not files and not asked.save:
         images = source(path, device, asked)
-        if all(protocol.extractor == NEAREST for protocol in chosen):
-            images = in_large_batches(images)
         with _metered(images) as told:
             scores = scoring.scores_of_images(chosen, told, dataset, device, note)
         return images.described, {p.name: p for p in chosen}, scores

@@ -41,8 +41,9 @@ from benchmark.records import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
+    from benchmark.evaluation.protocol import Protocol
     from benchmark.training.quantise import Generated
     from benchmark.training.trainer import Evaluator, Scores
 
@@ -218,7 +219,7 @@ def _train(directory: Path, spec: dict[str, Any], cadence: dict[str, Any], log: 
         labels=labels,
         device=torch.device(device),
         pretrained=_first_stage(directory, spec, env_id),
-        evaluator=_Stoppable(evaluator, stop) if evaluator else None,
+        evaluator=_Stoppable(evaluator, stop, chosen) if evaluator else None,
         portable=portable,
         directory=directory,
         watcher=log,
@@ -337,17 +338,19 @@ class _Stop:
 class _Stoppable:
     """An evaluator that ends by `Stopped` when the run should stop: an evaluation may take minutes."""
 
-    def __init__(self, evaluator: Evaluator, stop: _Stop) -> None:
-        self._evaluator, self._stop = evaluator, stop
+    def __init__(self, evaluator: Evaluator, stop: _Stop, protocols: Sequence[Protocol] = ()) -> None:
+        self._evaluator, self._stop, self._protocols = evaluator, stop, protocols
 
     @property
     def n_generated(self) -> int:
         return self._evaluator.n_generated
 
     def scores_of(self, batches: Iterable[Generated]) -> Scores:
+        from benchmark.evaluation.source import gathered
+
         self._stop.at_once = True
         try:
-            return self._evaluator.scores_of(self._watched(batches))
+            return self._evaluator.scores_of(gathered(self._watched(batches), self._protocols))
         finally:
             self._stop.at_once = False
 

@@ -75,7 +75,8 @@ def network(
 ) -> tuple[nn.Module, dict[str, Any]]:
     """A network out of a file, on `device`, and what a reader must know of it; needs no data.
 
-    `weights_sha256` is what a run's record has in ``digests`` as ``generator_weights`` or ``critic_weights``.
+    `weights_sha256` is what a run's record has in ``digests`` as ``generator_weights`` or ``critic_weights``,
+    unless an average of generators is what is scored.
 
     The file is a checkpoint of ours, or has the `state_dict` of the experiment's network (`state_dicts`),
     which has no digest of ours to be checked by.

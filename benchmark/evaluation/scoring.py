@@ -11,6 +11,7 @@ from benchmark.errors import UserError
 from benchmark.evaluation.evaluator import Evaluator
 from benchmark.evaluation.fidelity import NonFiniteScore
 from benchmark.evaluation.ranges import Watch
+from benchmark.evaluation.source import gathered
 from benchmark.training.quantise import Generated, NonFiniteImages
 
 if TYPE_CHECKING:
@@ -41,7 +42,7 @@ def scores_of_images(
     try:
         batches, shape = checked(chosen, source, info.shape[0], info.name, note)
         evaluator = Evaluator(chosen, dataset, device, frame_of(chosen, source, shape, info, note))
-        return evaluator.scores_of(batches)
+        return evaluator.scores_of(gathered(batches, chosen))
     except (NonFiniteImages, NonFiniteScore) as error:
         raise UserError(f"nothing to score: {error}", where=source.where) from error
     except ValueError as error:

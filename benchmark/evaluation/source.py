@@ -7,11 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from benchmark.evaluation.protocol import NEAREST
+
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from torch import Tensor
 
+    from benchmark.evaluation.protocol import Protocol
     from benchmark.training.quantise import Generated
 
 LARGE = 8192
@@ -42,25 +45,23 @@ class Source:
     notes: list[str] = field(default_factory=list)
 
 
-def in_large_batches(source: Source) -> Source:
-    """The same images, at least `LARGE` at a time until the last.
+def gathered(batches: Iterable[Generated], protocols: Iterable[Protocol]) -> Iterator[Generated]:
+    """The same images in batches as these protocols take them: at least `LARGE` at a time, or as they come.
 
-    For who keeps a little of each batch, like a nearest-neighbour classifier the classes: little things that
-    stay between large ones that go break the memory into pieces, of ten million images in batches of 128
-    about 5 KB an image.
+    A nearest-neighbour classifier keeps the classes. Little things that stay between large ones that go break
+    the memory into pieces: of ten million images in batches of 128 about 5 KB an image.
     """
-
-    def batches(n: int) -> Iterator[Generated]:
-        waiting: list[Generated] = []
-        for batch in source.batches(n):
-            waiting.append(batch)
-            if sum(len(part.images) for part in waiting) >= LARGE:
-                yield _joined(waiting)
-                waiting.clear()
-        if waiting:
+    if all(protocol.extractor != NEAREST for protocol in protocols):
+        yield from batches
+        return
+    waiting: list[Generated] = []
+    for batch in batches:
+        waiting.append(batch)
+        if sum(len(part.images) for part in waiting) >= LARGE:
             yield _joined(waiting)
-
-    return replace(source, batches=batches)
+            waiting.clear()
+    if waiting:
+        yield _joined(waiting)
 
 
 def _joined(parts: list[Generated]) -> Generated:

@@ -7,6 +7,7 @@ again from the repository; a test does. What was not run is listed with the comm
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -29,17 +30,17 @@ from benchmark.report.table import Column, Row, Table
 from benchmark.report.verdicts import COMPARABLE, papers
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator
 
     from benchmark.records.cells import Cell
-    from benchmark.report.evaluations import Evaluation
     from benchmark.report.scores import Comparison
+    from benchmark.report.verdicts import Papers
 
 ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "results" / "RESULTS.md"
 _REFERENCES, _ANCHORS = ROOT / "results" / "reference", ROOT / "results" / "anchors.json"
 _LOSSES, SAMPLES = ROOT / "results" / "losses", ROOT / "results" / "samples"
-_EVALUATIONS = ROOT / "results" / "evaluations"
+_EVALUATIONS, _GENERATORS = ROOT / "results" / "evaluations", ROOT / "results" / "generators"
 _RATES = ROOT / "docs" / "gpu-h100.json"
 _SUITES = {
     "dcgan-table3": "A paper's own experiment at its own length, on the real MNIST. Two seeds.",
@@ -125,9 +126,7 @@ def _pictures(records: list[dict[str, Any]]) -> Iterator[str]:
 
 def _generators(records: list[dict[str, Any]]) -> Iterator[str]:
     """How to score the committed ones again."""
-    found = [
-        (r, SAMPLES.parent / "generators" / r["experiment"] / f"seed{r['seed']}.safetensors") for r in records
-    ]
+    found = [(r, _GENERATORS / r["experiment"] / f"seed{r['seed']}.safetensors") for r in records]
     there = [(r, path) for r, path in found if path.is_file()]
     if there:
         record, path = there[0]
@@ -183,14 +182,18 @@ def _against_the_papers() -> Iterator[str]:
         for record in accepted.read(path) or ()
     ]
     cells = group(runs).cells
-    judged = against_paper(cells, sorted({c.experiment for c in claims.load() if c.experiment}))
-    decided = papers([j for j in judged if j.verdict.outcome in COMPARABLE], (), cells)
-    yield from map(markdown.table, decided.tables)
-    if not decided.tables:
+    later = evaluations.scored_later(_EVALUATIONS, [run.record for run in runs])
+    later_cells = group([LoadedRecord(record, _EVALUATIONS) for record in later]).cells
+    experiments = sorted({c.experiment for c in claims.load() if c.experiment})
+    judged = against_paper(cells, experiments)
+    decided = [j for j in judged if j.verdict.outcome in COMPARABLE]
+    of_later = [j for j in against_paper(later_cells, experiments) if j.verdict.outcome in COMPARABLE]
+    done = {j.claim.id for j in (*decided, *of_later)}
+    yield from map(markdown.table, _decided(papers(decided, (), cells), papers(of_later, (), later_cells)))
+    if not done:
         yield "No committed run is one of a printed number: **no verdict yet.**"
-    evaluated = evaluations.load(_EVALUATIONS, [run.record for run in runs])
-    yield from _evaluated(evaluated, [j.claim for j in judged if j.claim.kind == "value"])
-    done = {(e.experiment, e.protocol) for e in evaluated}
+    if later:
+        yield evaluations.sentence(later)
     yield "These were not run:"
     rates = json.loads(_RATES.read_text(encoding="utf-8"))
     columns = (
@@ -204,8 +207,7 @@ def _against_the_papers() -> Iterator[str]:
     rows = [
         _claim_row(j.claim, rates["experiments"], trained=j.verdict.outcome != "missing")
         for j in judged
-        if j.claim.kind == "value" and j.claim.experiment and j.verdict.outcome not in COMPARABLE
-        if (j.claim.experiment, _protocol_of(j.claim)) not in done
+        if j.claim.kind == "value" and j.claim.experiment and j.claim.id not in done
     ]
     caption = (
         f"Hours: training alone at the rate measured on one {rates['gpu']} (docs/gpu.md); {DASH} where none "
@@ -214,14 +216,12 @@ def _against_the_papers() -> Iterator[str]:
     yield markdown.table(Table(caption, columns, tuple(rows)))
 
 
-def _evaluated(evaluated: Sequence[Evaluation], values: Sequence[claims.Claim]) -> Iterator[str]:
-    if evaluated:
-        printed = {(claim.experiment, _protocol_of(claim), claim.metric): claim for claim in values}
-        yield markdown.table(evaluations.table(evaluated, printed))
-        yield (
-            "One seed has no spread, so there is no verdict. Again: `ganbench evaluate RUN --protocol NAME`, "
-            "which prints the SHA-256 of the generator's weights; the record has it too."
-        )
+def _decided(first: Papers, later: Papers) -> tuple[Table, ...]:
+    """Their tables; the numbers of both in one."""
+    if first.numbers and later.numbers:
+        numbers = replace(first.numbers, rows=first.numbers.rows + later.numbers.rows)
+        return numbers, *first.tables[1:]
+    return first.tables or later.tables
 
 
 def _claim_row(claim: claims.Claim, rates: dict[str, Any], *, trained: bool) -> Row:

@@ -1,4 +1,4 @@
-"""Scores of committed runs' generators by protocols that the runs did not have: `results/evaluations/*.json`.
+"""Committed runs scored later, by protocols that they did not have: `results/evaluations/*.json`.
 
 A file is what `ganbench evaluate RUN --protocol NAME --json` prints. It belongs to the committed record whose
 ``digests`` have its ``weights_sha256``.
@@ -7,71 +7,45 @@ A file is what `ganbench evaluate RUN --protocol NAME --json` prints. It belongs
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from benchmark.records.quantities import DASH, count, metric_with_unit
-from benchmark.report.table import Column, Row, Table
-
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Sequence
     from pathlib import Path
 
-    from baselines.claims import Claim
+    Record = dict[str, Any]
 
 
-@dataclass(frozen=True)
-class Evaluation:
-    """Scores by one protocol of the generator at the end of a run."""
-
-    experiment: str
-    gen_iters: int
-    seed: int
-    protocol: str
-    scores: Mapping[str, float]
-    record_sha256: str
-
-
-def load(folder: Path, records: Iterable[Mapping[str, Any]]) -> tuple[Evaluation, ...]:
-    """Those in a folder that are of the records' generators, by name of the file."""
+def scored_later(folder: Path, records: Iterable[Record]) -> list[Record]:
+    """The records that a file is about, as if their runs had been scored at the end, and so alone."""
     by_weights = {record["digests"]["generator_weights"]: record for record in records}
-    found = []
+    found: dict[str, list[dict[str, Any]]] = {}
     for path in sorted(folder.glob("*.json")):
         said = json.loads(path.read_text(encoding="utf-8"))
-        record = by_weights.get(said["images"]["weights_sha256"])
-        if record is None:
-            continue
-        about = record["experiment"], record["gen_iters"], record["seed"]
-        for result in said["results"]:
-            name = result["protocol"]["name"]
-            found.append(Evaluation(*about, name, result["scores"], record["record_sha256"]))
-    return tuple(found)
+        found.setdefault(said["images"]["weights_sha256"], []).extend(said["results"])
+    return [
+        _with(by_weights[weights], results) for weights, results in found.items() if weights in by_weights
+    ]
 
 
-def table(evaluations: Sequence[Evaluation], printed: Mapping[tuple[str, str, str], Claim]) -> Table:
-    """One row per evaluation and metric that a paper prints.
+def _with(record: Record, results: list[dict[str, Any]]) -> Record:
+    scores = {result["protocol"]["name"]: result["scores"] for result in results}
+    return {
+        **record,
+        "spec": {**record["spec"], "protocols": [result["protocol"] for result in results]},
+        "final": {**record["final"], "scores": scores},
+    }
 
-    Args:
-        evaluations: of `load`.
-        printed: claims by experiment, protocol and metric.
 
-    """
-    columns = (
-        Column("Experiment"),
-        Column("G-iterations", numeric=True),
-        Column("Seed", numeric=True),
-        Column("Protocol"),
-        Column("Metric"),
-        Column("Ours", numeric=True),
-        Column("Paper printed", numeric=True),
-        Column("Printed in"),
-        Column("Record"),
+def sentence(later: Sequence[Record]) -> str:
+    """Which they are, and how they were scored."""
+    of = [
+        f"{record['experiment']} seed {record['seed']} by {protocol['name']}"
+        for record in later
+        for protocol in record["spec"]["protocols"]
+    ]
+    return (
+        f"Scored later, by protocols that the runs did not have (`evaluations/`): {', '.join(of)}. Again: "
+        "`ganbench evaluate RUN --protocol NAME`, which prints the SHA-256 of the generator's weights; the "
+        "record has it too."
     )
-    rows = []
-    for e in evaluations:
-        for metric, value in e.scores.items():
-            if claim := printed.get((e.experiment, e.protocol, metric)):
-                where = f"{claim.paper}, {claim.table}" + ("" if claim.grade != "low" else " (unconfirmed)")
-                of = count(e.gen_iters), str(e.seed), e.protocol, metric_with_unit(metric), f"{value:.2f}"
-                rows.append(Row((e.experiment, *of, claim.printed or DASH, where, e.record_sha256[:12])))
-    return Table("Scored by protocols that the runs did not have, of one seed each.", columns, tuple(rows))

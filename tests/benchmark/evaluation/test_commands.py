@@ -236,7 +236,9 @@ def test_a_critic_is_scored_by_an_svm_on_its_features(run, tmp_path, monkeypatch
     named = ("--experiment", "dcgan/digits", "--device", "cpu")
     _, said = call(evaluate, file, "--protocol", "svm-cifar10-400", "--protocol", "svm-cifar10", *named)
     few, all_ = (result["scores"] for result in said["results"])
-    assert said["critic"] == {"experiment": "dcgan/digits", "gen_iters": 0}
+    _, tensors = checkpoint.read(file)
+    weights = {"weights_sha256": checkpoint.digest(checkpoint.part(tensors, "critic"))}
+    assert said["critic"] == {"experiment": "dcgan/digits", "gen_iters": 0, **weights}
     assert "images" not in said
     assert 40 < few["classification_accuracy"] < all_["classification_accuracy"] < 100
     assert few["classification_error"] == pytest.approx(100 - few["classification_accuracy"])

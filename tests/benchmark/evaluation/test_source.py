@@ -3,10 +3,12 @@
 import pytest
 import torch
 
-from benchmark.evaluation.source import LARGE, Source, in_large_batches
+from benchmark.evaluation import protocols
+from benchmark.evaluation.source import LARGE, gathered
 from benchmark.training.quantise import Generated
 
 N = 2 * LARGE + 500
+FEATURES, NEAREST = (protocols.get(name) for name in ("digits-2k", "nearest-10m"))
 
 
 def stream(n, size):
@@ -22,9 +24,8 @@ def stream(n, size):
 
 @pytest.mark.parametrize("size", [100, 128, LARGE, N])
 def test_large_batches_hold_the_same(size):
-    source = Source(lambda n: stream(n, size), {}, "it")
-    [whole] = source.batches(N) if size == N else stream(N, N)
-    found = list(in_large_batches(source).batches(N))
+    [whole] = stream(N, N)
+    found = list(gathered(stream(N, size), [FEATURES, NEAREST]))
     assert all(len(batch.images) >= LARGE for batch in found[:-1])
     assert len(found) <= -(-N // LARGE)
     for name in ("images", "outputs", "classes"):
@@ -34,7 +35,10 @@ def test_large_batches_hold_the_same(size):
 
 def test_what_is_not_there_stays_so():
     images = torch.zeros((3, 1, 2, 2), dtype=torch.uint8)
-    source = Source(lambda _: iter([Generated(images), Generated(images)]), {}, "it")
-    [batch] = in_large_batches(source).batches(6)
+    [batch] = gathered([Generated(images), Generated(images)], [NEAREST])
     assert len(batch.images) == 6
     assert (batch.outputs, batch.classes) == (None, None)
+
+
+def test_who_keeps_nothing_small_gets_batches_as_they_come():
+    assert [len(batch.images) for batch in gathered(stream(300, 100), [FEATURES])] == [100, 100, 100]
