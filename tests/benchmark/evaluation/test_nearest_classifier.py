@@ -1,14 +1,18 @@
 """Classes by the nearest generated image: by hand, by brute force, over batches, and MNIST as an oracle."""
 
+from types import SimpleNamespace
+
 import pytest
 import torch
 
 import baselines
 from benchmark import data
+from benchmark.engines import worker
 from benchmark.errors import UserError
-from benchmark.evaluation import protocols
+from benchmark.evaluation import protocols, scoring
 from benchmark.evaluation.evaluator import Evaluator
 from benchmark.evaluation.protocols import replace
+from benchmark.evaluation.source import Source
 from benchmark.training import sampling, trainer
 from benchmark.training.draws import random_classes, stream
 from benchmark.training.quantise import Generated
@@ -100,3 +104,15 @@ def test_real_digits_of_mnist(mnist):
     floor = Evaluator([protocols.get("nearest-50k"), all_of_them], "mnist").real_data_floor()
     assert floor["nearest-50k"]["classification_error"] == pytest.approx(3.34)
     assert floor["all"]["classification_error"] == pytest.approx(3.09)
+
+
+def test_whoever_scores_gives_it_large_batches(monkeypatch):
+    """Its classes would break the memory into pieces; see `source.gathered`."""
+    taken = []
+    monkeypatch.setattr(Evaluator, "scores_of", lambda _, given: taken.append([len(b.images) for b in given]))
+    small = Source(lambda n: iter(batches(images(n), torch.arange(n) % 10, 100)), {}, "it")
+    scoring.scores_of_images([SMALL], small, "digits", "cpu", print)
+    stop = SimpleNamespace(at_once=False, asked=lambda: False)
+    evaluator = Evaluator([SMALL], "digits")
+    worker._Stoppable(evaluator, stop, evaluator.protocols).scores_of(small.batches(300))
+    assert taken == [[300], [300]]
