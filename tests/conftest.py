@@ -1,6 +1,7 @@
 """No test fails because the machine is slow. The one guard against hanging is pytest's own `timeout`."""
 
 import dataclasses
+import subprocess
 import time
 
 import pytest
@@ -12,9 +13,11 @@ settings.register_profile(
 settings.load_profile("patient")
 
 
-def wait_for(condition):
-    """What `condition` returns as soon as it is true."""
+def wait_for(condition, process=None):
+    """What `condition` returns as soon as it is true; fails if `process`, which is to make it so, ends before."""
     while not (value := condition()):
+        if process and process.poll() is not None and not condition():
+            pytest.fail(f"the process ended before its time, exit code {process.returncode}")
         time.sleep(0.02)
     return value
 
@@ -22,6 +25,21 @@ def wait_for(condition):
 @pytest.fixture(scope="session")
 def wait():
     return wait_for
+
+
+@pytest.fixture
+def begin():
+    """Start a process that ends with the test at the latest, however that ends."""
+    processes = []
+
+    def start(command, **options):
+        processes.append(subprocess.Popen(command, **options))
+        return processes[-1]
+
+    yield start
+    for process in processes:
+        with process:
+            process.kill()
 
 
 def revised(settings, **values):

@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -103,9 +104,14 @@ def test_errors_without_words_and_streams_taken_away(here, capfd, source):
     assert "Traceback" not in capfd.readouterr().err
 
 
-def test_processes_that_an_import_leaves_are_not_waited_for(here):
-    here.install(TINY + "\nimport subprocess\nsubprocess.Popen(['sleep', '100000'])\n")
-    assert "tiny/digits" in baselines.names()
+def test_processes_that_an_import_leaves_are_not_waited_for(here, tmp_path):
+    sleeper = tmp_path / "pid"
+    starts = f"open({str(sleeper)!r}, 'w').write(str(subprocess.Popen(['sleep', '100000']).pid))"
+    here.install(f"{TINY}\nimport subprocess\n{starts}\n")
+    try:
+        assert "tiny/digits" in baselines.names()
+    finally:
+        os.kill(int(sleeper.read_text()), signal.SIGKILL)
 
 
 def test_an_import_that_goes_elsewhere_moves_nobody(here, monkeypatch, tmp_path):

@@ -54,14 +54,12 @@ def test_seeds_beyond_32_bits_are_other_seeds(expected, whole):
 
 
 @pytest.mark.slow
-def test_two_commands_at_once_share_the_work(suite, expected, bits_of, tmp_path, row, wait):
+def test_two_commands_at_once_share_the_work(suite, expected, bits_of, tmp_path, row, wait, begin):
     command = [sys.executable, "-m", "benchmark", "run", suite, "--device", "cpu", "--jobs", "1"]
     both = []
     for _ in range(2):
-        both.append(
-            subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-        )
-        wait(lambda: list(tmp_path.rglob("events.jsonl")))
+        both.append(begin(command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True))
+        wait(lambda: list(tmp_path.rglob("events.jsonl")), both[-1])
     said = [process.communicate()[1] for process in both]
     assert [process.returncode for process in both] == [0, 0]
     assert not any("Traceback" in text for text in said)

@@ -62,9 +62,9 @@ def test_a_folder_that_cannot_be_written_is_refused_at_once(ganbench, suite, row
     row("results folder cannot be written", 2, ended.line("--out"), "nothing was begun")
 
 
-def test_a_folder_that_vanishes_fails_its_runs(suite, tmp_path, ganbench, row, wait):
+def test_a_folder_that_vanishes_fails_its_runs(suite, tmp_path, row, wait, begin):
     command = [sys.executable, "-m", "benchmark", "run", suite, "--device", "cpu", "--seeds", "0"]
-    process = subprocess.Popen(
+    process = begin(
         [*command, "--budget", "4000"],
         cwd=tmp_path,
         stderr=subprocess.PIPE,
@@ -72,7 +72,7 @@ def test_a_folder_that_vanishes_fails_its_runs(suite, tmp_path, ganbench, row, w
         text=True,
     )
     runs = tmp_path / "results" / "runs"
-    wait(lambda: list(runs.glob("gan/digits/*/samples/*.png")))
+    wait(lambda: list(runs.glob("gan/digits/*/samples/*.png")), process)
     runs.rename(tmp_path / "elsewhere")
     shutil.rmtree(tmp_path / "elsewhere")
     _, stderr = process.communicate()

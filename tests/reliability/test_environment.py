@@ -122,11 +122,11 @@ def test_a_suite_as_nobody_writes_it_is_refused(fault, name, make, ganbench, sui
 
 
 @pytest.mark.slow
-def test_runs_end_when_the_command_is_killed(suite, tmp_path, row, wait):
+def test_runs_end_when_the_command_is_killed(suite, tmp_path, row, wait, begin):
     command = [sys.executable, "-m", "benchmark", "run", suite, "--device", "cpu", "--seeds", "0"]
-    process = subprocess.Popen([*command, "--budget", "100000"], cwd=tmp_path, stderr=subprocess.DEVNULL)
-    (directory,) = wait(lambda: [p.parent for p in tmp_path.rglob("spec.json")])
-    wait(lambda: store.state(directory).gen_iters > 2)
+    process = begin([*command, "--budget", "100000"], cwd=tmp_path, stderr=subprocess.DEVNULL)
+    (directory,) = wait(lambda: [p.parent for p in tmp_path.rglob("spec.json")], process)
+    wait(lambda: store.state(directory).gen_iters > 2, process)
     process.kill()
     assert process.wait() == -signal.SIGKILL
     wait(lambda: not locks.is_held(directory))

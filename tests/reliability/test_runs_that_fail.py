@@ -54,13 +54,13 @@ def test_divergence_and_lack_of_memory_stop_no_other_run(ganbench, tmp_path, row
 
 @pytest.mark.slow
 def test_a_run_killed_by_the_system_is_told_and_goes_on(
-    ganbench, suite, expected, bits_of, tmp_path, row, wait
+    ganbench, suite, expected, bits_of, tmp_path, row, wait, begin
 ):
     command = [sys.executable, "-m", "benchmark", "run", suite, "--device", "cpu", "--seeds", "0"]
-    process = subprocess.Popen(
-        command, cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+    process = begin(command, cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    (events, *_) = wait(
+        lambda: [p for p in tmp_path.rglob("events.jsonl") if store.last_event(p.parent)], process
     )
-    (events, *_) = wait(lambda: [p for p in tmp_path.rglob("events.jsonl") if store.last_event(p.parent)])
     os.kill(store.last_event(events.parent)["pid"], signal.SIGKILL)
     _, stderr = process.communicate()
     assert process.returncode == 3

@@ -326,9 +326,9 @@ def images(tmp_path, picture):
     return tmp_path
 
 
-def test_killed_in_the_middle_leaves_nothing_that_counts(images, wait):
-    process = subprocess.Popen([*script(SLOW_FETCH), str(images)])
-    wait((images / "begun").exists)
+def test_killed_in_the_middle_leaves_nothing_that_counts(images, wait, begin):
+    process = begin([*script(SLOW_FETCH), str(images)])
+    wait((images / "begun").exists, process)
     process.send_signal(signal.SIGKILL)
     process.wait()
     name = f"folder:{images}/images"
@@ -339,11 +339,11 @@ def test_killed_in_the_middle_leaves_nothing_that_counts(images, wait):
     assert not list(data.folder(name).glob("*.tmp"))
 
 
-def test_two_at_once_convert_once(images, wait):
+def test_two_at_once_convert_once(images, wait, begin):
     command, environment = [*script(SLOW_FETCH), str(images)], {**os.environ, "PYTHONUNBUFFERED": "1"}
-    first = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-    wait((images / "begun").exists)
-    second = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment)
+    first = begin(command, stdout=subprocess.PIPE, text=True)
+    wait((images / "begun").exists, first)
+    second = begin(command, stdout=subprocess.PIPE, text=True, env=environment)
     assert second.stdout.readline().endswith("another process is making it; waiting\n")
     (images / "go").touch()
     assert first.communicate()[0].splitlines()[-1] == "3"

@@ -3,7 +3,6 @@
 import gzip
 import hashlib
 import socket
-import subprocess
 import sys
 import textwrap
 
@@ -150,13 +149,13 @@ KILLED = """
 """
 
 
-def test_killed_in_the_middle_leaves_nothing_that_counts(mirrors, tmp_path, wait):
+def test_killed_in_the_middle_leaves_nothing_that_counts(mirrors, tmp_path, wait, begin):
     url, target = mirrors({"set.bin": CONTENT}, "silent") + "/set.bin", tmp_path / "set.bin"
     command = [sys.executable, "-c", textwrap.dedent(KILLED), url, str(target)]
-    with subprocess.Popen(command) as process:
-        partial = tmp_path / ".set.bin.tmp"
-        wait(lambda: partial.exists() and partial.stat().st_size)
-        process.kill()
+    process, partial = begin(command), tmp_path / ".set.bin.tmp"
+    wait(lambda: partial.exists() and partial.stat().st_size, process)
+    process.kill()
+    process.wait()
     assert not target.exists()
     get([mirrors({"set.bin": CONTENT})], target)
     assert [path.name for path in tmp_path.iterdir()] == ["set.bin"]

@@ -136,12 +136,13 @@ queue.execute(plan.plan(ENDLESS, Path(sys.argv[1]), "cpu"), engine, display=Quie
 """
 
 
-def test_a_command_that_is_killed_takes_child_and_server_with_it(tmp_path, wait):
+def test_a_command_that_is_killed_takes_child_and_server_with_it(tmp_path, wait, begin):
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(Path(__file__).parent), *sys.path])}
     command = [sys.executable, "-c", COMMAND, str(tmp_path)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as process:
-        child, server = map(int, process.stdout.readline().split())
-        process.kill()
+    process = begin(command, stdout=subprocess.PIPE, text=True, env=environment)
+    child, server = map(int, process.stdout.readline().split())
+    process.kill()
+    process.wait()
     wait(lambda: not any(Path("/proc", str(pid)).exists() for pid in (child, server)))
     (run,) = [r for r in plan.plan(ENDLESS, tmp_path, "cpu") if r.directory.exists()]
     assert store.state(run.directory).name == "interrupted"

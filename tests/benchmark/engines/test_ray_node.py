@@ -166,15 +166,14 @@ def test_what_a_killed_seat_left_is_swept_and_its_process_ended(scratch, tmp_pat
     other.leave()
 
 
-def test_a_number_that_is_another_process_now_is_not_killed(scratch):
-    with subprocess.Popen(["sleep", "9000"]) as bystander:
-        directory = scratch / "driver-x" / "seat-y" / PLACE
-        directory.mkdir(parents=True)
-        (directory.parents[3] / "pid").write_text(f"{bystander.pid} {node._since(bystander.pid) - 1}")
-        with locks.hold(directory):
-            node.sweep()
-        assert bystander.poll() is None
-        bystander.kill()
+def test_a_number_that_is_another_process_now_is_not_killed(scratch, begin):
+    bystander = begin(["sleep", "9000"])
+    directory = scratch / "driver-x" / "seat-y" / PLACE
+    directory.mkdir(parents=True)
+    (directory.parents[3] / "pid").write_text(f"{bystander.pid} {node._since(bystander.pid) - 1}")
+    with locks.hold(directory):
+        node.sweep()
+    assert bystander.poll() is None
 
 
 def test_clearing_waits_for_the_drivers_last_seats(scratch, seat):

@@ -66,9 +66,9 @@ subprocess.run(command, env={**os.environ, **parent.announced()})
 """
 
 
-def test_a_run_stops_with_a_checkpoint_when_its_parent_is_gone(planned, wait):
-    started_by = subprocess.Popen([sys.executable, "-c", PARENT, str(planned.directory)])
-    wait(lambda: store.state(planned.directory).gen_iters > 2)
+def test_a_run_stops_with_a_checkpoint_when_its_parent_is_gone(planned, wait, begin):
+    started_by = begin([sys.executable, "-c", PARENT, str(planned.directory)])
+    wait(lambda: store.state(planned.directory).gen_iters > 2, started_by)
     os.kill(started_by.pid, signal.SIGKILL)
     started_by.wait()
     wait(lambda: not locks.is_held(planned.directory))
@@ -85,13 +85,13 @@ def test_a_run_whose_parent_died_while_it_started_does_not_begin(planned):
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells of a parent's death")
-def test_the_death_of_the_parent_is_a_signal(tmp_path, wait):
-    begin = f"parent.follow(); open({str(tmp_path / 'on')!r}, 'w')"
-    child = f"import time; from benchmark.engines import parent; {begin}; time.sleep(3000)"
+def test_the_death_of_the_parent_is_a_signal(tmp_path, wait, begin):
+    follows = f"parent.follow(); open({str(tmp_path / 'on')!r}, 'w')"
+    child = f"import time; from benchmark.engines import parent; {follows}; time.sleep(3000)"
     code = PARENT.replace('[sys.executable, "-m", "benchmark.engines.worker", sys.argv[1]]', "sys.argv[1:]")
     command = [sys.executable, "-c", code, sys.executable, "-c", child]
-    started_by = subprocess.Popen(command, stdout=subprocess.PIPE)  # the child holds the pipe, too
-    wait(lambda: (tmp_path / "on").exists())
+    started_by = begin(command, stdout=subprocess.PIPE)  # the child holds the pipe, too
+    wait((tmp_path / "on").exists, started_by)
     started_by.kill()
     assert started_by.communicate()[0] == b""
 

@@ -2,7 +2,6 @@
 
 import json
 import shutil
-import subprocess
 import sys
 
 import pytest
@@ -310,7 +309,7 @@ def test_nothing_to_verify_is_exit_code_4(tmp_path, capsys):
         assert "no finished run" in capsys.readouterr().err
 
 
-def test_a_stretch_that_is_computed_again_says_how_far_it_is(tmp_path, monkeypatch):
+def test_a_stretch_that_is_computed_again_says_how_far_it_is(tmp_path, monkeypatch, begin):
     told = []
 
     class Told:
@@ -327,7 +326,7 @@ def test_a_stretch_that_is_computed_again_says_how_far_it_is(tmp_path, monkeypat
     monkeypatch.setattr(verify, "Meter", Told)
     progress = {"phase": "train", "gen_iters": 30, "budget": 50, "iters_per_s": 1.0}
     (tmp_path / "progress.json").write_text(json.dumps(progress))
-    process = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(3000)"])
+    process = begin([sys.executable, "-c", "import time; time.sleep(3000)"])
     verify._wait(process, tmp_path)
     assert told[:2] == ["computing again", (0, 20)]
     assert told[-1] == "end"
