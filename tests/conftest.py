@@ -14,7 +14,7 @@ settings.load_profile("patient")
 
 
 def wait_for(condition, process=None):
-    """What `condition` returns as soon as it is true; fails if `process`, which makes it true, ends before."""
+    """What `condition` returns as soon as it is true; fails if `process`, which makes it so, ends before."""
     while not (value := condition()):
         if process and process.poll() is not None and not condition():
             pytest.fail(f"the process ended before its time, exit code {process.returncode}")
