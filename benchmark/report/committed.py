@@ -19,7 +19,7 @@ from benchmark.judging import accepted
 from benchmark.judging.against_paper import against_paper
 from benchmark.judging.statistics import interval
 from benchmark.records import atomic, throughput
-from benchmark.records.cells import group
+from benchmark.records.cells import group, score
 from benchmark.records.loaded import LoadedRecord
 from benchmark.records.quantities import DASH, count, integers, metric_title, plural
 from benchmark.records.summary import decimals_for, summarise
@@ -44,10 +44,13 @@ _EVALUATIONS, _GENERATORS = ROOT / "results" / "evaluations", ROOT / "results" /
 _RATES = ROOT / "docs" / "gpu-h100.json"
 _SUITES = {
     "dcgan-table3": "A paper's own experiment at its own length, on the real MNIST. Two seeds.",
+    "parzen": "A paper's own experiment on the real MNIST, of a length that it does not print. Two seeds.",
     "quick": "Five seeds, 400 G-iterations: how each method starts, not which is best.",
     "first-look": "One seed, until one sees digits; unequal budgets are declared, and nothing is ranked.",
     "portable": "One seed, 120 G-iterations, in the profile with equal bits on every machine.",
 }
+_WITH_CURVE = ("parzen",)
+"""Suites whose length is ours, so that the page shows how the score went until then."""
 _CONFIDENCE = 0.95
 
 
@@ -100,6 +103,11 @@ def _suite(name: str, records: list[dict[str, Any]]) -> Iterator[str]:
     seeds = integers(sorted({record["seed"] for record in records})).replace(" ", "")
     for c in comparisons(cells):
         yield markdown.table(_table(c))
+        if name in _WITH_CURVE:
+            yield from (markdown.table(_curve(c, metric)) for metric in c.metrics)
+    later = evaluations.scored_later(_EVALUATIONS, records)
+    for c in comparisons(group([LoadedRecord(record, _EVALUATIONS) for record in later]).cells):
+        yield markdown.table(_table(c))
     yield from _pictures(records)
     yield from _generators(records)
     environments = sorted({(r["env_id"][:8], _machine(r)) for r in records})
@@ -114,14 +122,27 @@ def sheet(record: dict[str, Any]) -> Path:
     return SAMPLES / str(record["experiment"]) / f"seed{record['seed']}.png"
 
 
+def beside_training_images(record: dict[str, Any]) -> Path:
+    """Where a run's samples beside the training images closest to them are, if they are committed."""
+    return sheet(record).with_stem(f"seed{record['seed']}-neighbours")
+
+
 def _pictures(records: list[dict[str, Any]]) -> Iterator[str]:
-    found = [
-        f"![{r['experiment']}, seed {r['seed']}]({sheet(r).relative_to(PAGE.parent)})"
-        for r in records
-        if sheet(r).is_file()
-    ]
-    if found:
-        yield "Samples at the end of each run, not chosen:\n\n" + "\n".join(found)
+    for which, says in (
+        (sheet, "Samples at the end of each run, not chosen:"),
+        (
+            beside_training_images,
+            "Further samples, not chosen, each row's last beside the training image closest to it (`ganbench "
+            "sample RUN --neighbours`; Figure 2 of the GAN paper has this arrangement):",
+        ),
+    ):
+        found = [
+            f"![{r['experiment']}, seed {r['seed']}]({which(r).relative_to(PAGE.parent)})"
+            for r in records
+            if which(r).is_file()
+        ]
+        if found:
+            yield says + "\n\n" + "\n".join(found)
 
 
 def _generators(records: list[dict[str, Any]]) -> Iterator[str]:
@@ -147,9 +168,23 @@ def _table(c: Comparison) -> Table:
         ]
     names = display_names(c.cells)
     rows = [_row(c, cell, names[cell.label]) for cell in c.cells]
-    real = [x for m in c.metrics for x in (f"{c.real_data(m)[0]:.2f}", "")]
-    rows.append(Row(("real data", "", "", *real), "scale"))
+    if all(map(c.real_data, c.metrics)):  # of runs scored later there is none
+        real = [x for m in c.metrics for x in (f"{c.real_data(m)[0]:.2f}", "")]
+        rows.append(Row(("real data", "", "", *real), "scale"))
     return Table(f"{c.where}, protocol {c.describe()}.", tuple(columns), tuple(rows))
+
+
+def _curve(c: Comparison, metric: str) -> Table:
+    """The metric at every G-iteration at which the runs were scored, run by run."""
+    runs = [record for cell in c.cells for record in cell.finished]
+    columns = [Column(f"{r['experiment']} seed {r['seed']}", numeric=True) for r in runs]
+    rows = []
+    for points in zip(*(r["curve"] for r in runs), strict=True):  # one cell: all at the same G-iterations
+        values = [score(point, c.name, metric) for point in points]
+        texts = [DASH if value is None else f"{value:.2f}" for value in values]
+        rows.append(Row((count(points[0]["gen_iters"]), *texts)))
+    caption = f"{metric_title(metric)} until then, run by run."
+    return Table(caption, (Column("G-iterations", numeric=True), *columns), tuple(rows))
 
 
 def _row(c: Comparison, cell: Cell, name: str) -> Row:
