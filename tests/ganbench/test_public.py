@@ -60,10 +60,10 @@ def test_it_is_the_command_too():
     assert done.stdout == f"ganbench, version {ganbench.__version__}\n"
 
 
-def test_what_the_readme_says_runs(results, monkeypatch):
+def test_what_the_page_says_runs(results, monkeypatch):
     monkeypatch.chdir(results.parent)
-    section = (ROOT / "README.md").read_text(encoding="utf-8").split("## From Python")[1].split("\n## ")[0]
-    (block,) = re.findall(r"```python\n(.*?)```", section, re.DOTALL)
+    page = (ROOT / "docs" / "python.md").read_text(encoding="utf-8")
+    (block,) = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
     shown, checked, value = {}, 0, None
     for line in filter(None, block.splitlines()):
         statement, _, comment = line.partition("  # ")

@@ -90,6 +90,23 @@ def test_runs_scored_later_are_judged_like_others(monkeypatch, tmp_path):
     assert "ganbench evaluate RUN --protocol nearest-10m" in said_of_ten_million(page)
 
 
+def test_a_suite_whose_length_is_ours_shows_how_the_score_went(monkeypatch):
+    monkeypatch.setattr(committed, "_WITH_CURVE", ("dcgan-table3",))
+    both = committed.accepted.read(committed.PAGE.parent / "reference" / "dcgan-table3.json")
+    errors = [[p["scores"]["nearest-50k"]["classification_error"] for p in r["curve"]] for r in both]
+    page = committed.page()
+    for gen_iters, *found in zip((3_910, 39_100), *((e[1], e[-1]) for e in errors), strict=True):
+        assert f"| {gen_iters:,} | ".replace(",", " ") + " | ".join(f"{e:.2f}" for e in found) + " |" in page
+
+
+def test_scores_made_later_have_a_table_of_their_own():
+    [said] = [json.loads(p.read_text()) for p in (committed.PAGE.parent / "evaluations").glob("*seed0-near*")]
+    error = said["results"][0]["scores"]["classification_error"]
+    table = committed.page().partition("protocol nearest-10m: ")[2].partition("\n\nSamples")[0]
+    assert f"| 39 100 | 1 | {error:.2f} |" in table
+    assert "real data" not in table
+
+
 def test_every_committed_evaluation_is_of_a_committed_record():
     paths = sorted((committed.PAGE.parent / "evaluations").glob("*.json"))
     assert paths
