@@ -32,6 +32,7 @@ from benchmark.report.verdicts import COMPARABLE, papers
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from benchmark.judging.against_paper import Judged
     from benchmark.records.cells import Cell
     from benchmark.report.scores import Comparison
     from benchmark.report.verdicts import Papers
@@ -229,7 +230,7 @@ def _against_the_papers() -> Iterator[str]:
         yield "No committed run is one of a printed number: **no verdict yet.**"
     if later:
         yield evaluations.sentence(later)
-    yield "These were not run:"
+    yield "These were not run, or cannot be compared:"
     rates = json.loads(_RATES.read_text(encoding="utf-8"))
     columns = (
         Column("Experiment"),
@@ -240,7 +241,7 @@ def _against_the_papers() -> Iterator[str]:
         Column("Command"),
     )
     rows = [
-        _claim_row(j.claim, rates["experiments"], trained=j.verdict.outcome != "missing")
+        _claim_row(j, rates["experiments"])
         for j in judged
         if j.claim.kind == "value" and j.claim.experiment and j.claim.id not in done
     ]
@@ -259,15 +260,19 @@ def _decided(first: Papers, later: Papers) -> tuple[Table, ...]:
     return first.tables or later.tables
 
 
-def _claim_row(claim: claims.Claim, rates: dict[str, Any], *, trained: bool) -> Row:
-    """`trained`: such runs are committed, and only scored by another protocol."""
+def _claim_row(judged: Judged, rates: dict[str, Any]) -> Row:
+    """Of a claim that no committed run decides; such runs may be there, and scored by another protocol."""
+    claim, verdict = judged.claim, judged.verdict
     budget = baselines.described(claim.experiment)["budget"]["gen_iters"]
     rate = rates.get(claim.experiment)
     hours = f"{budget / rate['gen_iters_per_s'][1] / 3600:.2g}" if budget and rate else DASH
     suite = _suite_of(claim.experiment)
     command = f"ganbench run {suite} --experiment {claim.experiment}" if suite else DASH
-    if trained:
-        hours, command = DASH, f"ganbench evaluate RUN --protocol {_protocol_of(claim)}"
+    if verdict.outcome != "missing":
+        wanted = _protocol_of(claim)
+        is_left = wanted not in (DASH, verdict.protocol)
+        hours = DASH
+        command = f"ganbench evaluate RUN --protocol {wanted}" if is_left else f"trained; {verdict.reason}"
     where = f"{claim.paper}, {claim.table}: {claim.row}"
     return Row((claim.experiment, where, claim.printed, count(budget) if budget else DASH, hours, command))
 
