@@ -6,15 +6,12 @@ again from the repository; a test does. What was not run is listed with the comm
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import baselines
 from baselines import claims
 from benchmark import suites
-from benchmark.evaluation import protocols
 from benchmark.judging import accepted
 from benchmark.judging.against_paper import against_paper
 from benchmark.judging.statistics import interval
@@ -23,7 +20,7 @@ from benchmark.records.cells import group, score
 from benchmark.records.loaded import LoadedRecord
 from benchmark.records.quantities import DASH, count, integers, metric_title, plural
 from benchmark.records.summary import decimals_for, summarise
-from benchmark.report import evaluations, markdown, questions, speed
+from benchmark.report import anchors, evaluations, markdown, questions, speed, undecided
 from benchmark.report.naming import display_names
 from benchmark.report.scores import comparisons
 from benchmark.report.table import Column, Row, Table
@@ -32,7 +29,6 @@ from benchmark.report.verdicts import COMPARABLE, papers
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from benchmark.judging.against_paper import Judged
     from benchmark.records.cells import Cell
     from benchmark.report.scores import Comparison
     from benchmark.report.verdicts import Papers
@@ -231,25 +227,7 @@ def _against_the_papers() -> Iterator[str]:
     if later:
         yield evaluations.sentence(later)
     yield "These were not run, or cannot be compared:"
-    rates = json.loads(_RATES.read_text(encoding="utf-8"))
-    columns = (
-        Column("Experiment"),
-        Column("Printed in"),
-        Column("Value", numeric=True),
-        Column("G-iterations", numeric=True),
-        Column("Hours a seed", numeric=True),
-        Column("Command"),
-    )
-    rows = [
-        _claim_row(j, rates["experiments"])
-        for j in judged
-        if j.claim.kind == "value" and j.claim.experiment and j.claim.id not in done
-    ]
-    caption = (
-        f"Hours: training alone at the rate measured on one {rates['gpu']} (docs/gpu.md); {DASH} where none "
-        "was measured or the paper prints no length."
-    )
-    yield markdown.table(Table(caption, columns, tuple(rows)))
+    yield markdown.table(undecided.table([j for j in judged if j.claim.id not in done], _RATES))
 
 
 def _decided(first: Papers, later: Papers) -> tuple[Table, ...]:
@@ -260,63 +238,10 @@ def _decided(first: Papers, later: Papers) -> tuple[Table, ...]:
     return first.tables or later.tables
 
 
-def _claim_row(judged: Judged, rates: dict[str, Any]) -> Row:
-    """Of a claim that no committed run decides; such runs may be there, and scored by another protocol."""
-    claim, verdict = judged.claim, judged.verdict
-    budget = baselines.described(claim.experiment)["budget"]["gen_iters"]
-    rate = rates.get(claim.experiment)
-    hours = f"{budget / rate['gen_iters_per_s'][1] / 3600:.2g}" if budget and rate else DASH
-    suite = _suite_of(claim.experiment)
-    command = f"ganbench run {suite} --experiment {claim.experiment}" if suite else DASH
-    if verdict.outcome != "missing":
-        wanted = _protocol_of(claim)
-        is_left = wanted not in (DASH, verdict.protocol)
-        hours = DASH
-        command = f"ganbench evaluate RUN --protocol {wanted}" if is_left else f"trained; {verdict.reason}"
-    where = f"{claim.paper}, {claim.table}: {claim.row}"
-    return Row((claim.experiment, where, claim.printed, count(budget) if budget else DASH, hours, command))
-
-
-def _suite_of(experiment: str) -> str:
-    return next((name for name in suites.names() if experiment in suites.load(name).experiments), "")
-
-
-def _protocol_of(claim: claims.Claim) -> str:
-    """The one that generates as many images as the claim, for its metric."""
-    found = (protocols.get(name) for name in protocols.names())
-    wanted = claim.protocol.n_generated
-    return next((p.name for p in found if p.n_generated == wanted and claim.metric in p.metrics), DASH)
-
-
 def _anchors() -> Iterator[str]:
-    if not _ANCHORS.is_file():
-        return
-    found = json.loads(_ANCHORS.read_text(encoding="utf-8"))
-    k = found["k_means"]
-    clusters = f"{count(k['centroids'])} of the first {count(k['images'])} images"
-    yield "## Protocols without a GAN"
-    yield (
-        "What the protocols on MNIST say of real training images in place of generated ones, and of k-means "
-        f"centroids ({clusters}, {k['lloyd_iterations']} of Lloyd's iterations). A number of a generator is "
-        "to be read beside them: Theis et al. (2016) state 243 nats for the true distribution and, "
-        "unconfirmed, 313 for centroids; the DCGAN paper 3.1 % for real data. Again: "
-        "`python -m benchmark.evaluation.anchors`."
-    )
-    rows = []
-    for whose, scores in (
-        ("real training images", found["real_training_images"]),
-        ("k-means centroids", k["scores"]),
-    ):
-        for protocol, values in scores.items():
-            text = [
-                f"{metric_title(m)} {v:.2f}"
-                for m, v in values.items()
-                if m in ("parzen_ll", "classification_error")
-            ]
-            rows.append(Row((whose, protocol, ", ".join(text))))
-    caption = f"MNIST {found['dataset']['sha256'][:12]}…"
-    columns = (Column("Images"), Column("Protocol"), Column("Score", numeric=True))
-    yield markdown.table(Table(caption, columns, tuple(rows)))
+    if _ANCHORS.is_file():
+        sentence, table = anchors.found(_ANCHORS)
+        yield from ("## Protocols without a GAN", sentence, markdown.table(table))
 
 
 if __name__ == "__main__":

@@ -1,0 +1,46 @@
+"""What protocols say of images that no GAN made: `anchors.json`, by `benchmark.evaluation.anchors`."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+from benchmark.records.quantities import count, metric_title
+from benchmark.report.table import Column, Row, Table
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+_METRICS = ("parzen_ll", "classification_error")
+
+
+def found(path: Path) -> tuple[str, Table]:
+    """What they are, in a sentence, and their scores."""
+    content = json.loads(path.read_text(encoding="utf-8"))
+    k = content["k_means"]
+    clusters = f"{count(k['centroids'])} of the first {count(k['images'])} images"
+    sentence = (
+        "What the protocols on MNIST say of real training images in place of generated ones, and of k-means "
+        f"centroids ({clusters}, {k['lloyd_iterations']} of Lloyd's iterations). A number of a generator is "
+        "to be read beside them: Theis et al. (2016) state 243 nats for the true distribution and, "
+        "unconfirmed, 313 for centroids; the DCGAN paper 3.1 % for real data. Again: "
+        "`python -m benchmark.evaluation.anchors`."
+    )
+    by_images = {"real training images": content["real_training_images"], "k-means centroids": k["scores"]}
+    rows = [
+        Row(
+            (
+                whose,
+                protocol,
+                _text(scores),
+            )
+        )
+        for whose, by_protocol in by_images.items()
+        for protocol, scores in by_protocol.items()
+    ]
+    columns = (Column("Images"), Column("Protocol"), Column("Score", numeric=True))
+    return sentence, Table(f"MNIST {content['dataset']['sha256'][:12]}…", columns, tuple(rows))
+
+
+def _text(scores: dict[str, float]) -> str:
+    return ", ".join(f"{metric_title(m)} {scores[m]:.2f}" for m in _METRICS if m in scores)

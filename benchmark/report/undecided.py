@@ -1,0 +1,66 @@
+"""Printed numbers that no committed run decides, with the command that would, and its hours."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import baselines
+from benchmark import suites
+from benchmark.evaluation import protocols
+from benchmark.records.quantities import DASH, count
+from benchmark.report.table import Column, Row, Table
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
+
+    from baselines.claims import Claim
+    from benchmark.judging.against_paper import Judged
+
+
+def table(judged: Iterable[Judged], rates_file: Path) -> Table:
+    """Of those about an experiment of ours; `rates_file` has measured G-iterations per second."""
+    rates = json.loads(rates_file.read_text(encoding="utf-8"))
+    columns = (
+        Column("Experiment"),
+        Column("Printed in"),
+        Column("Value", numeric=True),
+        Column("G-iterations", numeric=True),
+        Column("Hours a seed", numeric=True),
+        Column("Command"),
+    )
+    rows = [_row(j, rates["experiments"]) for j in judged if j.claim.kind == "value" and j.claim.experiment]
+    caption = (
+        f"Hours: training alone at the rate measured on one {rates['gpu']} (docs/gpu.md); {DASH} where none "
+        "was measured or the paper prints no length."
+    )
+    return Table(caption, columns, tuple(rows))
+
+
+def _row(judged: Judged, rates: dict[str, Any]) -> Row:
+    """Of a claim that no committed run decides; such runs may be there, and scored by another protocol."""
+    claim, verdict = judged.claim, judged.verdict
+    budget = baselines.described(claim.experiment)["budget"]["gen_iters"]
+    rate = rates.get(claim.experiment)
+    hours = f"{budget / rate['gen_iters_per_s'][1] / 3600:.2g}" if budget and rate else DASH
+    suite = _suite_of(claim.experiment)
+    command = f"ganbench run {suite} --experiment {claim.experiment}" if suite else DASH
+    if verdict.outcome != "missing":
+        wanted = _protocol_of(claim)
+        is_left = wanted not in (DASH, verdict.protocol)
+        hours = DASH
+        command = f"ganbench evaluate RUN --protocol {wanted}" if is_left else f"trained; {verdict.reason}"
+    where = f"{claim.paper}, {claim.table}: {claim.row}"
+    return Row((claim.experiment, where, claim.printed, count(budget) if budget else DASH, hours, command))
+
+
+def _suite_of(experiment: str) -> str:
+    return next((name for name in suites.names() if experiment in suites.load(name).experiments), "")
+
+
+def _protocol_of(claim: Claim) -> str:
+    """The one that generates as many images as the claim, for its metric."""
+    found = (protocols.get(name) for name in protocols.names())
+    wanted = claim.protocol.n_generated
+    return next((p.name for p in found if p.n_generated == wanted and claim.metric in p.metrics), DASH)
