@@ -228,6 +228,12 @@ def _against_the_papers() -> Iterator[str]:
         yield evaluations.sentence(later)
     yield "These were not run, or cannot be compared:"
     yield markdown.table(undecided.table([j for j in judged if j.claim.id not in done], _RATES))
+    left = [
+        suites.load(name) for name in undecided.other_suites() if not (_REFERENCES / f"{name}.json").exists()
+    ]
+    if left:
+        asked = "; ".join(f"`ganbench run {suite.name}` ({suite.title})" for suite in left)
+        yield f"Nor were these suites, of which no printed number is: {asked}."
 
 
 def _decided(first: Papers, later: Papers) -> tuple[Table, ...]:

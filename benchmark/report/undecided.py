@@ -6,6 +6,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 import baselines
+from baselines import claims
 from benchmark import suites
 from benchmark.evaluation import protocols
 from benchmark.records.quantities import DASH, count
@@ -36,6 +37,12 @@ def table(judged: Iterable[Judged], rates_file: Path) -> Table:
         "was measured or the paper prints no length."
     )
     return Table(caption, columns, tuple(rows))
+
+
+def other_suites() -> list[str]:
+    """Those that no printed number asks for, and so no row of the table."""
+    asked = {_suite_of(c.experiment) for c in claims.load() if c.kind == "value" and c.experiment}
+    return [name for name in suites.names() if name not in asked]
 
 
 def _row(judged: Judged, rates: dict[str, Any]) -> Row:

@@ -42,6 +42,9 @@ def test_what_was_not_run_is_said_with_its_command():
     lines = committed.page().splitlines()
     line = next(x for x in lines if "Table 2: SN-GANs, Eq. (17)" in x and "25.5" in x)
     assert "ganbench run ci-gpu --experiment sngan/cifar10-cnn" in line
+    [line] = (x for x in lines if x.startswith("Nor were these suites"))
+    assert "`ganbench run critic-schedule` (WGAN's critic steps" in line
+    assert not any(f"`ganbench run {suite}`" in line for suite in SUITES)
 
 
 def said_of_ten_million(page):
