@@ -97,7 +97,7 @@ def _speeds() -> Iterator[str]:
 
 def _suite(name: str, records: list[dict[str, Any]]) -> Iterator[str]:
     cells = group([LoadedRecord(record, _REFERENCES) for record in records]).cells
-    seeds = integers(sorted({record["seed"] for record in records})).replace(" ", "")
+    seeds = integers(sorted({record["seed"] for record in records})).replace(" ", "").replace("–", "-")
     for c in comparisons(cells):
         yield markdown.table(_table(c))
         if name in _WITH_CURVE:
@@ -109,9 +109,20 @@ def _suite(name: str, records: list[dict[str, Any]]) -> Iterator[str]:
     yield from _generators(records)
     environments = sorted({(r["env_id"][:8], _machine(r)) for r in records})
     where = "; ".join(f"`{env}`: {machine}" for env, machine in environments)
-    yield f"Environment {where}. Again: `ganbench run {name} --seeds {seeds} && ganbench check {name}`."
+    these = _only(name, records)
+    yield (
+        f"Environment {where}. Again: `ganbench run {name}{these} --seeds {seeds} && "
+        f"ganbench check {name}{these} --seeds {seeds}`."
+    )
     rows = [f"{r['experiment']} seed {r['seed']} `{r['record_sha256'][:12]}`" for r in records]
     yield f"<details><summary>Records</summary>\n\n{', '.join(rows)}\n\n</details>"
+
+
+def _only(suite: str, records: list[dict[str, Any]]) -> str:
+    """Options for the experiments of the records, where the suite has others too."""
+    found = sorted({record["experiment"] for record in records})
+    others = set(suites.load(suite).experiments) - set(found)
+    return "".join(f" --experiment {name}" for name in found) if others else ""
 
 
 def sheet(record: dict[str, Any]) -> Path:
@@ -150,8 +161,8 @@ def _generators(records: list[dict[str, Any]]) -> Iterator[str]:
         record, path = there[0]
         protocol, experiment = record["spec"]["protocols"][0]["name"], record["experiment"].partition("+")[0]
         yield (
-            f"Generators of {len(there)} of these runs are in `generators/`, and have the scores of their "
-            f"records again: `ganbench evaluate {path.relative_to(ROOT)} --experiment {experiment} "
+            f"The generator of {len(there)} of these runs is in `generators/`, and has the scores of its record "
+            f"again: `ganbench evaluate {path.relative_to(ROOT)} --experiment {experiment} "
             f"--protocol {protocol} --seed {record['seed']}`."
         )
 

@@ -39,7 +39,7 @@ def parse_seeds(value: Any, where: str) -> tuple[int, ...]:
 
 
 def _part(part: str, whole: str, where: str) -> range:
-    found = re.fullmatch(r"([0-9]{1,20})(?:-([0-9]{1,20}))?", part)
+    found = re.fullmatch(r"([0-9]{1,20})(?:[-–]([0-9]{1,20}))?", part)
     if not found:
         raise _bad(f"cannot read the seeds {shown(whole)}", where)
     first = int(found[1])

@@ -53,12 +53,8 @@ def said_of_ten_million(page):
     return line
 
 
-def rows_of_verdicts(page):
-    return [
-        [cell.strip() for cell in x.split("|")[1:-1]]
-        for x in page.splitlines()
-        if x.startswith("| dcgan/mnist-conditional | Error")
-    ]
+def rows_of_verdicts(page, begin="| dcgan/mnist-conditional | Error"):
+    return [[cell.strip() for cell in x.split("|")[1:-1]] for x in page.splitlines() if x.startswith(begin)]
 
 
 def test_runs_scored_later_are_judged_like_others(monkeypatch, tmp_path):
@@ -111,6 +107,13 @@ def test_scores_made_later_have_a_table_of_their_own():
     assert "real data" not in table
 
 
+def test_what_makes_a_suites_runs_again_makes_no_others():
+    page = committed.page()
+    only = " --experiment gan/mnist --seeds 0,1"
+    assert f"`ganbench run parzen{only} && ganbench check parzen{only}`" in page
+    assert "`ganbench run quick --seeds 0-4 && ganbench check quick --seeds 0-4`" in page
+
+
 def test_every_committed_evaluation_is_of_a_committed_record():
     paths = sorted((committed.PAGE.parent / "evaluations").glob("*.json"))
     assert paths
@@ -132,6 +135,10 @@ def test_the_readme_has_the_verdicts_of_the_page():
     for row in (first, later):
         assert f"| {row[6]} % | {row[3]} % (n = {row[4]}) | {row[2].split()[-1]}: " in readme
     assert f"reproduced: within {first[10]} of " in readme
+    [gan] = rows_of_verdicts(committed.page(), "| gan/mnist | Parzen LL")
+    assert f"| {gan[6]} | {gan[3]} (n = {gan[4]}) | {gan[2].partition(' ')[2]}, by {gan[8][1:]}: " in readme
+    [finer] = (x for x in committed.page().splitlines() if "| GAN (gan/mnist) | 125 000 | 2 | 19" in x)
+    assert f"{finer.split('|')[4].strip()} with the finer one" in readme
 
 
 def test_the_readme_has_the_answers_of_the_page():
@@ -143,7 +150,7 @@ def test_the_readme_has_the_answers_of_the_page():
         assert f"| {norm} norm | {difference} | {interval} | {answer} |" in readme
 
 
-@pytest.mark.parametrize("suite", ["dcgan-table3"])
+@pytest.mark.parametrize("suite", ["dcgan-table3", "parzen"])
 def test_committed_samples_are_those_of_the_records(suite):
     records = committed.accepted.read(committed.PAGE.parent / "reference" / f"{suite}.json")
     assert {record["seed"] for record in records} >= {0, 1}

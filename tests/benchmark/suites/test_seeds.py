@@ -14,6 +14,7 @@ SEEDS = st.lists(st.integers(0, 2**64 - 1), min_size=1, max_size=20, unique=True
     ("written", "seeds"),
     [
         ("0-4", (0, 1, 2, 3, 4)),
+        ("0–4", (0, 1, 2, 3, 4)),  # as printed text has it
         ("0,2,7-9", (0, 2, 7, 8, 9)),
         (" 3 , 1 ", (3, 1)),
         ("5-5", (5,)),
