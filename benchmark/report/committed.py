@@ -161,8 +161,8 @@ def _generators(records: list[dict[str, Any]]) -> Iterator[str]:
         record, path = there[0]
         protocol, experiment = record["spec"]["protocols"][0]["name"], record["experiment"].partition("+")[0]
         yield (
-            f"The generator of {len(there)} of these runs is in `generators/`, and has the scores of its record "
-            f"again: `ganbench evaluate {path.relative_to(ROOT)} --experiment {experiment} "
+            f"Of {len(there)} of these runs the generator is in `generators/`, and has the scores of its "
+            f"record again: `ganbench evaluate {path.relative_to(ROOT)} --experiment {experiment} "
             f"--protocol {protocol} --seed {record['seed']}`."
         )
 
