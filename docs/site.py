@@ -39,10 +39,10 @@ def _replaced(marker: re.Match[str]) -> str:
 
 
 def _command(name: str) -> str:
-    context = click.Context(cli, info_name="ganbench", max_content_width=100, terminal_width=100)
+    context = click.Context(cli, info_name="ganbench", terminal_width=100, **cli.context_settings)
     command = cli.get_command(context, name)
     assert command is not None
-    own = click.Context(command, info_name=name, parent=context, max_content_width=100, terminal_width=100)
+    own = click.Context(command, info_name=name, parent=context)
     return f"## ganbench {name}\n\n{_fenced(command.get_help(own), 'text')}"
 
 

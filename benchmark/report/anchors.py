@@ -1,11 +1,14 @@
-"""What protocols say of images that no GAN made: `anchors.json`, by `benchmark.evaluation.anchors`."""
+"""What protocols say of images that no GAN made, and of fewer and more of them than they take.
+
+`anchors.json` is by `benchmark.evaluation.anchors`, `parzen-samples.json` by its neighbour `parzen_samples`.
+"""
 
 from __future__ import annotations
 
 import json
 from typing import TYPE_CHECKING
 
-from benchmark.records.quantities import count, metric_title
+from benchmark.records.quantities import DASH, count, metric_title
 from benchmark.report.table import Column, Row, Table
 
 if TYPE_CHECKING:
@@ -40,6 +43,29 @@ def found(path: Path) -> tuple[str, Table]:
     ]
     columns = (Column("Images"), Column("Protocol"), Column("Score", numeric=True))
     return sentence, Table(f"MNIST {content['dataset']['sha256'][:12]}…", columns, tuple(rows))
+
+
+def by_samples(path: Path) -> tuple[str, Table]:
+    """What the Parzen estimate is with other numbers of samples, in a sentence, and in numbers."""
+    content = json.loads(path.read_text(encoding="utf-8"))
+    name = content["images"]["experiment"]
+    file = f"results/generators/{name}/seed{content['images']['seed']}.safetensors"
+    found = [content["generator"], content["real_training_images"]]
+    sizes = sorted({int(n) for scores in found for n in scores})
+    rows = [
+        Row((count(n), *(f"{by_n[str(n)]['parzen_ll']:.2f}" if str(n) in by_n else DASH for by_n in found)))
+        for n in sizes
+    ]
+    sentence = (
+        f"The estimate by {content['protocol']} from fewer and more samples: numbers from unequal numbers of "
+        f"samples must not be compared. Again: `python -m benchmark.evaluation.parzen_samples {file} {name}`."
+    )
+    columns = (
+        Column("Samples", numeric=True),
+        Column(name, numeric=True),
+        Column("real training images", numeric=True),
+    )
+    return sentence, Table(f"{metric_title('parzen_ll')} by the number of samples.", columns, tuple(rows))
 
 
 def _text(scores: dict[str, float]) -> str:

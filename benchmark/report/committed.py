@@ -38,6 +38,7 @@ PAGE = ROOT / "results" / "RESULTS.md"
 _REFERENCES, _ANCHORS = ROOT / "results" / "reference", ROOT / "results" / "anchors.json"
 _LOSSES, SAMPLES = ROOT / "results" / "losses", ROOT / "results" / "samples"
 _EVALUATIONS, _GENERATORS = ROOT / "results" / "evaluations", ROOT / "results" / "generators"
+_BY_SAMPLES = ROOT / "results" / "parzen-samples.json"
 _RATES = ROOT / "docs" / "gpu-h100.json"
 _SUITES = {
     "dcgan-table3": "A paper's own experiment at its own length, on the real MNIST. Two seeds.",
@@ -259,6 +260,9 @@ def _anchors() -> Iterator[str]:
     if _ANCHORS.is_file():
         sentence, table = anchors.found(_ANCHORS)
         yield from ("## Protocols without a GAN", sentence, markdown.table(table))
+    if _BY_SAMPLES.is_file():
+        sentence, table = anchors.by_samples(_BY_SAMPLES)
+        yield from (sentence, markdown.table(table))
 
 
 if __name__ == "__main__":

@@ -55,13 +55,14 @@ COMMANDS = in_documents()
 
 def parse(call):
     """Raises what is wrong with the words after `ganbench`: command, options, how many values, choices."""
-    context = click.Context(cli, info_name="ganbench")
+    # Without these settings click would keep a help option without -h, for whoever comes later.
+    context = click.Context(cli, info_name="ganbench", **cli.context_settings)
     command, rest = cli, list(call)
     while isinstance(command, click.Group) and rest and not rest[0].startswith("-"):
         name = rest.pop(0)
         command = command.get_command(context, name)
         assert command is not None, f"there is no command '{name}'"
-    values, _, _ = command.make_parser(click.Context(command)).parse_args(rest)
+    values, _, _ = command.make_parser(click.Context(command, parent=context)).parse_args(rest)
     for parameter in command.params:
         given = values.get(parameter.name)
         if isinstance(parameter.type, click.Choice) and isinstance(given, str) and not given.isupper():

@@ -29,6 +29,7 @@ MAINS = {
     "benchmark/data/embed_digits.py",
     "benchmark/evaluation/train_digits_lenet.py",
     "benchmark/evaluation/anchors.py",
+    "benchmark/evaluation/parzen_samples.py",
     "benchmark/report/committed.py",
 }
 

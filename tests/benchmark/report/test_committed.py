@@ -139,6 +139,8 @@ def test_the_readme_has_the_verdicts_of_the_page():
     assert f"| {gan[6]} | {gan[3]} (n = {gan[4]}) | {gan[2].partition(' ')[2]}, by {gan[8][1:]}: " in readme
     [finer] = (x for x in committed.page().splitlines() if "| GAN (gan/mnist) | 125 000 | 2 | 19" in x)
     assert f"{finer.split('|')[4].strip()} with the finer one" in readme
+    [more] = (x for x in committed.page().splitlines() if x.startswith("| 30 000 | "))
+    assert f"{more.split('|')[2].strip()} there from 30 000 samples" in readme
 
 
 def test_the_readme_has_the_answers_of_the_page():
@@ -157,6 +159,21 @@ def test_committed_samples_are_those_of_the_records(suite):
     for record in records:
         with Image.open(committed.sheet(record)) as grid:
             assert grid_digest(grid) == record["digests"]["samples"][record["samples"][-1]]
+
+
+def test_the_estimate_from_as_many_samples_as_the_protocol_takes_is_the_protocols():
+    said = json.loads((committed.PAGE.parent / "parzen-samples.json").read_text(encoding="utf-8"))
+    [later] = (committed.PAGE.parent / "evaluations").glob("gan-mnist-seed0-parzen-mnist-fine-sigma.json")
+    later = json.loads(later.read_text(encoding="utf-8"))
+    assert said["images"]["weights_sha256"] == later["images"]["weights_sha256"]
+    assert said["generator"]["10000"] == later["results"][0]["scores"]
+    anchors = json.loads((committed.PAGE.parent / "anchors.json").read_text(encoding="utf-8"))
+    assert said["real_training_images"]["10000"] == pytest.approx(
+        anchors["real_training_images"]["parzen-mnist-fine-sigma"], rel=1e-12
+    )
+    values = [scores["parzen_ll"] for scores in said["generator"].values()]
+    assert values == sorted(values)
+    assert f"| 10 000 | {values[2]:.2f} |" in committed.page()
 
 
 def test_every_committed_picture_is_on_the_page():
