@@ -259,7 +259,7 @@ def _decided(first: Papers, later: Papers) -> tuple[Table, ...]:
 def _anchors() -> Iterator[str]:
     if _ANCHORS.is_file():
         sentence, table = anchors.found(_ANCHORS)
-        yield from ("## Protocols without a GAN", sentence, markdown.table(table))
+        yield from ("## Scales to read these numbers on", sentence, markdown.table(table))
     if _BY_SAMPLES.is_file():
         sentence, table = anchors.by_samples(_BY_SAMPLES)
         yield from (sentence, markdown.table(table))
