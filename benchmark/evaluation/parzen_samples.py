@@ -1,9 +1,10 @@
 """How a Parzen estimate depends on the number of samples.
 
-    python -m benchmark.evaluation.parzen_samples GENERATOR EXPERIMENT
+    python -m benchmark.evaluation.parzen_samples EXPERIMENT
 
-The protocols take ten thousand. Here a generator's samples and real training images are scored with fewer and
-more, under the finer grid of σ. Writes `results/parzen-samples.json`; needs MNIST and some minutes.
+The protocols take ten thousand. Here samples of the committed generator of seed 0, and real training
+images, are scored with fewer and more, under the finer grid of σ. Writes `results/parzen-samples.json`; needs
+MNIST and some minutes.
 """
 
 from __future__ import annotations
@@ -27,16 +28,18 @@ if TYPE_CHECKING:
 
     from benchmark.evaluation.protocol import Protocol
 
-PATH = Path(__file__).parents[2] / "results" / "parzen-samples.json"
+RESULTS = Path(__file__).parents[2] / "results"
+PATH = RESULTS / "parzen-samples.json"
 FINER = "parzen-mnist-fine-sigma"
 N_SAMPLES = (1_000, 3_000, 10_000, 30_000, 100_000)
 N_REAL = (1_000, 3_000, 10_000, 30_000, 50_000)
 """The training images after the first 50 000 choose σ."""
 
 
-def compute(generator: Path, experiment: str) -> dict[str, Any]:
-    """Scores by number of samples, of a generator (latents of seed 0) and of real images."""
-    images = generation.of_checkpoint(generator, baselines.get(experiment), 0, torch.device("cpu"))
+def compute(name: str) -> dict[str, Any]:
+    """Scores by number of samples, of an experiment's generator and of real images."""
+    generator = RESULTS / "generators" / name / "seed0.safetensors"
+    images = generation.of_checkpoint(generator, baselines.get(name), 0, torch.device("cpu"))
     return {
         "dataset": {"name": "mnist", "sha256": data.info("mnist").digest},
         "environment": environment.describe("cpu"),
@@ -55,4 +58,4 @@ def _with(sizes: Sequence[int]) -> list[Protocol]:
 
 if __name__ == "__main__":
     with numerics.applied():
-        atomic.write_json(PATH, compute(Path(sys.argv[1]), sys.argv[2]))
+        atomic.write_json(PATH, compute(sys.argv[1]))

@@ -31,13 +31,7 @@ def found(path: Path) -> tuple[str, Table]:
     )
     by_images = {"real training images": content["real_training_images"], "k-means centroids": k["scores"]}
     rows = [
-        Row(
-            (
-                whose,
-                protocol,
-                _text(scores),
-            )
-        )
+        Row((whose, protocol, _text(scores)))
         for whose, by_protocol in by_images.items()
         for protocol, scores in by_protocol.items()
     ]
@@ -49,7 +43,6 @@ def by_samples(path: Path) -> tuple[str, Table]:
     """What the Parzen estimate is with other numbers of samples, in a sentence, and in numbers."""
     content = json.loads(path.read_text(encoding="utf-8"))
     name = content["images"]["experiment"]
-    file = f"results/generators/{name}/seed{content['images']['seed']}.safetensors"
     found = [content["generator"], content["real_training_images"]]
     sizes = sorted({int(n) for scores in found for n in scores})
     rows = [
@@ -58,7 +51,7 @@ def by_samples(path: Path) -> tuple[str, Table]:
     ]
     sentence = (
         f"The estimate by {content['protocol']} from fewer and more samples: numbers from unequal numbers of "
-        f"samples must not be compared. Again: `python -m benchmark.evaluation.parzen_samples {file} {name}`."
+        f"samples must not be compared. Again: `python -m benchmark.evaluation.parzen_samples {name}`."
     )
     columns = (
         Column("Samples", numeric=True),

@@ -41,8 +41,8 @@ _EVALUATIONS, _GENERATORS = ROOT / "results" / "evaluations", ROOT / "results" /
 _BY_SAMPLES = ROOT / "results" / "parzen-samples.json"
 _RATES = ROOT / "docs" / "gpu-h100.json"
 _SUITES = {
-    "dcgan-table3": "A paper's own experiment at its own length, on the real MNIST. Two seeds.",
-    "parzen": "A paper's own experiment on the real MNIST, of a length that it does not print. Two seeds.",
+    "dcgan-table3": "A paper's own experiment at its own length, on the real MNIST.",
+    "parzen": "A paper's own experiment on the real MNIST, of a length that it does not print.",
     "quick": "Five seeds, 400 G-iterations: how each method starts, not which is best.",
     "first-look": "One seed, until one sees digits; unequal budgets are declared, and nothing is ranked.",
     "portable": "One seed, 120 G-iterations, in the profile with equal bits on every machine.",
@@ -188,7 +188,7 @@ def _curve(c: Comparison, metric: str) -> Table:
     runs = [record for cell in c.cells for record in cell.finished]
     columns = [Column(f"{r['experiment']} seed {r['seed']}", numeric=True) for r in runs]
     rows = []
-    for points in zip(*(r["curve"] for r in runs), strict=True):  # one cell: all at the same G-iterations
+    for points in zip(*(r["curve"] for r in runs), strict=True):  # of one suite: all at the same G-iterations
         values = [score(point, c.name, metric) for point in points]
         texts = [DASH if value is None else f"{value:.2f}" for value in values]
         rows.append(Row((count(points[0]["gen_iters"]), *texts)))

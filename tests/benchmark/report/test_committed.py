@@ -42,6 +42,10 @@ def test_what_was_not_run_is_said_with_its_command():
     lines = committed.page().splitlines()
     line = next(x for x in lines if "Table 2: SN-GANs, Eq. (17)" in x and "25.5" in x)
     assert "ganbench run ci-gpu --experiment sngan/cifar10-cnn" in line
+    [line] = (x for x in lines if "theis2016note, Table 1: GAN" in x)
+    assert line.endswith(
+        "trained; the claim is unconfirmed: the paper does not print the number of reference images |"
+    )
     [line] = (x for x in lines if x.startswith("Nor were these suites"))
     assert "`ganbench run critic-schedule` (WGAN's critic steps" in line
     assert not any(f"`ganbench run {suite}`" in line for suite in SUITES)
@@ -137,8 +141,10 @@ def test_the_readme_has_the_verdicts_of_the_page():
     assert f"reproduced: within {first[10]} of " in readme
     [gan] = rows_of_verdicts(committed.page(), "| gan/mnist | Parzen LL")
     assert f"| {gan[6]} | {gan[3]} (n = {gan[4]}) | {gan[2].partition(' ')[2]}, by {gan[8][1:]}: " in readme
-    [finer] = (x for x in committed.page().splitlines() if "| GAN (gan/mnist) | 125 000 | 2 | 19" in x)
-    assert f"{finer.split('|')[4].strip()} with the finer one" in readme
+    finer = (
+        committed.page().partition("protocol parzen-mnist-fine-sigma: ")[2].partition("| GAN (gan/mnist)")[2]
+    )
+    assert f"{finer.split('|')[3].strip()} with the finer one" in readme
     [more] = (x for x in committed.page().splitlines() if x.startswith("| 30 000 | "))
     assert f"{more.split('|')[2].strip()} there from 30 000 samples" in readme
 
