@@ -78,6 +78,7 @@ def main():
     parser.add_argument("experiments", nargs="*", help="default: all of golden.json")
     parser.add_argument("--gen-iters", type=int, default=3)
     parser.add_argument("--seeds", type=int, nargs="*", default=[0])
+    parser.add_argument("--minibatch", type=int, help="of real and of generated images, for all experiments")
     parser.add_argument("--first", type=int, default=0, help="the G-iteration to begin with")
     parser.add_argument("--faithful", action="store_true", help="the other profile: nothing is compared")
     parser.add_argument("--write", action="store_true", help="write golden.json instead of comparing")
@@ -93,16 +94,17 @@ def main():
     found, differs = {}, False
     batches = dict(planned())
     for name in args.experiments or batches:
-        experiment = with_batch(baselines.get(name), batches.get(name, 4))
+        experiment = with_batch(baselines.get(name), args.minibatch or batches.get(name, 4))
+        label = f"{name} minibatch {args.minibatch}" if args.minibatch else name
         for seed in args.seeds:
             start = f" from {args.first}" if args.first else ""
-            key = f"{name} seed {seed}, {args.gen_iters} G-iterations{start}"
+            key = f"{label} seed {seed}, {args.gen_iters} G-iterations{start}"
             found[key] = trained(experiment, seed, args.gen_iters, None, args.first, args.faithful)
             differs |= golden.get(key, found[key]) != found[key]
             word = "equal" if golden.get(key) == found[key] else "DIFFERENT" if key in golden else "new"
             print(f"{key}: {found[key]} {word}", flush=True)
             if args.save:
-                row = (args.arm, torch.__version__, name, seed, args.gen_iters, found[key])
+                row = (args.arm, torch.__version__, label, seed, args.gen_iters, found[key])
                 with args.save.open("a", encoding="utf-8") as file:
                     file.write(json.dumps(row) + "\n")
     if args.write:

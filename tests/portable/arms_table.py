@@ -29,12 +29,13 @@ COLUMNS = {
 
 
 def read(paths):
-    """Arm and torch → experiment and G-iterations → seed → SHA-256."""
+    """Arm, torch and minibatch → experiment and G-iterations → seed → SHA-256."""
     arms = defaultdict(lambda: defaultdict(dict))
     for path in paths:
         for line in path.read_text(encoding="utf-8").splitlines():
-            arm, version, experiment, seed, gen_iters, digest = json.loads(line)
-            arms[arm, version.partition("+")[0]][experiment, gen_iters][seed] = digest
+            arm, version, label, seed, gen_iters, digest = json.loads(line)
+            experiment, _, minibatch = label.partition(" minibatch ")
+            arms[arm, version.partition("+")[0], minibatch][experiment, gen_iters][seed] = digest
     return arms
 
 
@@ -59,21 +60,16 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("saved", nargs="+", type=Path)
     arms = read(parser.parse_args().saved)
-    measures = [found for (arm, _), found in arms.items() if arm == MEASURE]
-    if len(measures) != 1:
+    measures = {minibatch: found for (arm, _, minibatch), found in arms.items() if arm == MEASURE}
+    of_measure, minibatches = [key for key in arms if key[0] == MEASURE], {key[2] for key in arms}
+    if len(measures) != len(of_measure) or measures.keys() != minibatches:
         parser.error(f"the arm '{MEASURE}', of one version of torch, is what the others are compared with")
-    (measure,) = measures
-    rows = [
-        (
-            arm,
-            version,
-            *(
-                cell(found, measure, names).removeprefix("= " if arm == MEASURE else "")
-                for names in COLUMNS.values()
-            ),
-        )
-        for (arm, version), found in arms.items()
-    ]
+    rows = []
+    for (arm, version, minibatch), found in arms.items():
+        cells = [cell(found, measures[minibatch], names) for names in COLUMNS.values()]
+        if arm == MEASURE:
+            cells = [text.removeprefix("= ") for text in cells]
+        rows.append((f"{arm}, minibatches of {minibatch}" if minibatch else arm, version, *cells))
     table = document.table(("arm", "torch", *COLUMNS), rows)
     document.replace("arms", table, ROOT / "docs" / "portable.md")
     print(table)
