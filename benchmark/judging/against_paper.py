@@ -10,6 +10,7 @@ from baselines import claims as printed
 from benchmark.data import registry
 from benchmark.judging import comparability, statistics, verdict
 from benchmark.records.cells import Cell, score
+from benchmark.suites.gate_table import PER_PIXEL
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -106,7 +107,8 @@ def _number(
             if r["cell_id"] == records[0]["cell_id"] and r["digests"]["generator_weights"] not in ours
         ]
         before = statistics.prior_of_reference(_values(accepted, protocol, metric))
-        others = [_values(c.records, protocol, metric) for c in cells if c is not cell]
+        relative = metric not in PER_PIXEL  # a share of what has no zero tells nothing of another cell
+        others = [_values(c.records, protocol, metric) for c in cells if c is not cell and relative]
         return before or statistics.prior_of_suite(others, mean)
 
     found = verdict.judge(claim, records, official=official, prior=prior, planned=planned)

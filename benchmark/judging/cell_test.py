@@ -14,7 +14,7 @@ from benchmark.records import equivalence
 from benchmark.records.cells import score
 from benchmark.records.quantities import named_seeds, plural
 from benchmark.records.record import comparable_part
-from benchmark.suites.gate_table import POINTS
+from benchmark.suites.gate_table import PER_PIXEL, POINTS
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 PAIRS = 3
 """Seeds that both sides must have for a comparison by seed."""
-LOWER_IS_BETTER = ("fid", "kid")
+LOWER_IS_BETTER = ("fid", "kid", "classification_error")
 _NOT_RESULTS = ("schema_version", "run_id", "env_id", "spec")
 
 
@@ -183,8 +183,13 @@ def _by_values(pair: Pair, base: Decision, rules: Rules) -> Test:
         interval=statistics.interval(*comparison),
         reason=f"; {said}" if was or seen else "",
     )
-    effect = rules.effects[base.metric] * abs(fmean(then))
+    of = math.prod(_shape(pair)) if base.metric in PER_PIXEL else abs(fmean(then))
+    effect = rules.effects[base.metric] * of
     return Test(base, comparison, effect, n_pairs, for_pairs)
+
+
+def _shape(pair: Pair) -> tuple[int, ...]:
+    return tuple(pair.reference[0]["spec"]["experiment"]["image_shape"])
 
 
 def _compared(

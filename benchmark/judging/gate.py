@@ -59,7 +59,8 @@ def gate(
         current: the new ones; of a seed in two environments, give one.
         today: the date that waivers expire by.
         alpha: probability of any false alarm.
-        effects: metric → δ_r as a share of the reference's mean; what is not in it is not gated.
+        effects: metric → δ_r as a share of the reference's mean, or per pixel (`gate_table`); what is not in
+            it is not gated.
         confirm_with: seeds that are looked at only where the others say `regressed`.
         waivers: see `read_waivers`.
         points: last evaluations of a run that are averaged.

@@ -48,8 +48,8 @@ class Margin:
 
 _PERCENTAGE = Margin(
     "1.96 standard errors of a difference, √(2·p·(1−p)/m) for m test images",
-    "two classifiers that in truth err equally often differ by less on a test set of that size 19 times in "
-    "20: 0.47 points at 2.98 % of 10 000 images",
+    "two classifiers that in truth err equally often differ by less on test sets of that size 19 times in "
+    "20, and on the same images oftener: 0.47 points at 2.98 % of 10 000 images",
     standard_errors=1.96,
 )
 MARGINS: Mapping[str, Margin] = {

@@ -26,7 +26,8 @@ def found(path: Path) -> tuple[str, Table]:
         "What the protocols on MNIST say of real training images in place of generated ones, and of k-means "
         f"centroids ({clusters}, {k['lloyd_iterations']} of Lloyd's iterations). A number of a generator is "
         "to be read beside them: Theis et al. (2016) state 243 nats for the true distribution and, "
-        "unconfirmed, 313 for centroids; the DCGAN paper 3.1 % for real data. Again: "
+        "unconfirmed, 313 for centroids; the DCGAN paper 3.1 % for real data. nearest-60k is nearest-50k "
+        "with every training image, and no protocol of its own. Again: "
         "`python -m benchmark.evaluation.anchors`."
     )
     by_images = {"real training images": content["real_training_images"], "k-means centroids": k["scores"]}
@@ -50,12 +51,13 @@ def by_samples(path: Path) -> tuple[str, Table]:
         for n in sizes
     ]
     sentence = (
-        f"The estimate by {content['protocol']} from fewer and more samples: numbers from unequal numbers of "
-        f"samples must not be compared. Again: `python -m benchmark.evaluation.parzen_samples {name}`."
+        f"The estimate by {content['protocol']} from fewer and more samples, of one generator and of real "
+        "images: numbers from unequal numbers of samples must not be compared. Again: "
+        f"`python -m benchmark.evaluation.parzen_samples {name}`."
     )
     columns = (
         Column("Samples", numeric=True),
-        Column(name, numeric=True),
+        Column(f"{name} seed {content['images']['seed']}", numeric=True),
         Column("real training images", numeric=True),
     )
     return sentence, Table(f"{metric_title('parzen_ll')} by the number of samples.", columns, tuple(rows))

@@ -18,7 +18,7 @@ from benchmark.judging.statistics import interval
 from benchmark.records import atomic, throughput
 from benchmark.records.cells import group, score
 from benchmark.records.loaded import LoadedRecord
-from benchmark.records.quantities import DASH, count, integers, metric_title, plural
+from benchmark.records.quantities import DASH, count, count_range, integers, metric_title, plural
 from benchmark.records.summary import decimals_for, summarise
 from benchmark.report import anchors, evaluations, markdown, questions, speed, undecided
 from benchmark.report.naming import display_names
@@ -56,9 +56,11 @@ def page() -> str:
     """The whole page."""
     parts = [
         "# Results",
-        "Every number here is computed from files in this folder by `python -m benchmark.report.committed`, "
-        "and a test does so again. A record has the SHA-256 of its content; `ganbench check SUITE` tells "
-        "whether your runs have the same numbers, `ganbench verify RUN` whether a run can be believed.",
+        "Our numbers are computed from files in this folder by `python -m benchmark.report.committed`, and a "
+        "test does so again; the papers' are from `baselines/claims.toml` with their sources, hours from "
+        "`docs/gpu-h100.json`. A record has the SHA-256 of its content; `ganbench check SUITE` tells whether "
+        "your runs have the same numbers (in another environment: how they start, and by a test over seeds), "
+        "`ganbench verify RUN` whether a run can be believed.",
         "## Against the papers",
         *_against_the_papers(),
         *_anchors(),
@@ -169,7 +171,10 @@ def _generators(records: list[dict[str, Any]]) -> Iterator[str]:
 
 
 def _table(c: Comparison) -> Table:
-    columns = [Column("Experiment"), Column("G-iterations", numeric=True), Column("Seeds (n)", numeric=True)]
+    columns = [
+        Column("Experiment"),
+        *(Column(text, numeric=True) for text in ("G-iterations", "Critic updates", "Seeds (n)")),
+    ]
     for metric in c.metrics:
         columns += [
             Column(f"{metric_title(metric)}, mean ± sd", numeric=True),
@@ -179,7 +184,7 @@ def _table(c: Comparison) -> Table:
     rows = [_row(c, cell, names[cell.label]) for cell in c.cells]
     if all(map(c.real_data, c.metrics)):  # of runs scored later there is none
         real = [x for m in c.metrics for x in (f"{c.real_data(m)[0]:.2f}", "")]
-        rows.append(Row(("real data", "", "", *real), "scale"))
+        rows.append(Row(("real data", "", "", "", *real), "scale"))
     return Table(f"{c.where}, protocol {c.describe()}.", tuple(columns), tuple(rows))
 
 
@@ -197,7 +202,8 @@ def _curve(c: Comparison, metric: str) -> Table:
 
 
 def _row(c: Comparison, cell: Cell, name: str) -> Row:
-    found = [f"{name} ({cell.label})", count(c.gen_iters), str(len(cell.finished))]
+    updates = count_range(r["curve"][-1]["critic_updates"] for r in cell.finished)
+    found = [f"{name} ({cell.label})", count(c.gen_iters), updates, str(len(cell.finished))]
     for metric in c.metrics:
         values = c.final(cell, metric)
         spread, decimals = summarise(values), decimals_for(values)

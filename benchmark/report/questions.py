@@ -79,7 +79,10 @@ def answers(records: Sequence[Record]) -> Table:
         Column("p (Holm)", numeric=True),
         Column("Answer"),
     )
-    caption = f"Difference of FID at the budget by seed, two-sided paired t, {LEVEL:.0%} over all {len(p)}."
+    caption = (
+        "Difference of FID at the budget by seed, two-sided paired t. Each interval is for its question "
+        f"alone; answers are at {LEVEL:.0%} for all {len(p)} together (Holm)."
+    )
     return Table(caption.replace("%", " %"), columns, tuple(rows))
 
 
@@ -122,6 +125,8 @@ def correlations(records: Sequence[Record], losses: Path) -> Table:
         f"{count(loss_curves.FILTER_WIDTH)} G-iterations. ρ of the second minus the first: "
         f"{difference.difference:+.2f}, 95 % interval {low:+.2f} to {high:+.2f} over seeds."
     )
+    if unlearned := [name for name in CURVES if name in not_learned(records)]:
+        caption += f" No test of that claim: {', '.join(unlearned)} did not get better here."
     return Table(caption, columns, tuple(rows))
 
 

@@ -9,6 +9,7 @@ import baselines
 from baselines import claims
 from benchmark import suites
 from benchmark.evaluation import protocols
+from benchmark.judging import comparability
 from benchmark.records.quantities import DASH, count
 from benchmark.report.table import Column, Row, Table
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from baselines.claims import Claim
+    from benchmark.evaluation.protocol import Protocol
     from benchmark.judging.against_paper import Judged
 
 
@@ -41,7 +43,7 @@ def table(judged: Iterable[Judged], rates_file: Path) -> Table:
 
 def other_suites() -> list[str]:
     """Those that no printed number asks for, and so no row of the table."""
-    asked = {_suite_of(c.experiment) for c in claims.load() if c.kind == "value" and c.experiment}
+    asked = {_suite_of(c) for c in claims.load() if c.kind == "value" and c.experiment}
     return [name for name in suites.names() if name not in asked]
 
 
@@ -51,7 +53,7 @@ def _row(judged: Judged, rates: dict[str, Any]) -> Row:
     budget = baselines.described(claim.experiment)["budget"]["gen_iters"]
     rate = rates.get(claim.experiment)
     hours = f"{budget / rate['gen_iters_per_s'][1] / 3600:.2g}" if budget and rate else DASH
-    suite = _suite_of(claim.experiment)
+    suite = _suite_of(claim)
     command = f"ganbench run {suite} --experiment {claim.experiment}" if suite else DASH
     if verdict.outcome != "missing":
         wanted = _protocol_of(claim)
@@ -62,12 +64,21 @@ def _row(judged: Judged, rates: dict[str, Any]) -> Row:
     return Row((claim.experiment, where, claim.printed, count(budget) if budget else DASH, hours, command))
 
 
-def _suite_of(experiment: str) -> str:
-    return next((name for name in suites.names() if experiment in suites.load(name).experiments), "")
+def _suite_of(claim: Claim) -> str:
+    """The one that trains as long as the paper, and scores as it does if there is such a one; else none."""
+    length = baselines.described(claim.experiment)["budget"]["gen_iters"]
+    with_it = [s for s in map(suites.load, suites.names()) if claim.experiment in s.experiments]
+    as_long = [s for s in with_it if length is None or s.budget(claim.experiment) == length]
+    as_scored = [s for s in as_long if any(_scores_as(claim, protocols.get(name)) for name in s.protocols)]
+    return next((suite.name for suite in [*as_scored, *as_long]), "")
 
 
 def _protocol_of(claim: Claim) -> str:
-    """The one that generates as many images as the claim, for its metric."""
+    """One that generates as many images as the claim, for its metric."""
     found = (protocols.get(name) for name in protocols.names())
-    wanted = claim.protocol.n_generated
-    return next((p.name for p in found if p.n_generated == wanted and claim.metric in p.metrics), DASH)
+    return next((p.name for p in found if _scores_as(claim, p)), DASH)
+
+
+def _scores_as(claim: Claim, protocol: Protocol) -> bool:
+    metric = comparability.METRICS.get(claim.metric, claim.metric)
+    return protocol.n_generated == claim.protocol.n_generated and metric in protocol.metrics

@@ -652,5 +652,6 @@ def test_the_page_on_the_gate_names_every_outcome_and_setting():
     settings += [field.name for field in dataclasses.fields(Waiver)]
     for word in (*outcomes, *settings, "diverged", "not-run", "expired"):
         assert f"`{word}`" in text, word
-    for share in gate_table.EFFECTS.values():
-        assert f"{share:.1%}".replace(".0%", "%").replace("%", " %") in text
+    for metric, size in gate_table.EFFECTS.items():
+        share = f"{size:.1%}".replace(".0%", "%").replace("%", " %")
+        assert (f"{size} nats per pixel" if metric in gate_table.PER_PIXEL else share) in text

@@ -123,3 +123,12 @@ def test_no_torch():
     code = "import sys, benchmark.judging.against_paper; print('torch' in sys.modules)"
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert out.stdout.strip() == "False"
+
+
+def test_a_log_likelihood_borrows_no_spread_of_other_cells(tmp_path, monkeypatch):
+    seen = []
+    monkeypatch.setattr(module.verdict, "judge", lambda claim, _, *, prior, **__: seen.append(prior(180.0)))
+    values = {"gan/mnist": [180.0, 181.0], "gan/mnist-printed": [90.0, 110.0]}
+    one = [c for c in claims.load() if c.metric == "parzen_ll" and c.experiment == "gan/mnist"][:1]
+    judged(cells(tmp_path, values, "parzen-mnist", "parzen_ll"), ["gan/mnist"], claims=one)
+    assert seen == [None]

@@ -162,6 +162,32 @@ def test_higher_is_better_for_the_inception_score():
     assert single([5.3, 5.32, 5.34], reference, more=more).outcome == "improved"
 
 
+def test_a_classification_error_is_better_lower_and_counts_from_a_tenth_of_it():
+    more, reference = {"metric": "classification_error"}, [3.20, 3.22, 3.24]
+    assert single([3.60, 3.62, 3.64], reference, more=more).outcome == "regressed"
+    assert single([3.45, 3.46, 3.47], reference, more=more).outcome == "unchanged"  # less than .32
+    assert single([2.80, 2.82, 2.84], reference, more=more).outcome == "improved"
+
+
+@pytest.mark.parametrize("level", [182.0, 0.0, -50.0])
+def test_the_minimum_effect_of_a_log_likelihood_goes_by_pixels_and_not_by_its_level(level):
+    """0.005 nats for each of 784 pixels: 3.92 nats."""
+
+    def of(values, code, first=0):
+        found = runs([level + x for x in values], code, first, metric="parzen_ll")
+        for one in found:
+            one["spec"]["experiment"] = {"image_shape": [1, 28, 28]}
+        return found
+
+    def outcome(*values):
+        (found,) = check(of([-0.2, 0.0, 0.2], "old"), of(values, "new", 7)).decisions
+        return found.outcome
+
+    assert outcome(-4.1, -4.0, -3.95) == "regressed"
+    assert outcome(-3.9, -3.8, -3.7) == "unchanged"
+    assert outcome(4.1, 4.0, 3.95) == "improved"
+
+
 def test_a_run_counts_by_the_mean_of_its_last_evaluations_not_by_the_untrained_network():
     assert cell_test.run_value(record(3.0, 0, curve=[100.0, 1.0, 2.0, 6.0]), "p", "fid") == 3
     assert cell_test.run_value(record(3.0, 0, curve=[4.0, 6.0]), "p", "fid") == 5
