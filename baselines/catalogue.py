@@ -12,6 +12,7 @@ from __future__ import annotations
 import ast
 import importlib
 import json
+import math
 import re
 from functools import cache
 from importlib.util import find_spec
@@ -21,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 from baselines.source_code import code_digest, file_digest
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from baselines.spec import Experiment
 
@@ -58,12 +59,22 @@ def compute(modules: Iterable[str]) -> dict[str, dict[str, Any]]:
         ValueError: a name that is none, or that two experiments have.
 
     """
-    return {e.name: describe(e, module) for module, e in _declared(modules)}
+    return {e.name: _of(e, describe, module) for module, e in _declared(modules)}
 
 
 def compute_details(modules: Iterable[str]) -> dict[str, dict[str, Any]]:
     """`detail` by name from the modules themselves; imports torch, and builds every network."""
-    return {e.name: detail(e) for _, e in _declared(modules)}
+    return {e.name: _of(e, detail) for _, e in _declared(modules)}
+
+
+def _of(experiment: Experiment[Any], described: Callable[..., dict[str, Any]], *given: str) -> dict[str, Any]:
+    """What `described` has of an experiment, which is named where that fails."""
+    try:
+        return described(experiment, *given)
+    except Exception as error:
+        if experiment.name in str(error):
+            raise
+        raise ValueError(f"'{experiment.name}': {type(error).__name__}: {error}") from error
 
 
 def check_name(name: str) -> None:
@@ -86,6 +97,9 @@ def _declared(modules: Iterable[str]) -> list[tuple[str, Experiment[Any]]]:
 def describe(experiment: Experiment[Any], module: str) -> dict[str, Any]:
     """One experiment as JSON types: what reports show, and (settings, shapes) what identifies a run."""
     settings = experiment.settings
+    for name, value in settings.values().items():
+        if isinstance(value, float) and not math.isfinite(value):
+            raise ValueError(f"the setting '{name}' is {value}, not a finite number")
     return {
         "name": experiment.name,
         "baseline": experiment.baseline,

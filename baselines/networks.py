@@ -114,13 +114,13 @@ def _layers(
     rows: list[dict[str, Any]] = []
 
     def note(name: str, module: nn.Module) -> Any:
-        def hook(_: nn.Module, __: Any, output: Tensor) -> None:
+        def hook(_: nn.Module, __: Any, output: Any) -> None:
             rows.append(
                 {
                     "layer": name,
                     "kind": type(module).__name__,
                     "details": _UNSAID.sub("", module.extra_repr()),
-                    "output": list(output.shape[1:]),
+                    "output": list(output.shape[1:]) if isinstance(output, Tensor) else [],
                     "parameters": sum(p.numel() for p in module.parameters(recurse=False)),
                     "initial_sd": initial.get(name),
                 }
@@ -131,7 +131,9 @@ def _layers(
     leaves = [(name, m) for name, m in network.named_modules() if not list(m.children())]
     handles = [m.register_forward_hook(note(name, m)) for name, m in leaves]
     with torch.no_grad():
-        given: Tensor = network(*inputs)
+        given = network(*inputs)
+    if not isinstance(given, Tensor):
+        raise TypeError(f"the {type(network).__name__} gives a {type(given).__name__}, not a tensor")
     for handle in handles:
         handle.remove()
     return rows, list(given.shape)

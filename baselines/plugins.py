@@ -82,14 +82,18 @@ def experiment(plugin: Plugin, name: str) -> Experiment[Any]:
     with _waiting(str(plugin)), _stdout_on_stderr(), _folder_kept():
         try:
             module = importlib.import_module(plugin.module)
-            chosen: Experiment[Any] = next(e for e in module.EXPERIMENTS if e.name == name)
-            now = json.loads(json.dumps(catalogue.describe(chosen, plugin.module)))
+            chosen: Experiment[Any] | None = next((e for e in module.EXPERIMENTS if e.name == name), None)
+            now = json.loads(json.dumps(catalogue.describe(chosen, plugin.module))) if chosen else None
         except KeyboardInterrupt:
             raise
         except BaseException as error:
             raise BrokenPlugin(f"{plugin} cannot be loaded: {said(error)}") from error
-    if now != plugin.experiments[name]:
+    if chosen is None or now != plugin.experiments[name]:
         kept.forget(plugin.kept)
+        if chosen is None:
+            raise BrokenPlugin(
+                f"{plugin} has no '{name}' any more, as what it has depends on more than its code"
+            )
         raise BrokenPlugin(f"{plugin} gives another '{name}' every time, or what was kept of it was altered")
     return chosen
 

@@ -61,7 +61,7 @@ def compare(a: str, b: str, page: Path | None, force: bool, json_: bool) -> None
     print_table(
         ("experiment", "cell", "metric", "A", "B", "B − A [90 %]", "bits"),
         [row.texts() for row in rows],
-        title=f"A: {a}\nB: {b}",
+        title=f"A: {a}, B: {b}",
         right=(3, 4, 5),
     )
     for text in notes:

@@ -77,7 +77,9 @@ def dataset_of(path: Path, asked: Asked) -> str:
     if asked.dataset is None and what in ("run", "checkpoint", "weights"):
         return trained_on(path, asked)
     if asked.dataset is None:
-        raise UserError("what are the images to be compared with?", where=str(path), do="Add --data NAME")
+        raise UserError(
+            "it is not said what the images are to be compared with", where=str(path), do="Add --data NAME"
+        )
     return asked.dataset
 
 

@@ -8,6 +8,7 @@ import click
 
 from benchmark.cli.options import as_json, resolved_device, selected, selection
 from benchmark.cli.streams import print_json
+from benchmark.records.quantities import plural
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -113,7 +114,7 @@ def plan(
         else ""
     )
     n_all, n_open = len(runs) + len(waiting), len(to_do) + len(waiting)
-    print_text(f"{n_all} runs on {device}: {n_all - n_open} finished, {n_open} to do{expected}.")
+    print_text(f"{plural(n_all, 'run')} on {device}: {n_all - n_open} finished, {n_open} to do{expected}.")
 
 
 def _planned(run: PlannedRun) -> dict[str, Any]:

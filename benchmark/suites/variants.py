@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from typing import Any
 
@@ -11,6 +12,8 @@ from benchmark.suites import experiments
 
 _KEYS = ("experiment", "name", "settings")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,30}")
+_SIZES = ("batch", "generator_batch", "sampling_batch", "latent")
+"""Settings that count what there must be at least one of, where there is any."""
 
 
 def read(table: Any, where: str, suite: str) -> tuple[str, ...]:
@@ -50,4 +53,15 @@ def _registered(entry: dict[str, Any], where: str, suite: str) -> str:
     for key in settings:
         if key not in known:
             raise UserError(f"'{of}' has no setting '{key}'", where=where, do=did_you_mean(key, known))
+        _check_size(key, settings[key], known[key]["value"], f"{where}: settings.{key}")
     return baselines.vary(of, name, settings, f"variant '{name}' of the suite '{suite}'")
+
+
+def _check_size(name: str, value: Any, declared: Any, where: str) -> None:
+    """Refuse what no run can begin with: no number, or a count below what can be counted."""
+    if isinstance(value, float) and not math.isfinite(value):
+        raise UserError(f"must be a finite number, not {shown(value)}", where=where)
+    if type(value) is int and type(declared) is int and declared > 0:
+        least = 1 if name in _SIZES else 0
+        if value < least:
+            raise UserError(f"must be at least {least}, not {shown(value)}", where=where)

@@ -197,6 +197,16 @@ def test_a_plugin_cannot_choose_where_results_go(here):
             "\n",
             r"the generator of 'tiny/digits' gives \[2, 784\] for a batch of 2",
         ),
+        (
+            "nn.Unflatten(1, shape)",
+            "type('Pair', (nn.Module,), {'forward': lambda _, x: (x, x)})()",
+            r"'tiny/digits': TypeError: the Sequential gives a tuple, not a tensor",
+        ),
+        (
+            "learning_rate=(1e-3,",
+            "learning_rate=(float('nan'),",
+            r"'tiny/digits': ValueError: the setting 'learning_rate' is nan, not a finite number",
+        ),
     ],
 )
 def test_networks_of_another_shape_are_told_at_once(here, old, new, says):
@@ -207,6 +217,19 @@ def test_networks_of_another_shape_are_told_at_once(here, old, new, says):
 
 
 # --- What is kept of it -----------------------------------------------------------------------------------
+
+
+def test_an_experiment_that_is_gone_is_forgotten_though_no_file_of_the_code_changed(here, monkeypatch):
+    monkeypatch.setenv("NAME_OF_TINY", "tiny/one")
+    here.install(TINY.replace('name="tiny/digits"', 'name=__import__("os").environ["NAME_OF_TINY"]'))
+    assert "tiny/one" in baselines.names()
+    monkeypatch.setenv("NAME_OF_TINY", "tiny/two")
+    sys.modules.pop("strange", None)
+    baselines._found.cache_clear()
+    with pytest.raises(baselines.BrokenPlugin, match="has no 'tiny/one' any more"):
+        baselines.get("tiny/one")
+    baselines._found.cache_clear()
+    assert "tiny/two" in baselines.names()
 
 
 def test_what_is_kept_spares_the_import(here, monkeypatch):

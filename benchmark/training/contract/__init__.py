@@ -13,8 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from benchmark.errors import UserError
-from benchmark.training.contract import continued, declared, sampled, trained
+from benchmark.training.contract import continued, declared, process, sampled, trained
 from benchmark.training.contract.tools import Note, speed
 
 if TYPE_CHECKING:
@@ -24,7 +23,7 @@ if TYPE_CHECKING:
 
     Check = Callable[[Experiment[Any]], Iterator[str]]
 
-__all__ = ["CHECKS", "Finding", "Note", "examine", "speed"]
+__all__ = ["CHECKS", "Finding", "Note", "examine", "measured"]
 
 CHECKS: dict[str, tuple[Check, str]] = {
     "declarations": (declared.declarations, "iterate"),
@@ -35,6 +34,7 @@ CHECKS: dict[str, tuple[Check, str]] = {
     "training": (trained.moves, "iterate"),
     "determinism": (trained.determinism, "iterate"),
     "gradients": (trained.gradients, "iterate"),
+    "variables": (process.variables, "iterate"),
     "latents": (trained.latents, "iterate"),
     "scaling": (trained.scaling, "iterate"),
     "range": (sampled.value_range, "build"),
@@ -61,29 +61,59 @@ class Finding:
 
 
 def examine(experiment: Experiment[Any]) -> Iterator[Finding]:
-    """What every check finds, as soon as it is found; one without a text where there is nothing."""
+    """What every check finds, check by check; one without a text where there is nothing.
+
+    An error or a fault that an earlier check came upon is not told again.
+    """
+    told: dict[str, str] = {}
     for name, (check, about) in CHECKS.items():
-        found = False
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            for finding in _findings(experiment, name, check, about):
-                found = True
-                yield finding
+        if name == "gradients" and "determinism" in told.values():
+            yield Finding(
+                name, what="not looked at: an iteration is no function of its draws", only_note=True
+            )
+            continue
+        found = _findings(experiment, name, check, about)
+        yield from (f for f in found if f.what not in told)
         if not found:
             yield Finding(name)
+        told |= {f.what: name for f in found if not f.ok and f.what not in told}
 
 
-def _findings(experiment: Experiment[Any], name: str, check: Check, about: str) -> Iterator[Finding]:
+def measured(experiment: Experiment[Any]) -> Finding | float:
+    """G-iterations per second here, or why there are none: what fails late in training fails here."""
+    changed: list[str] = []
+    try:
+        with process.kept(changed):
+            return speed(experiment)
+    except (Exception, SystemExit) as error:
+        return _raised("training", error, _code(experiment, "iterate"))
+
+
+def _findings(experiment: Experiment[Any], name: str, check: Check, about: str) -> list[Finding]:
+    code, found, changed = _code(experiment, about), list[Finding](), list[str]()
+    try:
+        with warnings.catch_warnings(), process.kept(changed):
+            warnings.simplefilter("ignore")
+            for what in check(experiment):
+                found.append(Finding(name, _place(code), " ".join(what.split()), isinstance(what, Note)))
+    except (Exception, SystemExit) as error:
+        found.append(_raised(name, error, code))
+    return found + [Finding(name, _place(code), what) for what in changed]
+
+
+def _raised(name: str, error: BaseException, code: Any) -> Finding:
+    where = _raised_at(error, code) or _place(code)
+    at = "".join(f" ({note})" for note in getattr(error, "__notes__", ()))
+    return Finding(name, where, f"{type(error).__name__}: {' '.join(str(error).split())[:300]}{at}")
+
+
+def _code(experiment: Experiment[Any], about: str) -> Any:
+    """The function that a check is about."""
     code = getattr(experiment, about)
     code = getattr(code, "parts", (code,))[0]
     if about == "build":  # of `from_steps`, it is the loop that is somebody's
         code = next(iter(getattr(experiment.iterate, "parts", ())), code)
-    try:
-        for what in check(experiment):
-            yield Finding(name, _place(code), " ".join(what.split()), isinstance(what, Note))
-    except (Exception, UserError) as error:
-        where = _raised_at(error, code) or _place(code)
-        yield Finding(name, where, f"{type(error).__name__}: {' '.join(str(error).split())[:300]}")
+    return code
 
 
 def _place(code: Any) -> str:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from benchmark.training import checkpoint
-from benchmark.training.contract.tools import bits, pictures, players_of
+from benchmark.training.contract.tools import bits, iterated, pictures, players_of
 from benchmark.training.trainer import Cadence, Trainer
 
 if TYPE_CHECKING:
@@ -24,13 +24,14 @@ _RESUMED_AT, _RESUME_ITERS = 2, 4
 
 def resume(experiment: Experiment[Any]) -> Iterator[str]:
     """A run that is continued from a checkpoint ends with the same bits."""
+    iterated(experiment)  # what fails in a single G-iteration is said here as it is elsewhere
     with tempfile.TemporaryDirectory(prefix="ganbench-contract-") as folder:
         cadence = Cadence(wall_s=math.inf, gen_iters=_RESUMED_AT)
         whole = _trained(experiment, Path(folder), cadence)
         newest, *before = checkpoint.available(Path(folder) / "checkpoints")
         newest.unlink()
         if not before:
-            yield "no checkpoint was written on the way"
+            yield "the run ends before its second checkpoint: its losses are not finite"
             return
         continued = _trained(experiment, Path(folder), cadence)
     for name, part in whole.players.parts().items():

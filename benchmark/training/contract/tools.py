@@ -12,6 +12,8 @@ from benchmark.training import checkpoint, packing, trainer
 from benchmark.training.draws import SeededDraws
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from baselines.spec import Experiment, Losses, Players
 
 PAST_WARM_UP = 30
@@ -47,7 +49,7 @@ class Counted:
     def _seen(self, name: str, drawn: Any) -> Any:
         self.real_batches += name in ("images", "labelled_images", "skip_images")
         if name in ("images", "labelled_images"):
-            self.pixels.append(drawn[0] if isinstance(drawn, tuple) else drawn)
+            self.pixels.append((drawn[0] if isinstance(drawn, tuple) else drawn).clone())
         if isinstance(drawn, tuple):
             return tuple(x.to(self._device) for x in drawn)
         return drawn.to(self._device) if isinstance(drawn, Tensor) else drawn
@@ -77,7 +79,39 @@ def iterated(experiment: Experiment[Any], *, seed: int = 0, elsewhere: int = 0) 
     players = players_of(experiment)
     torch.manual_seed(elsewhere)
     draws: Any = Counted(experiment, PAST_WARM_UP, seed)
-    return players, experiment.iterate(experiment.settings, players, PAST_WARM_UP, draws)
+    return players, iterate(experiment, players, PAST_WARM_UP, draws)
+
+
+def iterate(experiment: Experiment[Any], players: Players, k: int, draws: Any) -> Losses:
+    """One G-iteration.
+
+    Raises:
+        TypeError: it gives no scalar tensors by name, or a checkpoint cannot hold what it keeps.
+
+    """
+    losses: Any = experiment.iterate(experiment.settings, players, k, draws)
+    if not isinstance(losses, dict):
+        raise TypeError(f"iterate returns {_kind(losses)}, not a dict of losses")
+    for name, loss in losses.items():
+        if not isinstance(loss, Tensor):
+            raise TypeError(f"the loss '{name}' is {_kind(loss)}, not a tensor")
+        if loss.shape:
+            raise TypeError(
+                f"the loss '{name}' has the shape {list(loss.shape)}, not that of a number: mean()"
+            )
+    for name, part in players.more.items():
+        if not (hasattr(part, "state_dict") and hasattr(part, "load_state_dict")):
+            what = f"Players.more['{name}'] is {_kind(part)}"
+            raise TypeError(f"{what}: give an object with state_dict and load_state_dict, or a tensor in one")
+    return losses
+
+
+def _listed(names: Iterable[str]) -> str:
+    return ", ".join(sorted(names))
+
+
+def _kind(value: Any) -> str:
+    return "None" if value is None else f"of type {type(value).__name__}"
 
 
 def speed(experiment: Experiment[Any]) -> float:
@@ -85,10 +119,18 @@ def speed(experiment: Experiment[Any]) -> float:
     players = players_of(experiment)
     draws: Any = Counted(experiment, 0)
     begin, k = time.perf_counter(), 0
+    names: list[str] = []
     while k < 3 or (k < _SPEED_ITERS and time.perf_counter() - begin < _SPEED_S):
         if k == 2:
             begin = time.perf_counter()
-        experiment.iterate(experiment.settings, players, k, draws.at(k))
+        try:
+            losses = iterate(experiment, players, k, draws.at(k))
+            names = names or list(losses)
+            if sorted(losses) != sorted(names):
+                raise ValueError(f"iterate returns the losses {_listed(losses)} after {_listed(names)}")
+        except Exception as error:
+            error.add_note(f"at G-iteration {k}")
+            raise
         k += 1
     return (k - 2) / (time.perf_counter() - begin)
 

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn.modules.dropout import _DropoutNd
 
 from benchmark.training.contract.stand_in import DEVICE, StandIn
-from benchmark.training.contract.tools import PAST_WARM_UP, Counted, Note, bits, iterated, players_of
+from benchmark.training.contract.tools import PAST_WARM_UP, Counted, Note, bits, iterate, iterated, players_of
 from benchmark.training.quantise import to_uint8
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ def counts(experiment: Experiment[Any]) -> Iterator[str]:
     if experiment.real_batches(s, 0) or experiment.critic_updates(s, 0):
         yield "real_batches and critic_updates of no G-iterations are not 0"
     for k in range(FIRST, FIRST + 3):
-        experiment.iterate(s, players, k, handed)
+        iterate(experiment, players, k, handed)
         for what, used, counted in (
             ("real_batches", draws.real_batches, experiment.real_batches),
             ("critic_updates", steps["critic"][0], experiment.critic_updates),
@@ -71,8 +72,8 @@ def _unfit(losses: Any, device: str) -> Iterator[str]:
     if missing := {"critic", "generator"} - set(losses):
         yield f"iterate gives no loss '{min(missing)}'"
     for name, loss in losses.items():
-        if not isinstance(loss, Tensor) or loss.shape != () or loss.requires_grad:
-            yield f"the loss '{name}' is no detached scalar tensor: loss.detach()"
+        if loss.requires_grad:
+            yield f"the loss '{name}' carries a graph: loss.detach()"
         elif loss.device.type != device:
             yield f"the loss '{name}' is on {loss.device}, not on the training device"
 
@@ -82,10 +83,21 @@ def determinism(experiment: Experiment[Any]) -> Iterator[str]:
     (one, losses), (same, same_losses), (other, _) = (
         iterated(experiment, seed=seed, elsewhere=elsewhere) for seed, elsewhere in ((0, 0), (0, 1), (1, 0))
     )
-    if bits(one) != bits(same) or any(not torch.equal(losses[n], x) for n, x in same_losses.items()):
-        yield "two G-iterations of the same draws differ: something is drawn elsewhere"
+    if bits(one) != bits(same) or any(not _equal(losses[n], x) for n, x in same_losses.items()):
+        dropout = any(isinstance(m, _DropoutNd) for p in (one.generator, one.critic) for m in p.modules())
+        by = (
+            "by nn.Dropout: draws.keep gives masks"
+            if dropout
+            else "elsewhere: `draws` has normal, uniform, keep"
+        )
+        yield f"two G-iterations of the same draws differ: something is drawn {by}"
     if bits(one) == bits(other):
         yield "other draws make no difference: iterate ignores `draws`"
+
+
+def _equal(a: Tensor, b: Tensor) -> bool:
+    """Equal values, a NaN being equal to itself."""
+    return bool(((a == b) | (a.isnan() & b.isnan())).all())
 
 
 def gradients(experiment: Experiment[Any]) -> Iterator[str]:
@@ -113,7 +125,7 @@ def _with_garbage(experiment: Experiment[Any], *, within: bool) -> Players:
         else:
             _spoil(other)
     draws: Any = Counted(experiment, PAST_WARM_UP)
-    experiment.iterate(experiment.settings, players, PAST_WARM_UP, draws)
+    iterate(experiment, players, PAST_WARM_UP, draws)
     return players
 
 
@@ -138,7 +150,7 @@ def latents(experiment: Experiment[Any]) -> Iterator[str]:
     players, seen = players_of(experiment), list[Tensor]()
     players.generator.register_forward_pre_hook(lambda _, given: seen.append(given[0].detach().flatten(1)))
     draws: Any = Counted(experiment, PAST_WARM_UP)
-    experiment.iterate(experiment.settings, players, PAST_WARM_UP, draws)
+    iterate(experiment, players, PAST_WARM_UP, draws)
     s = experiment.settings
     if not seen:
         yield "the generator is not called"
@@ -162,7 +174,7 @@ def scaling(experiment: Experiment[Any]) -> Iterator[str]:
     players, seen = players_of(experiment), list[Tensor]()
     players.critic.register_forward_pre_hook(lambda _, given: seen.append(given[0].detach()))
     draws: Any = Counted(experiment, PAST_WARM_UP)
-    experiment.iterate(experiment.settings, players, PAST_WARM_UP, draws)
+    iterate(experiment, players, PAST_WARM_UP, draws)
     low, high = experiment.image_range
     of_size = [x for x in seen if x.shape[1:] == experiment.image_shape]
     levels = [to_uint8(x, low, high).int() for x in of_size]
@@ -188,7 +200,7 @@ def device(experiment: Experiment[Any]) -> Iterator[str]:
     players = players_of(experiment, DEVICE)
     draws: Any = Counted(experiment, PAST_WARM_UP, device=DEVICE)
     with StandIn() as gpu:
-        losses = experiment.iterate(experiment.settings, players, PAST_WARM_UP, draws)
+        losses = iterate(experiment, players, PAST_WARM_UP, draws)
     if gpu.reads:
         place, times = gpu.reads.most_common(1)[0]
         yield Note(

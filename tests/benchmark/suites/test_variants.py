@@ -104,6 +104,9 @@ def test_another_process_revives_it_from_its_description(load):
             "settings.NAME",
         ),
         ("[[variants]]", "[variants]", "must be tables", "[[variants]]"),
+        ("batch = 8", "batch = 0", "must be at least 1, not 0", ""),
+        ("batch = 8", "batch = -4", "must be at least 1, not -4", ""),
+        ("= 1e-3", "= inf", "must be a finite number, not inf", ""),
     ],
 )
 def test_what_is_no_variant_is_told(load, old, new, says, do):
