@@ -9,8 +9,9 @@ import contextlib
 import os
 import sys
 import threading
+from collections import deque
 from functools import partial
-from types import FunctionType
+from types import FunctionType, ModuleType
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -81,19 +82,22 @@ def _held(experiment: Experiment[Any]) -> Iterator[tuple[str, Any]]:
     """What modules of the experiment's code hold, by name."""
     codes = [experiment.iterate, experiment.build]
     codes += [part for code in tuple(codes) for part in getattr(code, "parts", ())]
-    for code in dict.fromkeys(map(_innermost, codes)):
-        yield from _of_function(code)
-    names = dict.fromkeys(getattr(code, "__module__", "") for code in map(_innermost, codes))
-    for module in (sys.modules[name] for name in names if name in sys.modules):
+    codes = [_innermost(code) for code in codes]
+    modules = [m for n in {getattr(code, "__module__", "") for code in codes} if (m := sys.modules.get(n))]
+    plain = _Plain({module.__name__ for module in modules})
+    functions: dict[Any, None] = dict.fromkeys(code for code in codes if isinstance(code, FunctionType))
+    for module in modules:
         for name, value in list(vars(module).items()):
             own = getattr(value, "__module__", "") == module.__name__
             if isinstance(value, FunctionType) and own:
-                yield from _of_function(value)
+                functions[value] = None
             elif isinstance(value, type) and own:
                 inside = {k: v for k, v in vars(value).items() if not k.startswith("__")}
-                yield f"the class {name}", _plain(inside)
+                yield f"the class {name}", plain(inside)
             elif not name.startswith("__"):
-                yield f"the variable {name}", _plain(value)
+                yield f"the variable {name}", plain(value)
+    for code in functions:
+        yield from _of_function(code, plain)
 
 
 def _innermost(code: Any) -> Any:
@@ -102,32 +106,49 @@ def _innermost(code: Any) -> Any:
     return getattr(code, "__func__", code)
 
 
-def _of_function(code: Any) -> Iterator[tuple[str, Any]]:
-    if not isinstance(code, FunctionType):
-        return
+def _of_function(code: FunctionType, plain: _Plain) -> Iterator[tuple[str, Any]]:
     for name, cell in zip(code.__code__.co_freevars, code.__closure__ or (), strict=False):
         with contextlib.suppress(ValueError):  # not bound yet
-            yield f"the variable {name} of {code.__qualname__}", _plain(cell.cell_contents)
+            yield f"the variable {name} of {code.__qualname__}", plain(cell.cell_contents)
     if code.__dict__:
-        yield (
-            f"what {code.__qualname__} holds",
-            _plain({k: v for k, v in vars(code).items() if k[:2] != "__"}),
-        )
-    yield f"a default of {code.__qualname__}", _plain((code.__defaults__, code.__kwdefaults__))
+        yield f"what {code.__qualname__} holds", plain({k: v for k, v in vars(code).items() if k[:2] != "__"})
+    yield f"a default of {code.__qualname__}", plain((code.__defaults__, code.__kwdefaults__))
 
 
-def _plain(value: Any, depth: int = 0) -> Any:
-    """The value as something that can be compared later; only the type of what has no such form."""
-    if value is None or isinstance(value, bool | int | float | complex | str | bytes):
-        return repr(value)
-    if isinstance(value, Tensor):
-        return checkpoint.digest({"": value.detach()}) if value.device.type == "cpu" else list(value.shape)
-    if depth < _DEEPEST and isinstance(value, dict):
-        return [(_plain(k, depth + 1), _plain(v, depth + 1)) for k, v in _first(value.items())]
-    if depth < _DEEPEST and isinstance(value, list | tuple | set | frozenset):
-        return [len(value), *(_plain(x, depth + 1) for x in _first(value))]
-    text = repr(value) if type(value).__module__ in ("itertools", "collections", "numpy") else ""
-    return type(value).__qualname__, text
+class _Plain:
+    """A value as something that can be compared later; only the type of what has no such form.
+
+    `own` are the modules whose objects are looked into.
+    """
+
+    def __init__(self, own: set[str]) -> None:
+        self._own = own
+
+    def __call__(self, value: Any, depth: int = 0) -> Any:
+        if value is None or isinstance(value, bool | int | float | complex | str | bytes):
+            return repr(value)
+        if isinstance(value, Tensor):
+            return (
+                checkpoint.digest({"": value.detach()}) if value.device.type == "cpu" else list(value.shape)
+            )
+        kind = type(value)
+        if depth < _DEEPEST and not isinstance(value, type | ModuleType | FunctionType):
+            if isinstance(value, dict):
+                return [(self(k, depth + 1), self(v, depth + 1)) for k, v in _first(value.items())]
+            if isinstance(value, list | tuple | set | frozenset | deque):
+                return [len(value), *(self(x, depth + 1) for x in _first(value))]
+            if (content := self._content(value)) is not None:
+                return kind.__qualname__, self(content, depth + 1)
+        return kind.__qualname__, repr(value) if kind.__module__ == "itertools" else ""
+
+    def _content(self, value: Any) -> Any:
+        """What an object holds: a network, optimiser, scheduler, generator, array; one of its own classes."""
+        if hasattr(value, "bit_generator"):
+            return value.bit_generator.state
+        for name in ("state_dict", "getstate", "get_state", "tobytes"):
+            if callable(of := getattr(value, name, None)):
+                return of()
+        return vars(value) if type(value).__module__ in self._own and hasattr(value, "__dict__") else None
 
 
 def _first(items: Iterable[Any]) -> list[Any]:

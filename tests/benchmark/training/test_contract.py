@@ -3,9 +3,13 @@
 import functools
 import itertools
 import os
+import random
+import sys
 import threading
+from collections import deque
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -133,6 +137,29 @@ class Holder:
 
 def counting_class(losses, p, k, draws):
     Holder.calls += 1
+
+
+@pytest.mark.parametrize(
+    ("held", "change"),
+    [
+        (np.zeros(2000), lambda held: np.add.at(held, 1000, 1)),
+        (torch.Generator(), lambda held: torch.rand(1, generator=held)),
+        (np.random.default_rng(0), lambda held: held.random()),
+        (random.Random(0), lambda held: held.random()),
+        (Holder(), lambda held: vars(held).update(n=vars(held).get("n", 0) + 1)),
+        (deque(range(3), maxlen=3), lambda held: held.rotate()),
+        (nn.Linear(1, 1), lambda held: held.weight.data.add_(1)),
+        ([{"a": (0, [])}], lambda held: held[0]["a"][1].append(0)),
+    ],
+    ids=lambda x: type(x).__name__,
+)
+def test_what_objects_of_a_module_hold_is_told(held, change, monkeypatch):
+    monkeypatch.setattr(sys.modules[__name__], "HELD", held, raising=False)
+
+    def changing(losses, p, k, draws):
+        change(held)
+
+    assert "the variable HELD changes with every G-iteration" in " ".join(faults(doing(changing)).values())
 
 
 @pytest.mark.parametrize(
