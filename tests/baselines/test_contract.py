@@ -91,7 +91,7 @@ def found(experiment, check):
     return list(contract.CHECKS[check][0](experiment))
 
 
-OF_THEIR_OWN = {"device", "gradients", "range", "resume", "scaling"}
+OF_THEIR_OWN = {"device", "gradients", "range", "resume", "scaling", "variables"}
 """Checks with tests elsewhere, that of the device in `test_stand_in.py`."""
 
 
@@ -99,6 +99,11 @@ OF_THEIR_OWN = {"device", "gradients", "range", "resume", "scaling"}
 @pytest.mark.parametrize("check", sorted(set(contract.CHECKS) - OF_THEIR_OWN))
 def test_contract_is_kept(experiment, check, reduced):
     assert found(experiment if check in FULL_SIZE else reduced(experiment), check) == []
+
+
+@by_name({e.iterate: e for e in EXPERIMENTS}.values())
+def test_no_module_of_ours_holds_what_goes_on_changing(experiment, reduced):
+    assert found(reduced(experiment), "variables") == []
 
 
 @by_name(EXPERIMENTS)

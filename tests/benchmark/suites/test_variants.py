@@ -123,7 +123,7 @@ def test_what_is_no_variant_is_told(load, old, new, says, do):
     [
         ("1e-3\n", '"fast"\n', "learning_rate = 'fast' is not a"),
         ("batch = 8", "batch = 0.5", "batch = 0.5 is not a"),
-        ("batch = 8", "latent = -1", "cannot be built"),
+        ('"gan/digits"\nname', '"dcgan/digits"\nsettings.beta1 = -1.0\nname', "cannot be built"),
     ],
 )
 def test_what_cannot_be_made_is_told_before_anything_is_planned(load, old, new, says):

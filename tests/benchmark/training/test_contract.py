@@ -159,7 +159,7 @@ def test_what_objects_of_a_module_hold_is_told(held, change, monkeypatch):
     def changing(losses, p, k, draws):
         change(held)
 
-    assert "the variable HELD changes with every G-iteration" in " ".join(faults(doing(changing)).values())
+    assert "the variable HELD changes with every G-iteration" in " ".join(process.variables(doing(changing)))
 
 
 @pytest.mark.parametrize(
@@ -173,7 +173,7 @@ def test_what_objects_of_a_module_hold_is_told(held, change, monkeypatch):
     ],
 )
 def test_what_is_held_outside_of_the_players_is_told_though_it_acts_late(extra, what):
-    [said] = faults(doing(extra)).values()
+    [said] = process.variables(doing(extra))
     assert said == f"{what} changes with every G-iteration, and is in no checkpoint: keep it in Players.more"
 
 
