@@ -132,8 +132,8 @@ def _layers(
     handles = [m.register_forward_hook(note(name, m)) for name, m in leaves]
     with torch.no_grad():
         given = network(*inputs)
-    if not isinstance(given, Tensor):
-        raise TypeError(f"the {type(network).__name__} gives a {type(given).__name__}, not a tensor")
     for handle in handles:
         handle.remove()
+    if not isinstance(given, Tensor):
+        raise TypeError(f"the {type(network).__name__} gives a {type(given).__name__}, not a tensor")
     return rows, list(given.shape)

@@ -107,9 +107,10 @@ def _number(
             if r["cell_id"] == records[0]["cell_id"] and r["digests"]["generator_weights"] not in ours
         ]
         before = statistics.prior_of_reference(_values(accepted, protocol, metric))
-        relative = metric not in PER_PIXEL  # a share of what has no zero tells nothing of another cell
-        others = [_values(c.records, protocol, metric) for c in cells if c is not cell and relative]
-        return before or statistics.prior_of_suite(others, mean)
+        if before or metric in PER_PIXEL:  # a share of what has no zero tells nothing of another cell
+            return before
+        others = [_values(c.records, protocol, metric) for c in cells if c is not cell]
+        return statistics.prior_of_suite(others, mean)
 
     found = verdict.judge(claim, records, official=official, prior=prior, planned=planned)
     return Judged(claim, _labels([cell]), found)

@@ -12,7 +12,7 @@ from benchmark.judging import statistics
 from benchmark.judging.decision import Decision
 from benchmark.records import equivalence
 from benchmark.records.cells import score
-from benchmark.records.quantities import named_seeds, plural
+from benchmark.records.quantities import higher_is_better, named_seeds, plural
 from benchmark.records.record import comparable_part
 from benchmark.suites.gate_table import PER_PIXEL, POINTS
 
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 
 PAIRS = 3
 """Seeds that both sides must have for a comparison by seed."""
-LOWER_IS_BETTER = ("fid", "kid", "classification_error")
 _NOT_RESULTS = ("schema_version", "run_id", "env_id", "spec")
 
 
@@ -175,7 +174,7 @@ def _by_values(pair: Pair, base: Decision, rules: Rules) -> Test:
     if len(then) + len(now) < 3:
         return Test(replace(base, reason="one seed on each side tells nothing of the spread over seeds"))
     comparison, n_pairs, for_pairs = _compared(pair, base, rules, then, now)
-    sign = 1 if base.metric in LOWER_IS_BETTER else -1
+    sign = -1 if higher_is_better(base.metric) else 1
     comparison = comparison._replace(difference=sign * comparison.difference)
     base = replace(
         base,
@@ -183,13 +182,13 @@ def _by_values(pair: Pair, base: Decision, rules: Rules) -> Test:
         interval=statistics.interval(*comparison),
         reason=f"; {said}" if was or seen else "",
     )
-    of = math.prod(_shape(pair)) if base.metric in PER_PIXEL else abs(fmean(then))
-    effect = rules.effects[base.metric] * of
-    return Test(base, comparison, effect, n_pairs, for_pairs)
+    unit = _pixels(pair) if base.metric in PER_PIXEL else abs(fmean(then))
+    return Test(base, comparison, rules.effects[base.metric] * unit, n_pairs, for_pairs)
 
 
-def _shape(pair: Pair) -> tuple[int, ...]:
-    return tuple(pair.reference[0]["spec"]["experiment"]["image_shape"])
+def _pixels(pair: Pair) -> int:
+    """Of an image, over all channels."""
+    return math.prod(pair.reference[0]["spec"]["experiment"]["image_shape"])
 
 
 def _compared(

@@ -81,7 +81,7 @@ def main():
     parser.add_argument("--minibatch", type=int, help="of real and of generated images, for all experiments")
     parser.add_argument("--first", type=int, default=0, help="the G-iteration to begin with")
     parser.add_argument("--faithful", action="store_true", help="the other profile: nothing is compared")
-    parser.add_argument("--write", action="store_true", help="write golden.json instead of comparing")
+    parser.add_argument("--write", action="store_true", help="put what is found into golden.json")
     saved = os.environ.get("PORTABLE_SAVED")
     parser.add_argument("--save", type=Path, default=saved, help="append to this file, for arms_table.py")
     parser.add_argument("--arm", default="as it is", help="this arm's name there")
@@ -90,7 +90,7 @@ def main():
         torch.backends.mkldnn.enabled = False
     torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", "1")))
     selftest.check()
-    golden = {} if args.write or args.faithful else json.loads(GOLDEN.read_text(encoding="utf-8"))
+    golden = {} if args.faithful else json.loads(GOLDEN.read_text(encoding="utf-8"))
     found, differs = {}, False
     batches = dict(planned())
     for name in args.experiments or batches:
@@ -108,8 +108,8 @@ def main():
                 with args.save.open("a", encoding="utf-8") as file:
                     file.write(json.dumps(row) + "\n")
     if args.write:
-        GOLDEN.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
-    return int(differs)
+        GOLDEN.write_text(json.dumps(golden | found, indent=1) + "\n", encoding="utf-8")
+    return int(differs and not args.write)
 
 
 if __name__ == "__main__":

@@ -85,12 +85,8 @@ def determinism(experiment: Experiment[Any]) -> Iterator[str]:
     )
     if bits(one) != bits(same) or any(not _equal(losses[n], x) for n, x in same_losses.items()):
         dropout = any(isinstance(m, _DropoutNd) for p in (one.generator, one.critic) for m in p.modules())
-        by = (
-            "by nn.Dropout: draws.keep gives masks"
-            if dropout
-            else "elsewhere: `draws` has normal, uniform, keep"
-        )
-        yield f"two G-iterations of the same draws differ: something is drawn {by}"
+        where = "by nn.Dropout: draws.keep gives masks" if dropout else "elsewhere than from `draws`"
+        yield f"two G-iterations of the same draws differ: something is drawn {where}"
     if bits(one) == bits(other):
         yield "other draws make no difference: iterate ignores `draws`"
 

@@ -42,7 +42,7 @@ def started(*arguments, cwd, site=None):
         "XDG_CACHE_HOME": str(cwd / "cache"),
     }
     command = [sys.executable, *map(str, arguments)]
-    done = subprocess.run(command, cwd=cwd, env=env, capture_output=True, text=True, check=False)
+    done = subprocess.run(command, cwd=cwd, env=env, capture_output=True, text=True, check=False, timeout=800)
     return done.returncode, done.stdout, done.stderr
 
 
@@ -99,22 +99,47 @@ def test_the_contract_is_kept_and_the_speed_is_told(home):
     assert "G-iterations/s" in lines[-1]
 
 
-def test_a_failure_is_one_line_with_its_place_and_exit_code_1(home):
-    folder, _ = home
-    broken = folder / "broken"
-    (broken / "ourgan-0.1.0.dist-info").mkdir(parents=True)
+def altered(folder, name, old, new):
+    """A copy of the installed package in which something else is written."""
+    copy = folder / name
+    (copy / "ourgan-0.1.0.dist-info").mkdir(parents=True)
     for file in (folder / "package ä").glob("**/*"):
         if file.is_file():
             text = _text(file) if "pycache" not in str(file) else ""
-            target = broken / file.relative_to(folder / "package ä")
+            target = copy / file.relative_to(folder / "package ä")
             target.parent.mkdir(exist_ok=True)
-            target.write_text(text.replace("draws.latent(s.batch)", "draws.latent(s.batch).sigmoid()"))
+            target.write_text(text.replace(old, new))
+    return copy
+
+
+def test_a_failure_is_one_line_with_its_place_and_exit_code_1(home):
+    folder, _ = home
+    broken = altered(folder, "broken", "draws.latent(s.batch)", "draws.latent(s.batch).sigmoid()")
     code, out, err = ganbench("check-baseline", "ourgan/digits", cwd=folder, site=broken)
     assert code == 1, err
     (failure,) = [line for line in out.splitlines() if line.startswith("FAIL")]
     assert failure.startswith("FAIL  latents: ourgan.py:3")
     assert "the prior 'normal'" in failure
     assert "G-iterations/s" not in out
+
+
+LATE = """
+    if k == 7:
+        import threading
+        threading.Thread(target=threading.Event().wait).start()
+        raise ValueError("too late")
+    return {"critic"
+"""
+
+
+def test_a_late_failure_is_a_line_too_and_no_thread_keeps_the_command_from_ending(home):
+    folder, _ = home
+    late = altered(folder, "late", '\n    return {"critic"', LATE.rstrip("\n"))
+    code, out, err = ganbench("check-baseline", "ourgan/digits", cwd=folder, site=late)
+    assert (code, "Traceback" in err) == (1, False)
+    [failure] = [line for line in out.splitlines() if line.startswith("FAIL")]
+    assert failure.startswith("FAIL  training: ourgan.py:")
+    assert failure.endswith("ValueError: too late (at G-iteration 7)")
 
 
 @pytest.mark.slow
