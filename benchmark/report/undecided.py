@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from baselines.claims import Claim
-    from benchmark.evaluation.protocol import Protocol
     from benchmark.judging.against_paper import Judged
 
 
@@ -65,20 +64,15 @@ def _row(judged: Judged, rates: dict[str, Any]) -> Row:
 
 
 def _suite_of(claim: Claim) -> str:
-    """The one that trains as long as the paper, and scores as it does if there is such a one; else none."""
+    """The first that trains as long as the paper, else none."""
     length = baselines.described(claim.experiment)["budget"]["gen_iters"]
     with_it = [s for s in map(suites.load, suites.names()) if claim.experiment in s.experiments]
-    as_long = [s for s in with_it if length is None or s.budget(claim.experiment) == length]
-    as_scored = [s for s in as_long if any(_scores_as(claim, protocols.get(name)) for name in s.protocols)]
-    return next((suite.name for suite in [*as_scored, *as_long]), "")
+    return next((s.name for s in with_it if length in (None, s.budget(claim.experiment))), "")
 
 
 def _protocol_of(claim: Claim) -> str:
     """One that generates as many images as the claim, for its metric."""
-    found = (protocols.get(name) for name in protocols.names())
-    return next((p.name for p in found if _scores_as(claim, p)), DASH)
-
-
-def _scores_as(claim: Claim, protocol: Protocol) -> bool:
     metric = comparability.METRICS.get(claim.metric, claim.metric)
-    return protocol.n_generated == claim.protocol.n_generated and metric in protocol.metrics
+    found = (protocols.get(name) for name in protocols.names())
+    wanted = claim.protocol.n_generated
+    return next((p.name for p in found if p.n_generated == wanted and metric in p.metrics), DASH)
