@@ -14,7 +14,7 @@ from benchmark.cli.check import finding, narrowed
 from benchmark.errors import NothingToJudge, UserError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from benchmark.judging.compare import Row
     from benchmark.judging.selection import Selection
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 @click.command()
 @click.argument("suite", default="quick", shell_complete=complete.suites)
 @click.option("--yes", is_flag=True, help="Do not ask.")
+@click.option("--add", is_flag=True, help="Keep what is accepted of other experiments and seeds.")
 @click.option(
     "--allow-dirty", is_flag=True, help="In spite of changes to baselines/ or benchmark/ that no commit has."
 )
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 def accept(
     suite: str,
     yes: bool,
+    add: bool,
     allow_dirty: bool,
     patterns: tuple[str, ...],
     seeds: str | None,
@@ -46,6 +48,7 @@ def accept(
     \b
     ganbench run quick --seeds 0-4 && ganbench accept quick --seeds 0-4
     ganbench accept quick --experiment 'wgan*'          the other experiments stay as they were
+    ganbench accept quick --seeds 5-9 --add             so do the other seeds, and their runs need not be here
     """
     from benchmark.cli.text import note, print_text
     from benchmark.judging import accepted, compare, selection
@@ -61,10 +64,14 @@ def accept(
             f"no current record of the suite '{chosen.name}'{stale}", do=f"Run it first: ganbench run {suite}"
         )
     _refuse_unfit(found, allow_dirty)
-    if patterns:
+    if add:
+        if not old:
+            raise UserError("is not there, so nothing can be added", where=str(where), do="Leave out --add")
+        new = accepted.extended(old, new)
+    elif patterns:
         new += [r for r in old if not any(fnmatchcase(r["experiment"], p) for p in patterns)]
     _print_changes(compare.side_by_side(old, new), where)
-    for text in (*found.notes, *_lacking(chosen, found)):
+    for text in (*found.notes, *_lacking(chosen, new)):
         note(text)
     if _digests(old) == _digests(new):
         print_text(f"{where} is already that; nothing to do.")
@@ -96,13 +103,13 @@ def _refuse_unfit(found: Selection, allow_dirty: bool) -> None:
             raise UserError(f"{name} was made by code that no commit has", where=str(run.directory), do=do)
 
 
-def _lacking(suite: Suite, found: Selection) -> list[str]:
+def _lacking(suite: Suite, records: Sequence[Mapping[str, Any]]) -> list[str]:
     """What a reference should have and this will not."""
     from benchmark.records.quantities import named_seeds
 
     texts = []
     for name in suite.experiments:
-        own = {run.record["seed"] for run in found.runs if run.record["experiment"] == name}
+        own = {record["seed"] for record in records if record["experiment"] == name}
         if absent := set(suite.seeds) - own:
             texts.append(f"{name}: no record of {named_seeds(absent)}")
     return texts

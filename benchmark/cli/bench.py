@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from benchmark.cli import complete
-from benchmark.cli.options import as_json, experiments_of, out
+from benchmark.cli.options import OneOf, as_json, experiments_of, out
 from benchmark.cli.streams import print_json
 from benchmark.errors import NothingToJudge, UserError
 
@@ -48,7 +48,7 @@ _STYLES = {"slower": "red", "faster": "yellow", "unchanged": "green", "new": "di
     metavar="S",
     help="Of G-iterations for each experiment, at least; a few seconds more go elsewhere.",
 )
-@click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True)
+@click.option("--device", type=OneOf(["auto", "cpu", "cuda"]), default="auto", show_default=True)
 @out
 @as_json
 def bench(

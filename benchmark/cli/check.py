@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from benchmark.cli import complete
-from benchmark.cli.options import as_json, out, patterns, seeds
+from benchmark.cli.options import OneOf, as_json, out, patterns, seeds
 from benchmark.cli.streams import print_json
 from benchmark.errors import NothingToJudge, UserError
 
@@ -56,7 +56,7 @@ def finding(function: F) -> F:
 @click.argument("suite", default="quick", shell_complete=complete.suites)
 @click.option(
     "--against",
-    type=click.Choice(["reference", "paper"]),
+    type=OneOf(["reference", "paper"]),
     default="reference",
     show_default=True,
     help="The accepted records, or the numbers that papers print.",

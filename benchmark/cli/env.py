@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from benchmark.cli.options import as_json, out
+from benchmark.cli.options import OneOf, as_json, out
 from benchmark.cli.streams import print_json
 
 if TYPE_CHECKING:
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.option("--device", default="auto", type=click.Choice(["auto", "cpu", "cuda"]), show_default=True)
+@click.option("--device", default="auto", type=OneOf(["auto", "cpu", "cuda"]), show_default=True)
 @click.option(
     "--like-reference",
     "suite",

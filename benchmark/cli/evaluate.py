@@ -9,7 +9,7 @@ import click
 
 from benchmark.cli import complete, given
 from benchmark.cli.given import Asked
-from benchmark.cli.options import as_json, data_dir, weights
+from benchmark.cli.options import OneOf, as_json, data_dir, weights
 from benchmark.cli.streams import print_json
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 )
 @click.option("--data", "dataset", metavar="NAME", help="What to compare with; the run's unless given.")
 @click.option("--seed", type=click.IntRange(min=0), help="Of the latents; the run's, else 0.")
-@click.option("--device", default="auto", show_default=True, type=click.Choice(["auto", "cpu", "cuda"]))
+@click.option("--device", default="auto", show_default=True, type=OneOf(["auto", "cpu", "cuda"]))
 @click.option("--key", metavar="NAME", help="Which of several state dictionaries, or arrays, in a FILE.")
 @click.option(
     "--range",
@@ -67,7 +67,7 @@ if TYPE_CHECKING:
     "--prior",
     default="normal",
     show_default=True,
-    type=click.Choice(["normal", "uniform"]),
+    type=OneOf(["normal", "uniform"]),
     help="Of the latents, for TorchScript: N(0, 1) or U(-1, 1).",
 )
 @as_json

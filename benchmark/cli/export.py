@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from benchmark.cli.options import as_json
+from benchmark.cli.options import OneOf, as_json
 from benchmark.cli.streams import echo, print_json
 
 KINDS = ("tensorboard", "wandb", "mlflow")
@@ -14,7 +14,7 @@ KINDS = ("tensorboard", "wandb", "mlflow")
 
 @click.command()
 @click.argument("paths", metavar="RUN...", nargs=-1, required=True, type=click.Path(path_type=Path))
-@click.option("--to", "kind", required=True, type=click.Choice(KINDS), help="What is to show them.")
+@click.option("--to", "kind", required=True, type=OneOf(KINDS), help="What is to show them.")
 @click.option(
     "--folder",
     type=click.Path(path_type=Path, file_okay=False),

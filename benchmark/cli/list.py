@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from benchmark.cli.options import as_json
+from benchmark.cli.options import OneOf, as_json
 from benchmark.cli.streams import print_json
 
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ KINDS = ("baselines", "experiments", "claims", "suites", "datasets", "protocols"
 
 
 @click.command("list")
-@click.argument("kind", type=click.Choice(KINDS), required=False)
+@click.argument("kind", type=OneOf(KINDS), required=False)
 @as_json
 def list_(kind: str | None, json_: bool) -> None:
     """List baselines, experiments, claims, suites, data sets or protocols; all of them without KIND."""

@@ -20,6 +20,14 @@ if TYPE_CHECKING:
 F = TypeVar("F", bound="Callable[..., Any]")
 
 
+class OneOf(click.Choice[str]):
+    """One of a few words; for another, the closest of them is named."""
+
+    def get_invalid_choice_message(self, value: Any, ctx: click.Context | None) -> str:  # noqa: ARG002
+        """Part of the message."""
+        return f"there is no '{value}'. {did_you_mean(str(value), self.choices)}"
+
+
 def selection(function: F) -> F:
     """The suite and what narrows or changes it; read back with `selected`."""
     return click.argument("suite", default="quick", shell_complete=complete.suites)(narrowing(function))
@@ -85,7 +93,7 @@ def narrowing(function: F) -> F:
         ),
         click.option(
             "--numerics",
-            type=click.Choice(["faithful", "portable", "bf16-mixed"]),
+            type=OneOf(["faithful", "portable", "bf16-mixed"]),
             help="Another profile than the suite's: torch as it is, the same bits on every machine, or "
             "mixed precision.",
         ),

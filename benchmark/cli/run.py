@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from benchmark.cli.options import as_json, asked_device, commands, selected, selection
+from benchmark.cli.options import OneOf, as_json, asked_device, commands, selected, selection
 from benchmark.cli.streams import print_json
 from benchmark.cli.verbosity import check, verbosity
 from benchmark.engines import NAMES
@@ -44,7 +44,7 @@ _LEAST_S = 0.02
 )
 @click.option(
     "--reuse",
-    type=click.Choice(["missing", "never", "only"]),
+    type=OneOf(["missing", "never", "only"]),
     default="missing",
     show_default=True,
     help="missing: run what has no record; never: run everything again, old runs are set aside; "
@@ -59,7 +59,7 @@ _LEAST_S = 0.02
 @click.option(
     "--engine",
     "engine_name",
-    type=click.Choice(NAMES),
+    type=OneOf(NAMES),
     default="local",
     show_default=True,
     help="local: processes on this machine; ray: on every machine of a Ray cluster (docs/scale.md).",

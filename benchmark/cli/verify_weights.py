@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from benchmark.cli.options import as_json, data_dir, offline
+from benchmark.cli.options import OneOf, as_json, data_dir, offline
 from benchmark.cli.options import weights as weights_file
 from benchmark.cli.streams import print_json
 from benchmark.errors import NothingToJudge, UserError
@@ -45,7 +45,7 @@ FID_TEST = Anchor("FID of the CIFAR-10 test images against those of training", 3
 @data_dir
 @offline
 @click.option("--no-scores", is_flag=True, help="Check digest and content only; score no images.")
-@click.option("--device", default="auto", show_default=True, type=click.Choice(["auto", "cpu", "cuda"]))
+@click.option("--device", default="auto", show_default=True, type=OneOf(["auto", "cpu", "cuda"]))
 @as_json
 def verify_weights(no_scores: bool, device: str, json_: bool) -> int:
     """Fetch and check the weights of the Inception network, then score real CIFAR-10 images with it.

@@ -10,11 +10,11 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from benchmark.errors import UserError
-from benchmark.records import atomic, bounded, record, shipped
+from benchmark.records import atomic, bounded, equivalence, record, shipped
 from benchmark.records.bounded import Unreadable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
     from benchmark.suites import Suite
@@ -79,6 +79,36 @@ def parse(text: bytes, where: str) -> list[dict[str, Any]]:
         if seeds.count(seed) > 1:
             raise UserError(f"there are two records of {name}", where=where, do=again)
     return list(records)
+
+
+def extended(old: Sequence[dict[str, Any]], new: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """`new`, and what was accepted of other experiments and seeds.
+
+    Raises:
+        UserError: an accepted seed of one of these experiments is of another cell, code or environment, so
+            the seeds would be no sample of one thing.
+
+    """
+    made = {(r["experiment"], r["seed"]) for r in new}
+    kept = [r for r in old if (r["experiment"], r["seed"]) not in made]
+    for before in kept:
+        for now in (r for r in new if r["experiment"] == before["experiment"]):
+            if differs := _difference(before, now):
+                raise UserError(
+                    f"{differs} for seed {before['seed']}, which is accepted, than for seed {now['seed']}",
+                    where=str(now["experiment"]),
+                    do=f"Run seed {before['seed']} again too, or accept without --add what is to replace it",
+                )
+    return [*kept, *new]
+
+
+def _difference(a: Record, b: Record) -> str:
+    """What keeps two seeds of an experiment from being one sample, in words; empty if nothing does."""
+    if a["cell_id"] != b["cell_id"]:
+        return "other settings, data, budget or protocols"
+    if not equivalence.same(a["spec"]["sources"], b["spec"]["sources"], a["spec"]["experiment"]["name"]):
+        return "other code"
+    return "" if a["env_id"] == b["env_id"] else "another environment"
 
 
 def write(path: Path, suite: str, records: Iterable[Record]) -> None:

@@ -2,11 +2,13 @@
 
 import io
 import json
+import shutil
 import sys
 from pathlib import Path
 
 import pytest
 
+from benchmark.errors import UserError
 from benchmark.judging import accepted
 from benchmark.records import provenance
 
@@ -77,6 +79,69 @@ def test_other_experiments_stay_with_a_pattern(s, accept):
     after = accepted.read(REFERENCE)
     assert [r for r in after if r["experiment"] == "wgan/digits"] == before[3:]
     assert [r["env_id"] for r in after[:3]] == ["a" * 64] * 3
+
+
+def test_seeds_are_added_to_what_is_accepted_though_its_runs_are_gone(s, accept, ganbench):
+    s.put_all()
+    accept()
+    before = accepted.read(REFERENCE)
+    shutil.rmtree("results/runs")
+    s.put_all(seeds=(3, 4))
+    code, out, err = accept("--seeds", "3-4", "--add")
+    assert (code, err) == (0, "")
+    assert "10 records accepted" in out
+    after = accepted.read(REFERENCE)
+    assert [r for r in after if r["seed"] < 3] == before
+    assert "gan/digits digits-2k fid 41 ± 1 (n = 3) 41 ± 0.79 (n = 5)" in " ".join(out.split())
+    code, out, _ = ganbench("check", "small.toml", "--seeds", "3-4", "--json")
+    assert code == 0
+    assert {d["outcome"] for d in json.loads(out)["gate"]["decisions"]} == {"unchanged"}
+
+
+def test_the_same_seed_is_replaced_and_one_experiment_added(s, accept):
+    s.put_all()
+    accept("--experiment", "gan/*")
+    s.put(s.make_record("gan/digits", 1, 44.0, finished="2026-12"))
+    assert accept("--add")[0] == 0
+    after = accepted.read(REFERENCE)
+    assert [(r["experiment"], r["seed"]) for r in after] == [
+        (experiment, seed) for experiment in ("gan/digits", "wgan/digits") for seed in range(3)
+    ]
+    assert after[1]["final"]["scores"]["digits-2k"]["fid"] == 44.0
+
+
+@pytest.mark.parametrize(
+    ("changes", "differs"),
+    [
+        ({"env": "a" * 64}, "another environment"),
+        ({"numerics": {"precision": "bf16"}}, "other settings, data, budget or protocols"),
+    ],
+)
+def test_seeds_that_are_no_sample_of_one_thing_are_not_put_together(s, accept, changes, differs):
+    s.put_all()
+    accept()
+    before = REFERENCE.read_bytes()
+    s.put(s.make_record("gan/digits", 3, 40.5, **changes))
+    code, _, err = accept("--seeds", "3", "--add")
+    assert (code, REFERENCE.read_bytes()) == (2, before)
+    assert f"gan/digits: {differs} for seed 0, which is accepted, than for seed 3" in err
+
+
+def test_seeds_of_other_code_are_not_put_together():
+    one, other = (
+        {"experiment": "gan/digits", "seed": seed, "cell_id": "c", "env_id": "e"} for seed in (0, 1)
+    )
+    for record, digest in ((one, "a"), (other, "b")):
+        record["spec"] = {"experiment": {"name": "gan/digits"}, "sources": {"baselines/gan.py": digest}}
+    with pytest.raises(UserError, match="other code for seed 0"):
+        accepted.extended([one], [other])
+
+
+def test_there_must_be_something_to_add_to(s, accept):
+    s.put_all()
+    code, _, err = accept("--add")
+    assert (code, REFERENCE.exists()) == (2, False)
+    assert "small.json: is not there, so nothing can be added. Leave out --add" in err
 
 
 def test_diverged_seeds_are_accepted_and_shown_and_missing_ones_told(s, accept, ganbench):

@@ -3,8 +3,12 @@
 import re
 from pathlib import Path
 
+import click
 import pytest
 import torch
+
+from benchmark.cli import cli
+from benchmark.cli.options import OneOf
 
 VERBS = ("run", "plan", "status")
 
@@ -97,9 +101,11 @@ def test_a_name_that_is_none(arguments, pattern, ganbench):
         (["run", "--budget", "-1"], "Invalid value for '--budget': .*"),
         (["run", "--budget", "many"], "Invalid value for '--budget': .*"),
         (["run", "--jobs", "0"], "Invalid value for '--jobs': .*"),
-        (["run", "--reuse", "maybe"], "Invalid value for '--reuse': .*"),
+        (["run", "--reuse", "mising"], "Invalid value for '--reuse': .* Did you mean 'missing'\\?"),
+        (["run", "--numerics", "portabel"], "Invalid value for '--numerics': .* Did you mean 'portable'\\?"),
+        (["export", ".", "--to", "mlfow"], "Invalid value for '--to': there is no 'mlfow'. .* 'mlflow'\\?"),
         (["run", "--sedes", "1"], r"No such option.*--seeds.*"),
-        (["list", "cats"], "Invalid value for '.*': 'cats' is not one of .*"),
+        (["list", "xyz"], "Invalid value for '.*': there is no 'xyz'. Choose one of: .*"),
         (["show"], "Missing argument 'NAME'."),
     ],
 )
@@ -107,6 +113,13 @@ def test_an_option_that_does_not_fit_points_to_the_help(arguments, pattern, ganb
     outcome = ganbench(*arguments)
     assert_refused(outcome, 2, pattern, lines=2)
     assert outcome[2].splitlines()[1] == f"Try 'ganbench {arguments[0]} --help'."
+
+
+def test_whatever_takes_one_of_a_few_words_names_the_closest():
+    commands = [cli.get_command(None, verb) for verb in cli.list_commands(None)]
+    choices = [p.type for c in commands for p in c.params if isinstance(p.type, click.Choice)]
+    assert len(choices) > 8
+    assert {type(choice) for choice in choices} == {OneOf}
 
 
 @pytest.mark.parametrize(
