@@ -20,7 +20,7 @@ from benchmark.records.cells import group, score
 from benchmark.records.loaded import LoadedRecord
 from benchmark.records.quantities import DASH, count, count_range, integers, metric_title, plural
 from benchmark.records.summary import decimals_for, summarise
-from benchmark.report import anchors, evaluations, markdown, questions, speed, undecided
+from benchmark.report import anchors, changes, evaluations, markdown, questions, speed, undecided
 from benchmark.report.naming import display_names
 from benchmark.report.scores import comparisons
 from benchmark.report.table import Column, Row, Table
@@ -43,12 +43,15 @@ _RATES = ROOT / "docs" / "gpu-h100.json"
 _SUITES = {
     "dcgan-table3": "A paper's own experiment at its own length, on the real MNIST.",
     "parzen": "A paper's own experiment on the real MNIST, of a length that it does not print.",
+    "parzen-variants": "What that number depends on: the same length, each time with one change.",
     "quick": "Five seeds, 400 G-iterations: how each method starts, not which is best.",
     "first-look": "One seed, until one sees digits; unequal budgets are declared, and nothing is ranked.",
     "portable": "One seed, 120 G-iterations, in the profile with equal bits on every machine.",
 }
-_WITH_CURVE = ("parzen",)
+_WITH_CURVE = ("parzen", "parzen-variants")
 """Suites whose length is ours, so that the page shows how the score went until then."""
+_OF_CHANGES = {"parzen-variants": "parzen_ll"}
+"""Suites whose experiments each change one thing of the first, with the metric that is compared."""
 _CONFIDENCE = 0.95
 
 
@@ -101,6 +104,9 @@ def _speeds() -> Iterator[str]:
 def _suite(name: str, records: list[dict[str, Any]]) -> Iterator[str]:
     cells = group([LoadedRecord(record, _REFERENCES) for record in records]).cells
     seeds = integers(sorted({record["seed"] for record in records})).replace(" ", "").replace("–", "-")
+    if metric := _OF_CHANGES.get(name):
+        others = [run.record for run in _committed() if run.record["suite"] != name]
+        yield markdown.table(changes.table(suites.load(name), records, others, metric))
     for c in comparisons(cells):
         yield markdown.table(_table(c))
         if name in _WITH_CURVE:
@@ -223,14 +229,19 @@ def _machine(record: dict[str, Any]) -> str:
     return f"{found['device']}, {found['machine']}, torch {found['torch']}, {threads}"
 
 
-def _against_the_papers() -> Iterator[str]:
-    """Verdicts of committed runs on the papers' own experiments; else what was not run."""
-    runs = [
+def _committed() -> list[LoadedRecord]:
+    """The runs of the page, but those of the suite of questions."""
+    return [
         LoadedRecord(record, _REFERENCES)
         for path in sorted(_REFERENCES.glob("*.json"))
         if path.stem in _SUITES
         for record in accepted.read(path) or ()
     ]
+
+
+def _against_the_papers() -> Iterator[str]:
+    """Verdicts of committed runs on the papers' own experiments; else what was not run."""
+    runs = _committed()
     cells = group(runs).cells
     later = evaluations.scored_later(_EVALUATIONS, [run.record for run in runs])
     later_cells = group([LoadedRecord(record, _EVALUATIONS) for record in later]).cells

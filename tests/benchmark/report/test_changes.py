@@ -1,0 +1,63 @@
+"""One change at a time: differences by seed, only of runs that are otherwise alike, and what was not run."""
+
+import statistics
+
+import pytest
+
+from benchmark import suites
+from benchmark.report import changes
+
+SUITE = suites.load("parzen-variants")
+BASE, FASTER, HELD = "gan/mnist", "gan/mnist+rate-falls-faster", "gan/mnist+rate-held"
+SPEC = {"dataset": {"digest": "d"}, "gen_iters": 9, "evaluate_at": [0, 9], "protocols": [], "numerics": {}}
+
+
+def run(experiment, seed, nats, **spec):
+    final = None if nats is None else {"gen_iters": 9, "scores": {"parzen-mnist": {"parzen_ll": nats}}}
+    status = "diverged" if final is None else "done"
+    spec = {**SPEC, **spec}
+    return {"experiment": experiment, "seed": seed, "status": status, "final": final, "spec": spec}
+
+
+def rows(records, others=()):
+    table = changes.table(SUITE, records, others, "parzen_ll")
+    return {row.cells[0]: row.cells[1:] for row in table.rows}
+
+
+def test_a_difference_is_that_of_equal_seeds():
+    base = [run(BASE, seed, nats) for seed, nats in enumerate((100.0, 110.0, 105.0))]
+    found = rows([run(FASTER, 2, 109.0), run(FASTER, 0, 102.0), run(FASTER, 7, 500.0)], base)
+    mean, half = 3.0, 12.7062 * statistics.stdev((2.0, 4.0)) / 2**0.5  # t of one degree of freedom
+    assert found[FASTER][1] == "3"
+    assert found[FASTER][3:] == (f"{mean:+.2f}", f"{mean - half:+.2f} to {mean + half:+.2f}")
+    assert found[BASE][1:] == ("3", "105.00 ± 5.00", "–", "–")
+
+
+def test_one_pair_has_a_difference_and_no_interval():
+    assert rows([run(FASTER, 0, 102.5)], [run(BASE, 0, 100.0)])[FASTER][1:] == ("1", "102.50", "+2.50", "–")
+
+
+def test_no_common_seed_no_difference():
+    assert rows([run(FASTER, 1, 102.5)], [run(BASE, 0, 100.0)])[FASTER][3:] == ("–", "–")
+
+
+@pytest.mark.parametrize("other", [{"gen_iters": 8}, {"numerics": {"profile": "portable"}}])
+def test_runs_that_differ_in_more_than_the_change_are_not_compared(other):
+    found = rows([run(FASTER, 0, 102.5)], [run(BASE, 0, 100.0, **other)])
+    assert found[BASE][1] == "not run"
+    assert found[FASTER][3:] == ("–", "–")
+
+
+def test_what_was_not_run_or_diverged_says_so_and_has_no_number():
+    found = rows([run(FASTER, 0, 102.5), run(FASTER, 1, None), run(HELD, 0, None)])
+    assert [*found] == [*SUITE.experiments]
+    for name in (BASE, "gan/mnist-printed"):
+        assert found[name][1:] == ("not run", "–", "–", "–")
+    assert found[HELD][1:] == ("1 diverged", "–", "–", "–")
+    assert found[FASTER][1] == "1, 1 diverged"
+
+
+def test_a_change_is_named_with_what_is_declared():
+    found = rows([run(FASTER, 0, 102.5)])
+    assert found[FASTER][0] == "learning_rate_decay = 1.00002 (1.000004)"
+    assert found["gan/mnist-printed"][0] == "GAN on MNIST, Algorithm 1 as printed"
