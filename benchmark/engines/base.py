@@ -88,6 +88,9 @@ class Engine(Protocol):
     def places(self) -> int:
         """Runs at a time, at most."""
 
+    def expect(self, runs: int) -> None:
+        """Make ready for so many runs, which are to come."""
+
     def submit(self, run: PlannedRun, display: Display, *, alone: bool = False) -> bool:
         """Take a run without a record, if there is a place for it now; the display is told of its start.
 

@@ -1,8 +1,8 @@
 """The local engine: child processes on this machine, one in each slot. No torch.
 
-Once every slot has had a run, those on a CPU are forked from a process that has imported torch (`forks`),
-where the system can: that saves each of them more than two seconds. On a GPU, and where forking fails, a run
-has a fresh process.
+Where there are several runs, those on a CPU are forked from a process that has imported torch (`forks`),
+where the system can: that saves each of them more than two seconds. A single run, one on a GPU, and one where
+forking fails, has a fresh process.
 """
 
 from __future__ import annotations
@@ -72,28 +72,30 @@ class Engine:
         self._slots, self._launch, self._cadence = slots, launch, cadence
         self._children: list[_Child] = []
         self._unstarted: list[Ended] = []
-        self._forks, self._n_submitted = Forks(), 0
+        self._forks = Forks()
 
     @property
     def places(self) -> int:
         """One in each slot, none while the process loads that is to fork."""
         return 0 if self._forks.is_loading else len(self._slots)
 
+    def expect(self, runs: int) -> None:
+        """Start the process that is to fork several on a CPU."""
+        if runs > 1 and any(slot.gpu is None for slot in self._slots):
+            self._forks.start()
+
     def submit(self, run: PlannedRun, display: Display, *, alone: bool = False) -> bool:
         """Start a child in a free slot."""
         slot = _slot(alone, self._slots, self._children)
         if slot is None:
             return False
-        forking = slot.gpu is None and self._n_submitted >= len(self._slots)
-        if forking:
-            self._forks.start()
-            if self._forks.is_loading:
-                return False
-        self._n_submitted += 1
+        forks = self._forks if slot.gpu is None else None
+        if forks and forks.is_loading:
+            return False
         display.started(run)
         environment = _environment(slot, self._launch, retried=alone)
         try:
-            process, log = _start(run, environment, self._cadence, self._forks if forking else None)
+            process, log = _start(run, environment, self._cadence, forks)
         except OSError as error:
             self._unstarted.append(Ended(run, outcome.unwritable(error.strerror)))
         else:

@@ -35,6 +35,7 @@ def execute(runs: Sequence[PlannedRun], engine: Engine, *, display: Display, fai
 
     """
     queue = _Queue(runs, display)
+    engine.expect(len(runs))
     with terminable() as interrupts:
         try:
             while queue.waiting or queue.running:

@@ -95,6 +95,7 @@ def whole(tmp_path_factory):
         "cpu",
         "--checkpoint-iters",
         "3",
+        "--no-report",
     ]
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr

@@ -68,7 +68,7 @@ def test_a_damaged_checkpoint_costs_only_time(
 ):
     for name in files:
         damage(first / "checkpoints" / f"{name}.safetensors")
-    ended = ganbench("run", suite, "--device", "cpu")
+    ended = ganbench("run", suite, "--device", "cpu", "--no-report")
     assert ended.code == 0
     message = ended.line(rf"seed 0: checkpoint {files[0]}\.safetensors (cannot be read|does not have)")
     assert len([line for line in ended.stderr.splitlines() if ": checkpoint 0" in line]) == len(files)
@@ -80,7 +80,7 @@ def test_a_damaged_checkpoint_costs_only_time(
 @pytest.mark.slow
 def test_a_missing_checkpoint_costs_only_time(first, interrupted, ganbench, suite, expected, bits_of, row):
     (first / "checkpoints" / "000000008.safetensors").unlink()
-    ended = ganbench("run", suite, "--device", "cpu")
+    ended = ganbench("run", suite, "--device", "cpu", "--no-report")
     assert ended.code == 0
     message = ended.line(r"seed 0: checkpoint 000000008\.safetensors is missing")
     assert ended.line("seed 0: went on from 6")
@@ -94,7 +94,7 @@ def test_a_pickle_in_place_of_a_checkpoint_is_not_executed(
     first, interrupted, ganbench, suite, expected, bits_of, tmp_path, row
 ):
     (first / "checkpoints" / "000000008.safetensors").write_bytes(pickle.dumps(Bomb(tmp_path / "executed")))
-    ended = ganbench("run", suite, "--device", "cpu")
+    ended = ganbench("run", suite, "--device", "cpu", "--no-report")
     assert ended.code == 0
     assert not (tmp_path / "executed").exists()
     assert bits_of(interrupted) == expected
@@ -110,7 +110,7 @@ def test_a_damaged_record_is_made_again(whole, ganbench, suite, expected, bits_o
     runs = json.loads(ganbench("status", suite, "--device", "cpu", "--json").stdout)
     (reason,) = (run["reason"] for run in runs if run["state"] == "interrupted")
     assert reason.startswith("damaged: ")
-    ended = ganbench("run", suite, "--device", "cpu")
+    ended = ganbench("run", suite, "--device", "cpu", "--no-report")
     assert ended.code == 0
     assert "1 finished, kept as they are; 1 to do (1 continued from a checkpoint)" in ended.stderr
     assert bits_of(out) == expected

@@ -74,13 +74,12 @@ def test_a_folder_whose_name_is_no_text_is_refused_at_once(ganbench, suite, row)
 
 def test_a_fresh_volume_is_an_empty_folder(ganbench, suite, results, row):
     (results / "lost+found").mkdir()
-    ended = ganbench("run", suite, "--device", "cpu")
+    ended = ganbench("run", suite, "--device", "cpu", "--no-report")
     assert ended.code == 0
     row("the results folder is a volume with `lost+found`", 0, ended.line("2 finished"), "everything")
 
 
 def test_a_report_that_cannot_be_written_costs_no_record(ganbench, suite, results, row):
-    shutil.rmtree(results / "reports")
     (results / "reports").touch()
     assert ganbench("report", suite, "--device", "cpu").code == 2
     ended = ganbench("run", suite, "--device", "cpu")

@@ -6,10 +6,12 @@ Runs of no G-iteration and no scores take turns; what is compared is the CPU tim
 import resource
 import statistics
 import sys
+import time
 
 import pytest
 
 from benchmark.engines import base, local
+from benchmark.engines.forks import Forks
 from benchmark.records.devices import Choice
 from benchmark.suites import Suite, plan
 
@@ -35,9 +37,14 @@ def test_forked(tmp_path, capsys):
     runs = iter(plan.plan(suite, tmp_path, "cpu"))
     seconds = {"own": [], "forked": []}
     engine = local.Engine([base.Slot()], Choice("cpu"), {}, {})
-    for turn in range(TURNS + 1):  # the first warms up, and starts the server
+    forks, nothing = engine._forks, Forks()
+    nothing.given_up = True
+    engine.expect(2)
+    while forks.is_loading:
+        time.sleep(0.05)
+    for turn in range(TURNS + 1):  # the first warms up
         for arm in ("own", "forked"):
-            engine._n_submitted = int(arm == "forked")
+            engine._forks = forks if arm == "forked" else nothing
             run, before = next(runs), children_s()
             while not engine.submit(run, Quiet()):
                 list(engine.ended())
@@ -46,6 +53,7 @@ def test_forked(tmp_path, capsys):
             assert ends[0].state.name == "done"
             if turn:
                 seconds[arm].append(children_s() - before)
+    engine._forks = forks
     engine.kill()
     ratios = [a / b for a, b in zip(seconds["own"], seconds["forked"], strict=True)]
     with capsys.disabled():

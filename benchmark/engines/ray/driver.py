@@ -79,6 +79,9 @@ class Engine:
         """Those of the cluster."""
         return self._cluster.places
 
+    def expect(self, runs: int) -> None:
+        """Nothing: seats are made when runs come."""
+
     def submit(self, run: PlannedRun, display: Display, *, alone: bool = False) -> bool:
         """Give the run to a seat without one, else to a new one, which waits for its place in the cluster."""
         idle = [seat for seat in self._seats if seat.work is None]

@@ -43,7 +43,7 @@ def runs(tmp_path_factory):
     folder = tmp_path_factory.mktemp("sample")
     (folder / "two.toml").write_text(SUITE)
     command = [sys.executable, "-m", "benchmark", "run", "two.toml", "--device", "cpu", "--jobs", "1"]
-    command += ["--checkpoint-iters", "4"]
+    command += ["--checkpoint-iters", "4", "--no-report"]
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     return {run.record["experiment"]: run.directory for run in store.records_below(folder)[0]}

@@ -42,7 +42,7 @@ def in_the_middle(out):
 def resumed(ganbench, small_suite, tmp_path_factory):
     """The suite two at a time, stopped by Ctrl-C in the middle of training, and the same command again."""
     out = tmp_path_factory.mktemp("resumed") / "results"
-    arguments = ("run", small_suite, "--out", out, "--jobs", 2, "--device", "cpu")
+    arguments = ("run", small_suite, "--out", out, "--jobs", 2, "--device", "cpu", "--no-report")
     first = ganbench(*arguments, cwd=out.parent)
     directories = first.until(lambda: in_the_middle(out))
     first.interrupt()
@@ -181,7 +181,8 @@ def test_a_record_names_neither_host_nor_user(uninterrupted, records):
 def test_finished_runs_are_kept_and_the_command_says_so(uninterrupted, ganbench, small_suite):
     out = uninterrupted[0]
     before = {path: path.stat().st_mtime_ns for path in (out / "runs").rglob("*")}
-    code, _, stderr = ganbench("run", small_suite, "--out", out, "--device", "cpu", cwd=out.parent).end()
+    arguments = ("run", small_suite, "--out", out, "--device", "cpu", "--no-report")
+    code, _, stderr = ganbench(*arguments, cwd=out.parent).end()
     assert code == 0
     assert "2 finished, kept as they are; 0 to do" in stderr
     assert {path: path.stat().st_mtime_ns for path in (out / "runs").rglob("*")} == before
@@ -209,7 +210,8 @@ def test_a_damaged_record_is_made_again_from_the_checkpoint(resumed, ganbench, s
     before = comparable(records(out))
     path = next((out / "runs" / "gan" / "digits").glob("*/record.json"))
     path.write_bytes(path.read_bytes()[:-100])
-    code, _, stderr = ganbench("run", small_suite, "--out", out, "--device", "cpu", cwd=out.parent).end()
+    arguments = ("run", small_suite, "--out", out, "--device", "cpu", "--no-report")
+    code, _, stderr = ganbench(*arguments, cwd=out.parent).end()
     assert code == 0
     assert "1 finished, kept as they are; 1 to do (1 continued from a checkpoint)" in stderr
     assert comparable(records(out)) == before

@@ -47,9 +47,7 @@ class Quiet:
 
 @pytest.fixture
 def engine():
-    """One place, all runs of which are forked."""
     made = local.Engine([base.Slot()], Choice("cpu"), {}, {})
-    made._n_submitted = 1
     yield made
     made.kill()
 
@@ -131,7 +129,6 @@ def act(run):
     (child,) = engine._children
     print(child.process.pid, engine._forks._server.pid, flush=True)
 engine = local.Engine([base.Slot()], Choice("cpu"), {}, {})
-engine._n_submitted = 1
 queue.execute(plan.plan(ENDLESS, Path(sys.argv[1]), "cpu"), engine, display=Quiet(act))
 """
 
@@ -152,9 +149,18 @@ def test_a_command_that_is_killed_takes_child_and_server_with_it(tmp_path, wait,
 def test_a_server_that_does_not_come_up_is_given_up(tmp_path, engine, monkeypatch):
     monkeypatch.setattr(forks, "parent", type("Nobody", (), {"announced": lambda: {"GANBENCH_PARENT": "1"}}))
     shown = Quiet()
+    queue.execute(plan.plan(SUITE, tmp_path, "cpu")[:2], engine, display=shown)
+    assert shown.ends == {0: "done", 1: "done"}
+    assert engine._forks.given_up
+
+
+def test_a_single_run_has_a_process_of_its_own(tmp_path, engine):
+    kinds = []
+    shown = Quiet(lambda run: kinds.extend(type(child.process) for child in engine._children))
     queue.execute(plan.plan(SUITE, tmp_path, "cpu")[:1], engine, display=shown)
     assert shown.ends == {0: "done"}
-    assert engine._forks.given_up
+    assert engine._forks._server is None
+    assert set(kinds) <= {subprocess.Popen}
 
 
 def test_a_log_that_cannot_be_opened_is_an_exit_code(tmp_path, engine, wait):

@@ -67,7 +67,7 @@ def ganbench(tmp_path_factory):
 
     def call(verb, *arguments, experiments=("tiny/second", "tiny/digits")):
         (folder / "s.toml").write_text(SUITE.format(experiments=json.dumps(experiments)))
-        subject = [str(folder / "s.toml"), "--device", "cpu"] if verb == "run" else []
+        subject = [str(folder / "s.toml"), "--device", "cpu", "--no-report"] if verb == "run" else []
         command = [sys.executable, "-m", "benchmark", verb, *subject, *map(str, arguments)]
         done = subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True, check=False)
         assert "Traceback" not in done.stderr, done.stderr

@@ -29,7 +29,7 @@ def finished(ganbench, tmp_path_factory):
     """A finished run with checkpoints at 4 and 8."""
     folder = tmp_path_factory.mktemp("verify")
     (folder / "one.toml").write_text(SUITE)
-    arguments = ("run", "one.toml", "--device", "cpu", "--checkpoint-iters", 4)
+    arguments = ("run", "one.toml", "--device", "cpu", "--checkpoint-iters", 4, "--no-report")
     code, _, stderr = ganbench(*arguments, cwd=folder).end()
     assert code == 0, stderr
     (directory,) = [run.directory for run in store.records_below(folder)[0]]
