@@ -113,7 +113,7 @@ def test_a_note_says_that_outputs_can_be_clipped(experiment, reduced):
     assert bool(notes) == experiment.name.startswith(UNBOUNDED)
 
 
-@by_name(EXPERIMENTS)
+@by_name({e.iterate: e for e in EXPERIMENTS}.values())
 def test_a_note_says_that_gradients_are_of_one_pass(experiment, reduced):
     notes = found(reduced(experiment), "gradients")
     assert all(isinstance(note, contract.Note) for note in notes)
