@@ -63,13 +63,13 @@ def accept(
         raise NothingToJudge(
             f"no current record of the suite '{chosen.name}'{stale}", do=f"Run it first: ganbench run {suite}"
         )
-    _refuse_unfit(found, allow_dirty)
     if add:
         if not old:
             raise UserError("is not there, so nothing can be added", where=str(where), do="Leave out --add")
         new = accepted.extended(old, new)
     elif patterns:
         new += [r for r in old if not any(fnmatchcase(r["experiment"], p) for p in patterns)]
+    _refuse_unfit(found, new, allow_dirty)
     _print_changes(compare.side_by_side(old, new), where)
     for text in (*found.notes, *_lacking(chosen, new)):
         note(text)
@@ -84,12 +84,16 @@ def accept(
     print_text(f"{len(new)} records accepted: {where}. Commit it.")
 
 
-def _refuse_unfit(found: Selection, allow_dirty: bool) -> None:
+def _refuse_unfit(found: Selection, new: Sequence[Mapping[str, Any]], allow_dirty: bool) -> None:
+    from benchmark.judging import selection
     from benchmark.records import provenance
 
     for broken in found.broken:
         if broken.trouble == "nondeterministic":
             raise UserError(broken.reason, do="Find out why before you accept either")
+    for copy in selection.repeated(new):
+        name = f"{copy.experiment} seed {copy.seed}"
+        raise UserError(copy.reason, where=name, do="As seeds they would count twice: run it again")
     if allow_dirty:
         return
     do = "Commit first, and run again what was made before; or say --allow-dirty"

@@ -115,9 +115,9 @@ def check(
 
     \b
     0  all is well; or better than expected, which is to be looked at
-    1  regressed, nondeterministic or missing; below a confirmed claim, or unstable
+    1  regressed, departed, nondeterministic or missing; below a confirmed claim, or unstable; waiver expired
     2  usage or configuration
-    3  a run of the suite failed, or diverged where no accepted run did
+    3  a run of the suite failed, is damaged or repeats another, or diverged where no accepted run did
     4  nothing to judge: no records, no reference, nothing comparable
     """
     from datetime import UTC, datetime
@@ -134,7 +134,7 @@ def check(
     if reference is not None and patterns:
         reference = [r for r in reference if any(fnmatchcase(r["experiment"], p) for p in patterns)]
     places = folders or (out / "runs",)
-    found = selection.select(chosen, places, {*chosen.seeds, *chosen.confirmation()})
+    found = selection.select(chosen, places, {*chosen.seeds, *chosen.confirmation()}, newest=True)
     rules = checking.Rules(datetime.now(UTC).date(), waivers, strict)
     judge = checking.against_reference if against == "reference" else checking.against_papers
     result = judge(chosen, found, reference, rules)

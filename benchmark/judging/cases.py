@@ -71,7 +71,10 @@ class Case:
 def values(d: Decision, sides: Sequence[Sequence[Record]], suite: Suite) -> tuple[str, str]:
     """What was compared, ours and the reference's; where bits decided, all seeds that there are."""
     if d.current is not None or d.reference is not None:
-        return _mean(d.current, d.n_current), _mean(d.reference, d.n_reference)
+        return (
+            _mean(d.current, d.current_sd, d.n_current),
+            _mean(d.reference, d.reference_sd, d.n_reference),
+        )
     values = [
         [run_value(r, d.protocol, d.metric, suite.gate.points) for r in side if r["cell_id"] == d.cell]
         for side in sides
@@ -202,19 +205,18 @@ def expired(waiver: Waiver) -> Case:
     )
 
 
-def _mean(value: float | None, n: int) -> str:
-    return "" if value is None else f"{value:.4g} (n = {n})"
+def _mean(value: float | None, sd: float | None, n: int) -> str:
+    if value is None:
+        return ""
+    return f"{value:.4g}" + ("" if sd is None else f" ± {sd:.2g}") + f" (n = {n})"
 
 
 def _spread(spread: Spread | None) -> str:
-    if spread is None:
-        return ""
-    sd = "" if spread.sd is None else f" ± {spread.sd:.2g}"
-    return f"{spread.mean:.4g}{sd} (n = {spread.n})"
+    return "" if spread is None else _mean(spread.mean, spread.sd, spread.n)
 
 
 def _difference(worse_by: float | None, interval: Interval | None) -> str:
     if worse_by is None:
         return ""
-    ends = f" [{interval.low:.3g}, {interval.high:.3g}]" if interval else ""
-    return f"{worse_by:+.3g}{ends}"
+    ends = f" [{interval.low + 0.0:.3g}, {interval.high + 0.0:.3g}]" if interval else ""  # no -0
+    return f"{worse_by + 0.0:+.3g}{ends}"

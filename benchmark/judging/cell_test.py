@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections import defaultdict
 from dataclasses import dataclass, replace
-from statistics import fmean
+from statistics import fmean, stdev
 from typing import TYPE_CHECKING, Any
 
 from benchmark.judging import statistics
@@ -47,6 +47,8 @@ class Pair:
     tested: tuple[Record, ...]
     elsewhere: bool
     """Whether there are current records of the same experiment in another cell."""
+    may_pair: bool = True
+    """Whether seeds may be compared in pairs, if there are enough."""
 
     @property
     def experiment(self) -> str:
@@ -58,8 +60,19 @@ class Pair:
         return replace(self, tested=tuple(r for r in self.tested if r["seed"] not in seeds))
 
     def absent(self, seeds: Collection[int]) -> tuple[int, ...]:
-        """Those of the seeds of which there is no current record."""
-        return tuple(sorted(set(seeds) - {r["seed"] for r in self.current}))
+        """Those of the seeds of which there is no current record.
+
+        An accepted one that was left in the folder is none, where the others ran in another environment.
+        """
+        environments = {r["env_id"] for r in fresh(self)}
+        there = {r["seed"] for r in self.current if not environments or r["env_id"] in environments}
+        return tuple(sorted(set(seeds) - there))
+
+    def with_seeds(self, seeds: Collection[int]) -> Pair:
+        """Tested with these seeds too; not in pairs where none was accepted, and so none adds a pair."""
+        accepted = {r["seed"] for r in self.reference}
+        whole = replace(self, tested=self.current)
+        return replace(whole, may_pair=any(r["seed"] in accepted for r in fresh(whole) if r["seed"] in seeds))
 
 
 @dataclass(frozen=True)
@@ -67,7 +80,7 @@ class Test:
     """A decision that is made, or the comparison it has to be made by and the effect it must exceed.
 
     `n_pairs`: seeds compared in pairs, 0 where the sides are compared as they are; `for_pairs`: accepted
-    seeds that, once run, would allow pairs.
+    seeds that, once run, would allow pairs; `left`: accepted seeds that were not tested.
     """
 
     decision: Decision
@@ -75,6 +88,7 @@ class Test:
     effect: float = 0.0
     n_pairs: int = 0
     for_pairs: tuple[int, ...] = ()
+    left: tuple[int, ...] = ()
 
 
 def by_cell(reference: Sequence[Record], current: Sequence[Record]) -> Iterator[Pair]:
@@ -157,13 +171,7 @@ def _by_values(pair: Pair, base: Decision, rules: Rules) -> Test:
     ]
     then, _, now = ([x for x in side if x is not None] for side in sides)
     was, seen = sides[0].count(None), sides[1].count(None)
-    base = replace(
-        base,
-        reference=fmean(then) if then else None,
-        current=fmean(now) if now else None,
-        n_reference=len(then),
-        n_current=len(now),
-    )
+    base = _with_means(base, then, now)
     said = f"{seen} of {len(sides[1])} seeds without a result, in the reference {was} of {len(sides[0])}"
     unstable_then = statistics.too_many_lost(was, len(sides[0]))
     unstable_now = statistics.too_many_lost(seen, len(sides[1]))
@@ -173,7 +181,10 @@ def _by_values(pair: Pair, base: Decision, rules: Rules) -> Test:
         return Test(replace(base, reason=said))
     if len(then) + len(now) < 3:
         return Test(replace(base, reason="one seed on each side tells nothing of the spread over seeds"))
-    comparison, n_pairs, for_pairs = _compared(pair, base, rules, then, now)
+    unit = _pixels(pair) if base.metric in PER_PIXEL else abs(fmean(then))
+    comparison, in_pairs, for_pairs = _compared(pair, base, rules, then, now)
+    if in_pairs:
+        base = _with_means(base, *in_pairs)
     sign = -1 if higher_is_better(base.metric) else 1
     comparison = comparison._replace(difference=sign * comparison.difference)
     base = replace(
@@ -182,8 +193,23 @@ def _by_values(pair: Pair, base: Decision, rules: Rules) -> Test:
         interval=statistics.interval(*comparison),
         reason=f"; {said}" if was or seen else "",
     )
-    unit = _pixels(pair) if base.metric in PER_PIXEL else abs(fmean(then))
-    return Test(base, comparison, rules.effects[base.metric] * unit, n_pairs, for_pairs)
+    tested = {r["seed"] for r in pair.tested}
+    left = tuple(r["seed"] for r in pair.reference if r["seed"] not in tested)
+    effect = rules.effects[base.metric] * unit
+    return Test(base, comparison, effect, len(in_pairs[0]) if in_pairs else 0, for_pairs, left)
+
+
+def _with_means(base: Decision, then: Sequence[float], now: Sequence[float]) -> Decision:
+    """With mean, standard deviation and number of what is compared."""
+    return replace(
+        base,
+        reference=fmean(then) if then else None,
+        current=fmean(now) if now else None,
+        reference_sd=stdev(then) if len(then) > 1 else None,
+        current_sd=stdev(now) if len(now) > 1 else None,
+        n_reference=len(then),
+        n_current=len(now),
+    )
 
 
 def _pixels(pair: Pair) -> int:
@@ -193,11 +219,11 @@ def _pixels(pair: Pair) -> int:
 
 def _compared(
     pair: Pair, base: Decision, rules: Rules, then: Sequence[float], now: Sequence[float]
-) -> tuple[statistics.Comparison, int, tuple[int, ...]]:
+) -> tuple[statistics.Comparison, list[tuple[float, ...]], tuple[int, ...]]:
     """By seed where enough are common and drawn alike, which is fixed before any value is looked at.
 
     Same seed, same draws, same data: final scores are correlated, so differences of pairs spread less. With
-    the number of pairs, and the seeds that are lacking for pairs.
+    both sides of the pairs, if it is by these, and the seeds that are lacking for pairs.
     """
     accepted = {r["seed"]: r for r in pair.reference}
     both = [(accepted[r["seed"]], r) for r in fresh(pair) if r["seed"] in accepted]
@@ -207,11 +233,12 @@ def _compared(
         for side in zip(*both, strict=True)
     ]
     finite = [(a, b) for a, b in zip(*values, strict=True) if a is not None and b is not None]
-    if alike and len(finite) >= PAIRS:
-        return statistics.paired(*zip(*finite, strict=True)), len(finite), ()
+    if pair.may_pair and alike and len(finite) >= PAIRS:
+        in_pairs = [*zip(*finite, strict=True)]
+        return statistics.paired(*in_pairs), in_pairs, ()
     more = sorted(accepted.keys() - {r["seed"] for r in pair.tested})[: PAIRS - len(finite)]
     for_pairs = tuple(more) if both and alike and len(finite) + len(more) == PAIRS else ()
-    return statistics.pooled(then, now), 0, for_pairs
+    return statistics.pooled(then, now), [], for_pairs
 
 
 def _draw_alike(a: Record, b: Record) -> bool:
@@ -250,7 +277,13 @@ def settled(test: Test, level: float) -> str:
     n = statistics.fewest(half_width, room)
     if n is None:
         return f"no number of seeds would settle the end with {n_then} in the reference"
-    return f"{plural(max(n - n_now, 1), 'more seed')} would settle the end"
+    more = max(n - n_now, 1)
+    said = f"{plural(more, 'more seed')} would settle the end"
+    if not test.n_pairs:
+        return said
+    if more > len(test.left):
+        return f"{said}, in pairs: accept {more - len(test.left)} more first"
+    return f"{said}: of those accepted, {named_seeds(test.left[:more])}, with all of them in --seeds"
 
 
 def run_value(record: Record, protocol: str, metric: str, points: int = POINTS) -> float | None:

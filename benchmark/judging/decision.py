@@ -23,7 +23,8 @@ class Decision:
         cell, experiment, protocol, metric: what was compared.
         outcome: see above.
         reason: why, in words.
-        reference, current: means over seeds of the last evaluations' mean; None where there is none.
+        reference, current: means over the compared seeds of the last evaluations' mean; None for none.
+        reference_sd, current_sd: sample standard deviations over them; None for fewer than two.
         n_reference, n_current: seeds in these.
         worse_by: current − reference, positive where it is worse.
         interval: the 90 % interval of that.
@@ -44,6 +45,8 @@ class Decision:
     reason: str
     reference: float | None = None
     current: float | None = None
+    reference_sd: float | None = None
+    current_sd: float | None = None
     n_reference: int = 0
     n_current: int = 0
     worse_by: float | None = None

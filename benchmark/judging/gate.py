@@ -78,7 +78,9 @@ def gate(
     doubtful = {d.cell for d in decisions if d.outcome == "regressed"} if confirm_with else set()
     if doubtful:
         both = zip(pairs, first, strict=True)
-        second = [whole if whole.cell in doubtful else before for whole, before in both]
+        second = [
+            whole.with_seeds(confirm_with) if whole.cell in doubtful else before for whole, before in both
+        ]
         again = _decided([one for pair in second for one in tests(pair, rules)], rules)
         absent = {pair.cell: pair.absent(confirm_with) for pair in pairs}
         decisions = [_confirmed(a, b, absent[a.cell]) for a, b in zip(decisions, again, strict=True)]

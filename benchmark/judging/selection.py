@@ -63,8 +63,10 @@ class Selection:
     notes: tuple[str, ...]
 
 
-def select(suite: Suite, folders: Iterable[Path], seeds: Collection[int]) -> Selection:
-    """The suite's runs below the folders, of these seeds."""
+def select(
+    suite: Suite, folders: Iterable[Path], seeds: Collection[int], *, newest: bool = False
+) -> Selection:
+    """The suite's runs below the folders, of these seeds; `newest` as `one_per_seed` has it."""
     numerics = POLICIES[suite.numerics]
     code = {name: identity.sources(experiments.describe(name), numerics) for name in suite.experiments}
     found: list[LoadedRecord] = []
@@ -87,14 +89,15 @@ def select(suite: Suite, folders: Iterable[Path], seeds: Collection[int]) -> Sel
             continue
         if proofs:
             equivalent[name].append(equivalence.said(proofs))
-        if record and record["run_id"] == identity.run_id(spec):
+        wrong = inconsistent(record) if record else ""
+        if record and not wrong:
             found.append(LoadedRecord(record, directory))
         else:
             if record:
-                damage = f"damaged: {directory / 'record.json'}, its run_id is not that of its spec"
+                damage = f"damaged: {directory / 'record.json'}, its {wrong} is not that of its spec"
             broken.append(_without_record(spec, directory, damage))
-    kept, notes, contradictions = one_per_seed(found)
-    contradictions += _repeated(kept)
+    kept, notes, contradictions = one_per_seed(found, newest=newest)
+    contradictions += repeated(run.record for run in kept)
     there = {(run.record["cell_id"], run.record["seed"]) for run in kept}
     left = [b for b in broken if (b.cell, b.seed) not in there]
     notes += [
@@ -106,15 +109,31 @@ def select(suite: Suite, folders: Iterable[Path], seeds: Collection[int]) -> Sel
     return Selection(tuple(kept), (*left, *contradictions), stale, tuple(notes))
 
 
-def _repeated(runs: Sequence[LoadedRecord]) -> list[Broken]:
+def inconsistent(record: Mapping[str, Any]) -> str:
+    """What of a record does not follow from its own spec, by name; empty where everything does."""
+    spec = record["spec"]
+    try:
+        cell = identity.cell_id(spec)
+        if record["cell_id"] != cell:
+            return "cell_id"
+        if record["run_id"] != identity.run_id(spec, cell):
+            return "run_id"
+    except (KeyError, TypeError, AttributeError):
+        return "cell_id"
+    points = [point["gen_iters"] for point in record["curve"]]
+    if record["status"] == "done" and points != list(spec["evaluate_at"]):
+        return "curve"
+    return ""
+
+
+def repeated(records: Iterable[Mapping[str, Any]]) -> list[Broken]:
     """Runs of one experiment that ended in the same weights or losses under different seeds.
 
     Either something ignores the seed, or a record was copied; as n seeds they would be n times the same.
     """
     first: dict[tuple[str, str, str], int] = {}
     found: list[Broken] = []
-    for run in runs:
-        record = run.record
+    for record in records:
         for what in ("generator_weights", "losses"):
             digest = record["digests"].get(what)
             seed = first.setdefault((record["experiment"], what, str(digest)), record["seed"])
@@ -127,10 +146,13 @@ def _repeated(runs: Sequence[LoadedRecord]) -> list[Broken]:
     return found
 
 
-def one_per_seed(runs: Sequence[LoadedRecord]) -> tuple[list[LoadedRecord], list[str], list[Broken]]:
+def one_per_seed(
+    runs: Sequence[LoadedRecord], *, newest: bool = False
+) -> tuple[list[LoadedRecord], list[str], list[Broken]]:
     """One record of each cell and seed, what was chosen, and runs whose copies are not alike.
 
-    Of several codes, the one that ran last; of several environments, the one with most seeds, then the last.
+    Of several codes, the one that ran last; of several environments, the one with most seeds, then the last,
+    or with `newest` the last: a gate must not be satisfied with the runs that were accepted.
     """
     unique, contradictions = _without_copies(runs)
     cells: dict[str, list[LoadedRecord]] = defaultdict(list)
@@ -139,20 +161,21 @@ def one_per_seed(runs: Sequence[LoadedRecord]) -> tuple[list[LoadedRecord], list
     kept: list[LoadedRecord] = []
     notes: list[str] = []
     for own in cells.values():
-        chosen, said = _of_one_cell(own)
+        chosen, said = _of_one_cell(own, newest)
         kept += chosen
         notes += [f"{own[0].record['experiment']}: {text}" for text in said]
     kept.sort(key=lambda run: (run.record["experiment"], run.record["cell_id"], run.record["seed"]))
     return kept, notes, contradictions
 
 
-def _of_one_cell(runs: Sequence[LoadedRecord]) -> tuple[list[LoadedRecord], list[str]]:
+def _of_one_cell(runs: Sequence[LoadedRecord], newest: bool) -> tuple[list[LoadedRecord], list[str]]:
     notes = []
     by_code = _by(runs, lambda run: equivalence.code(run.record["spec"]["sources"], run.record["experiment"]))
     code = max(by_code, key=_finished)
     if len(by_code) > 1:
         notes.append(f"of {len(by_code)} codes the one that ran last counts")
-    by_env = sorted(_by(code, lambda run: run.record["env_id"]), key=lambda s: (len(s), _finished(s)))
+    groups = _by(code, lambda run: run.record["env_id"])
+    by_env = sorted(groups, key=lambda own: (0 if newest else len(own), _finished(own)))
     chosen: dict[int, LoadedRecord] = {}
     for members in reversed(by_env):
         for run in members:

@@ -40,6 +40,7 @@ class Rehearsal:
         self.runner, self.suite, self.folder = runner, suite, folder
         self.given = {
             "SUITE": str(suite),
+            "SEEDS": "",
             "DEVICE": "cpu",
             "GANBENCH_DATA_DIR": str(folder / "data"),
             "GANBENCH_WEIGHTS": "",
@@ -116,6 +117,14 @@ def test_shards_merge_into_one_gate(rehearsal):
     summary = (workspace / "gate" / "summary.md").read_text()
     assert summary == green.summary
     assert 0 < len(summary.encode()) < SUMMARY_LIMIT
+
+    # More seeds are tested where the variable names them, and the shards that are not there are told.
+    rehearsal.given["SEEDS"] = "0,1,2"
+    more, _ = rehearsal.check("more seeds")
+    rehearsal.given["SEEDS"] = ""
+    assert more.codes == {"Report": 0, "Gate": 0}, more.output
+    assert "no record of seed 2" in more.summary
+    assert "no record of seed 2" not in green.summary
 
     # A record that was tampered with does not count.
     (path, *_) = sorted(rehearsal.runner.artifacts.rglob("gan/*/*/record.json"))

@@ -11,6 +11,7 @@ import pytest
 from benchmark.errors import UserError
 from benchmark.judging import accepted
 from benchmark.records import provenance
+from benchmark.records.record import sealed
 
 REFERENCE = Path("results/reference/small.json")
 CLEAN = {"sha": "c0ffee", "dirty": False, "diff_sha256": None}
@@ -135,6 +136,26 @@ def test_seeds_of_other_code_are_not_put_together():
         record["spec"] = {"experiment": {"name": "gan/digits"}, "sources": {"baselines/gan.py": digest}}
     with pytest.raises(UserError, match="other code for seed 0"):
         accepted.extended([one], [other])
+
+
+def test_copies_of_a_run_under_other_seeds_are_refused(s, accept):
+    s.put_all()
+    accept()
+    before = REFERENCE.read_bytes()
+    content = s.make_record("gan/digits", 3, 40.0)
+    content["digests"]["generator_weights"] = accepted.read(REFERENCE)[0]["digests"]["generator_weights"]
+    s.put(sealed({k: v for k, v in content.items() if k != "record_sha256"}))
+    for arguments in (("--seeds", "3", "--add"), ("--seeds", "0-3")):
+        code, _, err = accept(*arguments)
+        assert (code, REFERENCE.read_bytes()) == (2, before)
+        assert "gan/digits seed 3: has the generator weights of seed 0: an ignored seed, or a copy" in err
+
+
+def test_of_two_environments_the_one_with_most_seeds_is_accepted(s, accept):
+    s.put_all()
+    s.put_all(seeds=range(2), plus=50.0, env="a" * 64, finished="2026-12-01T00:00:00Z")
+    assert "seeds 0, 1 were run in several environments; eeeeeeee counts first" in accept()[2]
+    assert {r["env_id"] for r in accepted.read(REFERENCE)} == {"e" * 64}
 
 
 def test_there_must_be_something_to_add_to(s, accept):

@@ -15,6 +15,7 @@ from benchmark import suites
 from benchmark.judging import accepted, decision, junit, selection, step_summary, verdict
 from benchmark.judging import check as checking
 from benchmark.judging.cases import Case
+from benchmark.records import identity, record
 from benchmark.suites import gate_table
 from benchmark.suites.gate_table import GateTable
 from benchmark.suites.waivers import Waiver
@@ -167,6 +168,19 @@ def test_3_a_record_that_was_altered(s, judged):
     assert code == 3
     (case,) = cases(content, mark="error")
     assert (case["name"], case["outcome"]) == ("gan/digits seed 0", "damaged")
+
+
+def test_3_a_record_whose_numbers_cannot_be_squared(s, judged, ganbench):
+    accept(s)
+    for directory in s.put_all():
+        content = json.loads((directory / "record.json").read_text())
+        s.put(s.make_record(content["experiment"], content["seed"], 1e300 * (-1) ** content["seed"]))
+    code, content = judged()
+    assert code == 3
+    found = cases(content, mark="error")
+    assert {case["outcome"] for case in found} == {"damaged"}
+    assert all("`$.curve[...].scores[...][...]`" in case["reason"] for case in found)
+    assert ganbench("report", "results", "--to", "report")[0] in (3, 4)
 
 
 def test_4_without_records_without_reference_and_without_comparable_claims(s, check, judged):
@@ -384,15 +398,42 @@ def test_a_protocol_that_has_changed_since_makes_records_stale(s, check):
     assert (code, "6 runs of other code" in err) == (4, True)
 
 
-def test_of_two_environments_the_one_with_most_seeds_counts(s, judged):
+@pytest.mark.parametrize("arguments", [(), ("--seeds", "0-2")])
+def test_the_accepted_runs_do_not_outvote_what_ran_after_them(s, judged, arguments):
+    s.put_all(seeds=range(5))
+    accept(s, seeds=range(5))
+    assert judged(*arguments)[0] == 0
+    s.put_all(plus=50.0, env="a" * 64, finished="2026-12-01T00:00:00Z")
+    code, content = judged(*arguments)
+    assert code == 1
+    assert {c["outcome"] for c in cases(content, metric="fid")} == {"regressed"}
+    assert all("to be confirmed by seeds 3, 4" in c["reason"] for c in cases(content, metric="fid"))
+    assert any(
+        "seeds 0–2 were run in several environments; aaaaaaaa counts first" in n for n in content["notes"]
+    )
+
+
+def test_a_record_whose_parts_are_not_of_its_spec_is_damaged(s, judged):
     accept(s)
     s.put_all()
-    s.put_all(seeds=range(2), plus=50.0, env="a" * 64, finished="2026-12-01T00:00:00Z")
-    code, content = judged()
-    assert code == 0
-    assert any(
-        "seeds 0, 1 were run in several environments; eeeeeeee counts first" in n for n in content["notes"]
-    )
+    assert judged()[0] == 0
+
+    def other_settings(content):
+        content["spec"]["experiment"]["settings"]["learning_rate"]["value"] = 123.0
+        content["run_id"] = identity.run_id(content["spec"], content["cell_id"])
+
+    def cut(content):
+        content["curve"] = [content["curve"][0], content["curve"][-1]]
+
+    for forge, what in ((other_settings, "cell_id"), (cut, "curve")):
+        content = s.make_record("gan/digits", 1, s.FIDS["gan/digits"][1])
+        forge(content)
+        directory = s.put(record.sealed({k: v for k, v in content.items() if k != "record_sha256"}))
+        code, found = judged()
+        assert code == 3
+        assert f"its {what} is not that of its spec" in cases(found, outcome="damaged")[0]["reason"]
+        shutil.rmtree(directory)
+        s.put_all()
 
 
 def test_the_same_run_twice_counts_once_and_twice_different_fails(s, judged):

@@ -118,9 +118,38 @@ def test_so_many_more_seeds_would_settle_it(n_pairs, worse_by, far):
     base = dataclasses.replace(base, n_reference=50, n_current=3)
     said = cell_test.settled(cell_test.Test(base, comparison(3), 0.6, n_pairs), 0.005)
     more = int(said.split()[0])
-    assert said.endswith(" would settle the end")
+    assert f"seed{'s' * (more > 1)} would settle the end" in said
     assert decides(3 + more)
     assert more == 1 or not decides(2 + more)
+
+
+def drawn(values, code="new", first=0, **more):
+    """Runs whose seeds draw alike on both sides, so that they are compared in pairs."""
+    made = runs(values, code, first, **more)
+    for one in made:
+        one["spec"]["sources"] = {"benchmark/training/draws.py": "same", "code": code}
+    return made
+
+
+def test_what_is_shown_of_pairs_is_what_is_compared():
+    accepted = drawn([10.0, 20.0, 30.0, 90.0, 95.0], "old")
+    (found,) = check(accepted, drawn([11.0, 20.5, 31.0])).decisions
+    assert (found.reference, found.current) == (20.0, pytest.approx(62.5 / 3))
+    assert found.current - found.reference == pytest.approx(found.worse_by)
+    assert (found.n_reference, found.n_current, found.reference_sd) == (3, 3, 10.0)
+
+
+def test_pairs_that_would_settle_it_are_named_or_have_to_be_accepted():
+    accepted, current = [20.0, 21.0, 22.0, 20.5, 21.5], [20.5, 22.3, 22.4]
+    (found,) = check(drawn(accepted, "old"), drawn(current)).decisions
+    assert found.outcome == "no-evidence"
+    few = check(drawn(accepted[:3], "old"), drawn(current)).decisions[0]
+    more = int(found.settled.split()[0])
+    assert more == int(few.settled.split()[0])
+    assert few.settled.endswith(f"settle the end, in pairs: accept {more} more first")
+    assert 0 < more <= 2
+    assert "of those accepted, seed" in found.settled
+    assert "--seeds" in found.settled
 
 
 def test_copies_are_no_further_draws():
@@ -294,6 +323,24 @@ def test_a_confirmed_regression_fails_and_an_unconfirmed_one_passes():
     passed = single([20.9, 21.2, 21.5, 19.5, 19.3], confirm_with=(3, 4))
     assert passed.outcome == "no-evidence"
     assert "worse at first" in passed.reason
+
+
+def test_seeds_that_nobody_accepted_confirm_by_their_values_and_not_by_being_there():
+    accepted, worse = drawn(REFERENCE, "old"), [x + 2 for x in REFERENCE]
+    better, as_bad = ([*worse, *more] for more in ((10.0, 10.0), (22.0, 22.2)))
+    (found,) = check(accepted, drawn(better), confirm_with=(5, 6)).decisions
+    assert (found.outcome, found.n_current) == ("no-evidence", 7)
+    assert "not with more seeds" in found.reason
+    (found,) = check(accepted, drawn(as_bad), confirm_with=(5, 6)).decisions
+    assert (found.outcome, found.n_current) == ("regressed", 7)
+    assert "confirmed by more seeds" in found.reason
+
+
+def test_accepted_runs_that_lie_about_confirm_nothing():
+    accepted, worse = drawn(REFERENCE, "old"), drawn([x + 2 for x in REFERENCE[:3]], env="other")
+    (found,) = check(accepted, [*worse, *accepted[3:]], confirm_with=(3, 4)).decisions
+    assert (found.outcome, found.run_seeds) == ("regressed", (3, 4))
+    assert "to be confirmed by seeds 3, 4" in found.reason
 
 
 def test_seeds_for_confirmation_are_not_looked_at_before_they_are_needed():
