@@ -131,6 +131,7 @@ def check(
     waivers = (*chosen.waiver, *_waivers(waivers_file))
     where = accepted.find(chosen, out, reference_file)
     reference = accepted.read(where)
+    accepted.refuse_forged(reference or (), where)
     if reference is not None and patterns:
         reference = [r for r in reference if any(fnmatchcase(r["experiment"], p) for p in patterns)]
     places = folders or (out / "runs",)

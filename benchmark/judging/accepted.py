@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 SCHEMA_VERSION = 1
 MOST_BYTES = 512 * bounded.MIB
+_AGAIN = "Take it from git, or make it again from runs that you believe in"
 
 
 def path_of(suite: Suite, out: Path) -> Path:
@@ -56,28 +57,40 @@ def read(path: Path) -> list[dict[str, Any]] | None:
     return parse(content, str(path))
 
 
+def refuse_forged(records: Iterable[Record], where: Path) -> None:
+    """Refuse a reference to judge by of which a record is not what its own spec says.
+
+    Raises:
+        UserError: names the record and the part.
+
+    """
+    for one in records:
+        if wrong := record.inconsistent(one):
+            name = f"{one['experiment']} seed {one['seed']}"
+            raise UserError(f"the {wrong} of {name} is not that of its spec", where=str(where), do=_AGAIN)
+
+
 def parse(text: bytes, where: str) -> list[dict[str, Any]]:
     """The records of a reference's text; raises as `read` does."""
-    again = "Take it from git, or make it again from runs that you believe in"
     try:
         content = bounded.parse(text)
         version, records = content["schema_version"], content["records"]
         names = [f"{r['experiment']} seed {r['seed']}" for r in records]
         seeds = [(r["cell_id"], r["seed"]) for r in records]
     except Unreadable as error:
-        raise UserError(f"is no reference of ganbench: it {error}", where=where, do=again) from None
+        raise UserError(f"is no reference of ganbench: it {error}", where=where, do=_AGAIN) from None
     except (TypeError, KeyError):
-        raise UserError("is no reference of ganbench", where=where, do=again) from None
+        raise UserError("is no reference of ganbench", where=where, do=_AGAIN) from None
     if version != SCHEMA_VERSION:
-        raise UserError(f"has schema {version}; this version reads {SCHEMA_VERSION}", where=where, do=again)
+        raise UserError(f"has schema {version}; this version reads {SCHEMA_VERSION}", where=where, do=_AGAIN)
     for name, one in zip(names, records, strict=True):
         try:
             record.check(one)
         except Unreadable as error:
-            raise UserError(f"the record of {name} {error}", where=where, do=again) from None
+            raise UserError(f"the record of {name} {error}", where=where, do=_AGAIN) from None
     for name, seed in zip(names, seeds, strict=True):
         if seeds.count(seed) > 1:
-            raise UserError(f"there are two records of {name}", where=where, do=again)
+            raise UserError(f"there are two records of {name}", where=where, do=_AGAIN)
     return list(records)
 
 

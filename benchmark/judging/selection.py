@@ -18,7 +18,7 @@ from benchmark.records.bounded import Unreadable
 from benchmark.records.cells import canonical
 from benchmark.records.loaded import LoadedRecord
 from benchmark.records.quantities import named_seeds, plural
-from benchmark.records.record import comparable_part
+from benchmark.records.record import comparable_part, inconsistent
 from benchmark.suites import experiments
 from benchmark.training.policies import POLICIES
 
@@ -107,23 +107,6 @@ def select(
     if stale:
         notes = [f"{plural(stale, 'run')} of other code or protocols not counted", *notes]
     return Selection(tuple(kept), (*left, *contradictions), stale, tuple(notes))
-
-
-def inconsistent(record: Mapping[str, Any]) -> str:
-    """What of a record does not follow from its own spec, by name; empty where everything does."""
-    spec = record["spec"]
-    try:
-        cell = identity.cell_id(spec)
-        if record["cell_id"] != cell:
-            return "cell_id"
-        if record["run_id"] != identity.run_id(spec, cell):
-            return "run_id"
-    except (KeyError, TypeError, AttributeError):
-        return "cell_id"
-    points = [point["gen_iters"] for point in record["curve"]]
-    if record["status"] == "done" and points != list(spec["evaluate_at"]):
-        return "curve"
-    return ""
 
 
 def repeated(records: Iterable[Mapping[str, Any]]) -> list[Broken]:

@@ -102,6 +102,23 @@ def check(content: Any) -> None:
     schema.check(content, schema.Record)
 
 
+def inconsistent(record: Mapping[str, Any]) -> str:
+    """What of a record does not follow from its own spec, by name; empty where everything does."""
+    spec = dict(record["spec"])
+    try:
+        cell = identity.cell_id(spec)
+        if record["cell_id"] != cell:
+            return "cell_id"
+        if record["run_id"] != identity.run_id(spec, cell):
+            return "run_id"
+    except (KeyError, TypeError, AttributeError):
+        return "cell_id"
+    points = [point["gen_iters"] for point in record["curve"]]
+    if record["status"] == "done" and points != list(spec["evaluate_at"]):
+        return "curve"
+    return ""
+
+
 def comparable_part(record: Mapping[str, Any]) -> dict[str, Any]:
     """The record without timing and provenance: equal bits for equal `run_id` and `env_id`."""
     rest = {key: value for key, value in record.items() if key not in TIMING_KEYS}

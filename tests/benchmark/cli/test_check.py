@@ -179,7 +179,7 @@ def test_3_a_record_whose_numbers_cannot_be_squared(s, judged, ganbench):
     assert code == 3
     found = cases(content, mark="error")
     assert {case["outcome"] for case in found} == {"damaged"}
-    assert all("`$.curve[...].scores[...][...]`" in case["reason"] for case in found)
+    assert all("1e+100 at `.curve[1].scores[...][...]`" in case["reason"] for case in found)
     assert ganbench("report", "results", "--to", "report")[0] in (3, 4)
 
 
@@ -411,6 +411,17 @@ def test_the_accepted_runs_do_not_outvote_what_ran_after_them(s, judged, argumen
     assert any(
         "seeds 0–2 were run in several environments; aaaaaaaa counts first" in n for n in content["notes"]
     )
+
+
+def test_a_reference_with_a_record_of_other_settings_is_refused(s, check):
+    records = accept(s)
+    s.put_all()
+    forged = json.loads(json.dumps(records[0]))
+    forged["spec"]["experiment"]["settings"]["learning_rate"]["value"] = 123.0
+    forged = record.sealed({k: v for k, v in forged.items() if k != "record_sha256"})
+    accepted.write(Path("results/reference/small.json"), "small", [forged, *records[1:]])
+    code, _, err = check()
+    assert (code, "small.json: the cell_id of gan/digits seed 0 is not that of its spec" in err) == (2, True)
 
 
 def test_a_record_whose_parts_are_not_of_its_spec_is_damaged(s, judged):

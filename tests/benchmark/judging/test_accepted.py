@@ -19,7 +19,8 @@ def make(experiment="gan/digits", seed=0, memory=20.5):
     content["spec"]["seed"] = seed
     content["spec"]["experiment"] |= {"name": experiment, "baseline": experiment.split("/")[0]}
     content |= {"experiment": experiment, "baseline": experiment.split("/")[0], "seed": seed}
-    return record.sealed({**content, "cell_id": identity.digest(experiment), "peak_memory_mib": memory})
+    ids = {"cell_id": identity.cell_id(content["spec"]), "run_id": identity.run_id(content["spec"])}
+    return record.sealed({**content, **ids, "peak_memory_mib": memory})
 
 
 RECORDS = [make(name, seed) for name in ("gan/digits", "wgan/digits") for seed in (0, 1, 10)]
@@ -63,6 +64,14 @@ def test_nothing_is_left_of_a_write_that_failed(path):
 
 def test_no_file_is_no_reference(path):
     assert accepted.read(path) is None
+
+
+def test_a_record_of_another_cell_than_its_settings_say_is_refused(path):
+    forged = copy.deepcopy(RECORDS[0])
+    forged["spec"]["experiment"]["settings"]["learning_rate"]["value"] = 123.0
+    accepted.refuse_forged(RECORDS, path)
+    with pytest.raises(UserError, match="the cell_id of gan/digits seed 0 is not that of its spec"):
+        accepted.refuse_forged([*RECORDS[1:], forged], path)
 
 
 def change(path, edit):
