@@ -59,18 +59,24 @@ def unwritable(reason: str | None) -> store.RunState:
 
 
 def damages(directory: Path) -> list[str]:
-    """Checkpoints that the last session could not use, or that were gone; and what it did instead."""
+    """Checkpoints that the last session could not use, or that were gone; and what it did instead.
+
+    An event that does not name its file tells of none.
+    """
     session: list[dict[str, Any]] = []
     newest: dict[str, Any] = {}
     for event in store.events(directory):
-        if event.get("event") == "started":
-            newest = next((e for e in reversed(session) if e.get("event") == "checkpoint"), newest)
+        if event["event"] == "started":
+            written = (e for e in reversed(session) if e["event"] == "checkpoint" and e["file"])
+            newest = next(written, newest)
             session = []
         session.append(event)
     lost = {
-        e["file"]: f"checkpoint {e['reason']}" for e in session if e.get("event") == "checkpoint_unusable"
+        e["file"]: f"checkpoint {e['reason'] or e['file'] + ' could not be used'}"
+        for e in session
+        if e["event"] == "checkpoint_unusable" and e["file"]
     }
-    start = next((e["gen_iters"] for e in session if e.get("event") == "resumed"), 0)
+    start = next((e["gen_iters"] for e in session if e["event"] == "resumed"), 0)
     if newest and newest["gen_iters"] > start and newest["file"] not in lost:
         lost[newest["file"]] = f"checkpoint {newest['file']} is missing"
     went_on = f"went on from {start}" if start else "started from the beginning"

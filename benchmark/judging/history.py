@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 from collections import defaultdict
 from dataclasses import dataclass
@@ -155,10 +156,12 @@ def _runs(records: list[Record]) -> set[tuple[str, str]]:
 
 def _committed(path: Path) -> tuple[list[State], list[str]]:
     """The file at each commit that changed it; nothing where git does not know it."""
-    log = _git(path, "log", "--reverse", "--format=%h %cs", "--", path.name)
+    log = _git(path, "log", "--no-show-signature", "--reverse", "--format=%h %cs", "--", path.name)
     states, notes = [], []
-    for line in (log or b"").decode("ascii").splitlines():
-        commit, day = line.split()
+    for line in (log or b"").decode("ascii", "replace").splitlines():
+        if not (found := re.fullmatch(r"([0-9a-f]+) ([0-9]+-[0-9]{2}-[0-9]{2})", line)):
+            continue  # what a setting of the user's makes git say besides
+        commit, day = found.groups()
         text = _git(path, "show", f"{commit}:./{path.name}")
         if text is None:
             continue  # this commit removed it
@@ -173,7 +176,10 @@ def _git(path: Path, *words: str) -> bytes | None:
     """What git says in the file's folder; None where there is no git or it fails."""
     try:
         done = subprocess.run(
-            ["git", "-C", str(path.resolve().parent), *words], capture_output=True, timeout=60, check=False
+            ["git", "--literal-pathspecs", "-C", str(path.resolve().parent), *words],
+            capture_output=True,
+            timeout=60,
+            check=False,
         )
     except (OSError, subprocess.TimeoutExpired):
         return None

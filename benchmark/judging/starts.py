@@ -133,7 +133,10 @@ def departure(then: Record, now: Record) -> Departure | None:
 
 
 def differences(then: Record, now: Record) -> Iterator[tuple[str, float]]:
-    """Everything that is compared, in words, as a multiple of its tolerance."""
+    """Everything that is compared, in words, as a multiple of its tolerance.
+
+    What was not finite is null: alike where both sides are, infinitely far off where one is.
+    """
     yield from _scores("of real data", then.get("real_data", {}), now.get("real_data", {}), OF_REAL_DATA)
     yield from _scores("of the untrained generator", _untrained(then), _untrained(now), AT_START)
     old, new = (list(r.get("first_losses", ()))[:GEN_ITERS] for r in (then, now))
@@ -146,7 +149,8 @@ def differences(then: Record, now: Record) -> Iterator[tuple[str, float]]:
         for name in a.keys() & b.keys():
             was, is_ = a[name], b[name]
             off = _off(was, is_, tolerance(old, name, k))
-            yield f"loss '{name}' of G-iteration {k} is {_times(off)} off ({is_} was {was})", off
+            change = f"{_shown(is_)} was {_shown(was)}"
+            yield f"loss '{name}' of G-iteration {k} is {_times(off)} off ({change})", off
 
 
 def tolerance(accepted: Sequence[Mapping[str, float | None]], name: str, k: int) -> float:
@@ -194,7 +198,8 @@ def _scores(
         for metric in then[protocol].keys() & now[protocol].keys():
             was, is_ = then[protocol][metric], now[protocol][metric]
             off = _off(was, is_, share * scale(metric, was, is_))
-            yield f"{metric} ({protocol}) {whose} is {_times(off)} off ({is_:.7g} was {was:.7g})", off
+            change = f"{_shown(is_, '.7g')} was {_shown(was, '.7g')}"
+            yield f"{metric} ({protocol}) {whose} is {_times(off)} off ({change})", off
 
 
 def scale(metric: str, *values: float | None) -> float:
@@ -211,6 +216,10 @@ def _off(was: float | None, is_: float | None, tolerance: float) -> float:
     if was is None or is_ is None:
         return 0.0 if was is is_ else float("inf")
     return 0.0 if was == is_ else abs(is_ - was) / tolerance if tolerance else float("inf")
+
+
+def _shown(value: float | None, digits: str = "") -> str:
+    return "not finite" if value is None else format(value, digits)
 
 
 def _times(off: float) -> str:

@@ -108,7 +108,7 @@ def moderated(values: Sequence[float], prior: Prior | None = None) -> Moderated 
     d0, s0 = (prior.df, prior.sd) if prior else (0.0, 0.0)
     contradicted = False
     if d0 and n > 1 and own:
-        contradicted = s0 == 0 or chi_squared_tail((n - 1) * (own / s0) ** 2, n - 1) < CONTRADICTION
+        contradicted = s0 == 0 or chi_squared_tail((n - 1) * _square(own / s0), n - 1) < CONTRADICTION
         d0 = 0.0 if contradicted else d0
     df = d0 + n - 1
     if df <= 0:
@@ -219,7 +219,12 @@ def spreads_differ(ours: float, theirs: float, k: int) -> bool:
     """
     if k < 2 or not (ours > 0 and theirs > 0):
         return False
-    return (max(ours, theirs) / min(ours, theirs)) ** 2 > f_quantile(0.995, k - 1, k - 1)
+    return _square(max(ours, theirs) / min(ours, theirs)) > f_quantile(0.995, k - 1, k - 1)
+
+
+def _square(ratio: float) -> float:
+    """Of any two spreads: infinite where it is too large, which `**` refuses."""
+    return ratio * ratio
 
 
 def too_many_lost(lost: int, n: int) -> bool:

@@ -115,7 +115,7 @@ def _record_checks(directory: Path, content: dict[str, Any]) -> Iterator[Check]:
         "env_id": identity.env_id(content["provenance"]["environment"], spec["numerics"]),
     }
     wrong = [name for name, value in ids.items() if content[name] != value]
-    if directory.name != f"{content['run_id'][:12]}-{content['env_id'][:8]}":
+    if directory.absolute().name != f"{content['run_id'][:12]}-{content['env_id'][:8]}":
         wrong.append("the name of its directory")
     if wrong:
         yield Check("record", False, f"record.json was forged: {' and '.join(wrong)} is of another run")
@@ -321,16 +321,18 @@ def _work(
 ) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
     """Record and losses that a worker makes of `spec` in an empty folder, from a checkpoint if one is given.
 
-    If the run starts from another one, that lies where it should: in the same place beside it.
+    If the run starts from another one, that lies where it should: in the same place beside it. The run's own
+    directory may lie anywhere.
     """
     with tempfile.TemporaryDirectory(prefix="ganbench-verify-") as temporary:
-        out, own = directory.absolute().parents[3], Path(temporary)
-        folder = own / directory.absolute().relative_to(out)
+        runs = Path(temporary) / "runs"
+        folder = runs / spec["experiment"]["name"] / "again"
         folder.mkdir(parents=True)
         if before := spec.get("starts_from"):
-            first = (own / "runs").joinpath(*before["experiment"].split("/"))
-            first.parent.mkdir(parents=True, exist_ok=True)
-            first.symlink_to(out / "runs" / before["experiment"], target_is_directory=True)
+            beside = runs / before["experiment"]
+            beside.mkdir(parents=True, exist_ok=True)
+            for first in store.first_stages(directory, before):
+                (beside / first.name).symlink_to(first, target_is_directory=True)
         atomic.write_json(folder / "spec.json", spec)
         (folder / "checkpoints").mkdir()
         for path in checkpoints:

@@ -37,7 +37,7 @@ def read(directory: Path, record: Mapping[str, Any]) -> dict[str, np.ndarray]:
     """The columns [K] by loss; K is the budget, or `diverged_at` (whose values are the first not finite).
 
     Raises:
-        UnusableLosses: missing, unreadable, or not of the digest in `record`.
+        UnusableLosses: missing, unreadable, not of the digest in `record`, or no such columns.
 
     """
     from safetensors import SafetensorError
@@ -52,7 +52,20 @@ def read(directory: Path, record: Mapping[str, Any]) -> dict[str, np.ndarray]:
         raise UnusableLosses(f"{NAME} cannot be read ({error})") from error
     if digest(columns) != record["digests"].get("losses"):
         raise UnusableLosses(f"{NAME} was altered: it does not have the recorded SHA-256")
+    _check_columns(columns, record)
     return columns
+
+
+def _check_columns(columns: Mapping[str, np.ndarray], record: Mapping[str, Any]) -> None:
+    """A digest says whose columns they are, not that a run could have written them."""
+    diverged_at = record["diverged_at"]
+    k: int = record["gen_iters"] if diverged_at is None else diverged_at
+    if k and not columns:
+        raise UnusableLosses(f"{NAME} has no losses, and the record {k} G-iterations")
+    for name, column in sorted(columns.items()):
+        if column.dtype != "float32" or column.shape != (k,):
+            found = f"{column.dtype} {list(column.shape)}"
+            raise UnusableLosses(f"{NAME} has '{name:.100}' as {found}, not as float32 [{k}]")
 
 
 def digest(columns: Mapping[str, np.ndarray]) -> str:

@@ -61,6 +61,18 @@ def expanded(text: str, where: str = "") -> Path:
         raise UserError("there is no home folder", where=where or text, do="Write the whole path") from error
 
 
+def inside(directory: Path, name: str) -> Path | None:
+    """The file of that name in a run directory; None if it lies elsewhere, as through a link.
+
+    A stranger's run must not make a report embed, or a published folder hold, other files of the user.
+    """
+    path = directory / name
+    try:
+        return path if path.resolve().is_relative_to(directory.resolve()) else None
+    except (OSError, RuntimeError):  # links in a circle
+        return None
+
+
 def home() -> str:
     """The home folder; empty for a user who has none, or where it is the root."""
     try:

@@ -16,16 +16,18 @@ from benchmark.records.bounded import Unreadable
 MOST_POINTS = 100_000
 """Evaluations in a curve; a run of 10⁶ G-iterations, scored every 10, has as many."""
 
-Sha256 = Annotated[str, Meta(pattern="^[0-9a-f]{64}$")]
+# Patterns end in \Z: a `$` would let a line break after it pass.
+Sha256 = Annotated[str, Meta(pattern=r"^[0-9a-f]{64}\Z")]
 Count = Annotated[int, Meta(ge=0, le=10**15)]
 Seconds = Annotated[float, Meta(ge=0, le=1e12)]
-Value = Annotated[float, Meta(ge=-1e300, le=1e300)] | None
-"""A number that was not finite is null."""
-Word = Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._+-]{0,99}$")]
+Value = Annotated[float, Meta(ge=-1e100, le=1e100)] | None
+"""A number that was not finite is null. Squares of these can be summed without overflow; a loss is float32,
+at most 3.4e38, and no score comes near."""
+Word = Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._+-]{0,99}\Z")]
 """What may become part of a path."""
-Name = Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._+-]{0,99}/[A-Za-z0-9][A-Za-z0-9._+-]{0,99}$")]
+Name = Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._+-]{0,99}/[A-Za-z0-9][A-Za-z0-9._+-]{0,99}\Z")]
 Text = Annotated[str, Meta(max_length=100_000)]
-Sample = Annotated[str, Meta(pattern=r"^samples/[0-9]{1,15}\.png$")]
+Sample = Annotated[str, Meta(pattern=r"^samples/[0-9]{1,15}\.png\Z")]
 Scores = dict[str, dict[str, Value]]
 Row = dict[str, Value]
 
@@ -276,6 +278,8 @@ class Record(Struct):
         at = [point.gen_iters for point in self.curve]
         if at != sorted(set(at)):
             raise ValueError("the points of the curve are not in order")
+        if any(row.keys() != self.first_losses[0].keys() for row in self.first_losses):
+            raise ValueError("the rows of first_losses do not name the same losses")
 
 
 class Checkpointed(Struct):

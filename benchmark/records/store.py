@@ -5,7 +5,10 @@ from __future__ import annotations
 import os
 import re
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
+
+import msgspec
 
 from benchmark import escape
 from benchmark.errors import UserError
@@ -14,8 +17,7 @@ from benchmark.records.bounded import Unreadable
 from benchmark.records.loaded import LoadedRecord
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
+    from collections.abc import Iterator, Mapping
 
 GENERATOR = "generator.safetensors"
 """The final generator's tensors alone, in a run of a published folder (`ganbench publish`)."""
@@ -87,6 +89,18 @@ def open_folder(out: Path) -> None:
 def run_directory(out: Path, experiment: str, run_id: str, env_id: str) -> Path:
     """Where a run lives."""
     return out / "runs" / experiment / f"{run_id[:12]}-{env_id[:8]}"
+
+
+def first_stages(directory: Path, before: Mapping[str, str]) -> list[Path]:
+    """Where a run of this directory finds the one that it starts from: in the same results folder.
+
+    `before` is `starts_from` of its spec. One directory per environment; none where the run lies elsewhere.
+    """
+    above = Path(os.path.abspath(directory)).parents  # noqa: PTH100 - `.` and `..` have no parents
+    if len(above) < 3:
+        return []
+    found = (above[2] / before["experiment"]).glob(f"{before['run_id'][:12]}-*")
+    return sorted(path for path in found if not is_set_aside(path))
 
 
 def load_record(directory: Path) -> dict[str, Any]:
@@ -162,18 +176,21 @@ def state(directory: Path) -> RunState:
 
 
 def events(directory: Path) -> Iterator[dict[str, Any]]:
-    """The readable lines of `events.jsonl`, of a very long one the last; a line cut off is passed over."""
+    """The readable lines of `events.jsonl`, of a very long one the last; a line cut off is passed over.
+
+    Each has all keys of `schema.Event`, those that it lacks with their defaults.
+    """
     try:
         content = bounded.read(directory / "events.jsonl", _EVENTS_BYTES, tail=True)
     except (FileNotFoundError, Unreadable):
         return
     for line in content.splitlines():
         try:
-            event = bounded.parse(line)
-            schema.check(event, schema.Event)
+            content = bounded.parse(line)
+            event = schema.check(content, schema.Event)
         except Unreadable:
             continue
-        yield event
+        yield {**content, **msgspec.structs.asdict(event)}
 
 
 def last_event(directory: Path) -> dict[str, Any]:
@@ -211,5 +228,13 @@ def set_aside(directory: Path) -> None:
 
 def checkpointed(directory: Path) -> int:
     """G-iteration of the newest checkpoint; 0 without one."""
-    names = sorted(path.stem for path in (directory / "checkpoints").glob("[0-9]*.safetensors"))
-    return int(names[-1]) if names else 0
+    return next((int(path.stem) for path in checkpoints(directory / "checkpoints")), 0)
+
+
+def checkpoints(folder: Path) -> list[Path]:
+    """The checkpoint files of a folder, newest first: G-iterations in nine digits, more from 10⁹ on.
+
+    Whatever else lies there, such as a copy called `000000100 (1)`, is none.
+    """
+    found = [path for path in folder.glob("*.safetensors") if re.fullmatch("[0-9]{9,15}", path.stem)]
+    return sorted(found, key=lambda path: (int(path.stem), path.stem), reverse=True)

@@ -10,7 +10,7 @@ from pathlib import Path
 from PIL import Image
 
 from benchmark.data import pixels
-from benchmark.records import bounded
+from benchmark.records import bounded, places
 from benchmark.records.cells import Cell
 from benchmark.records.loaded import LoadedRecord
 from benchmark.records.quantities import count
@@ -100,12 +100,12 @@ def last_grid(run: LoadedRecord, share: int | None = None) -> Grid | None:
 
 def real_thumbnail(cell: Cell) -> Grid | None:
     """Some training images, if the runs kept a grid of them."""
-    path = _inside(cell.runs[0], REAL)
+    path = places.inside(cell.runs[0].directory, REAL)
     return _cut(path, f"Training images of {cell.label}") if path is not None and path.is_file() else None
 
 
 def _real(cell: Cell, share: int | None) -> Grid | None:
-    path = _inside(cell.runs[0], REAL)
+    path = places.inside(cell.runs[0].directory, REAL)
     if path is None or not path.is_file():
         return None
     return _embedded(path, "training images", f"Grid of training images of {cell.label}", share)
@@ -136,14 +136,8 @@ def samples_of(run: LoadedRecord) -> list[Sample]:
     for name in run.record.get("samples") or ():
         number = re.fullmatch(r"(\d+)", Path(name).stem)
         if number:
-            out.append((_inside(run, name), run.record["seed"], int(number[1])))
+            out.append((places.inside(run.directory, name), run.record["seed"], int(number[1])))
     return sorted(out, key=lambda s: s[2])
-
-
-def _inside(run: LoadedRecord, name: str) -> Path | None:
-    """The file; None if it lies elsewhere: a stranger's record must not make a report embed files of ours."""
-    path = run.directory / name
-    return path if path.resolve().is_relative_to(run.directory.resolve()) else None
 
 
 def _frames(run: LoadedRecord) -> list[Sample]:

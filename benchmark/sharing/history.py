@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import math
+import re
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from benchmark.errors import NothingToJudge
-from benchmark.records import loss_file, schema, store
+from benchmark.records import bounded, loss_file, places, schema, store
 from benchmark.records.bounded import Unreadable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
     from pathlib import Path
 
 MOST_LOSSES = 1000
@@ -109,8 +110,19 @@ def read(directory: Path) -> History:
             **{f"settings.{key}": setting["value"] for key, setting in experiment["settings"].items()},
         },
         points=tuple(sorted(points, key=lambda p: (p.gen_iters, p.tag))),
-        grids=tuple(sorted((int(p.stem), p) for p in directory.glob("samples/*.png") if p.stem.isdigit())),
+        grids=tuple(sorted(_grids(directory))),
     )
+
+
+def _grids(directory: Path) -> Iterator[tuple[int, Path]]:
+    """The sample grids by G-iteration; none that is no regular file of the run's own."""
+    for path in directory.glob("samples/*.png"):
+        name = path.relative_to(directory).as_posix()
+        if not re.fullmatch("samples/[0-9]{1,15}[.]png", name) or not places.inside(directory, name):
+            continue
+        with suppress(FileNotFoundError, Unreadable):
+            bounded.check_regular(path, bounded.PICTURE_BYTES)
+            yield int(path.stem), path
 
 
 def _losses(directory: Path, record: dict[str, Any] | None, curve: list[dict[str, Any]]) -> list[Point]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from benchmark import __version__
@@ -95,6 +96,12 @@ def citation(records: Sequence[LoadedRecord], title: str, authors: Sequence[str]
     return "\n".join(lines)
 
 
+def folder(run: LoadedRecord) -> Path:
+    """Where the run lies in the published folder, whatever its directory is called here."""
+    r = run.record
+    return store.run_directory(Path(), r["experiment"], r["run_id"], r["env_id"])
+
+
 def _scores(
     records: Sequence[LoadedRecord],
 ) -> tuple[list[dict[str, Any]], list[tuple[str, ...]], list[str]]:
@@ -130,9 +137,8 @@ def _scores(
 
 def _run(run: LoadedRecord) -> tuple[str, ...]:
     r = run.record
-    folder = f"runs/{r['experiment']}/{run.directory.name}"
-    data = r["spec"]["dataset"]["title"]
-    return r["experiment"], str(r["seed"]), data, str(r["gen_iters"]), r["status"], folder
+    data, place = r["spec"]["dataset"]["title"], folder(run).as_posix()
+    return r["experiment"], str(r["seed"]), data, str(r["gen_iters"]), r["status"], place
 
 
 def _weights(records: Sequence[LoadedRecord]) -> list[str]:

@@ -9,23 +9,30 @@ runs/               as in a results folder, without logs; in each run generator.
 from __future__ import annotations
 
 import shutil
+from contextlib import suppress
 from importlib.resources import files
 from typing import TYPE_CHECKING
 
 from benchmark import suites
 from benchmark.errors import NothingToJudge, UserError
 from benchmark.judging.verify import runs_at
-from benchmark.records import store
+from benchmark.records import bounded, loss_file, places, store
 from benchmark.records.bounded import Unreadable
 from benchmark.records.loaded import LoadedRecord
 from benchmark.sharing import model_card
 from benchmark.suites import experiments
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
-_FILES = ("spec.json", "record.json", "events.jsonl", "losses.safetensors")
+_FILES = {
+    "spec.json": 256 * bounded.MIB,
+    "record.json": 256 * bounded.MIB,
+    "events.jsonl": 1024 * bounded.MIB,
+    loss_file.NAME: loss_file.MOST_BYTES,
+}
+"""What is copied where it is there, and the most bytes that it may have."""
 
 
 def chosen(paths: Iterable[Path]) -> list[LoadedRecord]:
@@ -35,7 +42,7 @@ def chosen(paths: Iterable[Path]) -> list[LoadedRecord]:
         NothingToJudge: a path without any, a record that cannot be read, or no run that one starts from.
 
     """
-    found: dict[str, LoadedRecord] = {}
+    found: dict[Path, LoadedRecord] = {}
     waiting = [directory for path in paths for directory in runs_at(path)]
     while waiting:
         directory = waiting.pop(0)
@@ -45,11 +52,12 @@ def chosen(paths: Iterable[Path]) -> list[LoadedRecord]:
             raise NothingToJudge("the run is not finished", where=str(directory)) from None
         except Unreadable as error:
             raise NothingToJudge(f"record.json {error}", where=str(directory)) from None
-        if directory.name in found:
+        run = LoadedRecord(record, directory)
+        if (place := model_card.folder(run)) in found:
             continue
-        found[directory.name] = LoadedRecord(record, directory)
+        found[place] = run
         if before := record["spec"].get("starts_from"):
-            waiting.append(_first(directory, before["experiment"], before["run_id"]))
+            waiting.append(_first(directory, before))
     return sorted(found.values(), key=lambda run: (run.record["experiment"], run.record["seed"]))
 
 
@@ -66,30 +74,30 @@ def publish(
 
     Args:
         records: from `chosen`.
-        target: a new or empty folder.
+        target: a new or empty folder, or a link to one.
         title: of the whole.
         authors: of the runs.
         licence: SPDX identifier of the terms of what is published; nothing is said if None.
         suite_file: the suite, where it does not come with ganbench.
 
     Raises:
-        UserError: the folder holds something, or a checkpoint is damaged.
+        NothingToJudge: a run has no checkpoint.
+        UserError: the folder holds something or cannot be written, a checkpoint is damaged, or a file of a
+            run lies outside of its directory, is no regular file, or is too large.
 
     """
-    if target.exists() and (not target.is_dir() or any(target.iterdir())):
-        raise UserError("exists and is not empty", where=str(target), do="Choose a new folder")
-    half = target.with_name(f".{target.name}.part")
+    half, there = _half(target)
     shutil.rmtree(half, ignore_errors=True)
     try:
         for run in records:
-            _copy(run, half / "runs" / run.record["experiment"] / run.directory.name)
+            _copy(run, half / model_card.folder(run))
         (half / "suites").mkdir()
         names = {run.record["suite"] for run in records} - {suite_file.stem if suite_file else ""}
         for name in names & {*suites.names()}:
             content = files("benchmark.suites").joinpath(f"{name}.toml").read_bytes()
             (half / "suites" / f"{name}.toml").write_bytes(content)
         if suite_file:
-            shutil.copyfile(suite_file, half / "suites" / suite_file.name)
+            _copy_file(suite_file, half / "suites" / suite_file.name, bounded.MIB, where=str(suite_file))
         papers = experiments.bibtex(run.record["spec"]["experiment"]["paper"] for run in records)
         for name, text in (
             ("README.md", model_card.card(records, title, licence)),
@@ -97,10 +105,32 @@ def publish(
             ("citations.bib", papers),
         ):
             (half / name).write_text(text, encoding="utf-8")
-        half.replace(target)
+        if there:
+            for path in [*half.iterdir()]:
+                path.replace(target / path.name)
+        else:
+            half.replace(target)
+    except OSError as error:
+        what = f"the system refuses it ({error.strerror or error})"
+        raise UserError(what, where=str(error.filename or target)) from error
     finally:
         shutil.rmtree(half, ignore_errors=True)
     return sorted(names - {*suites.names()})
+
+
+def _half(target: Path) -> tuple[Path, bool]:
+    """Where to put the folder together, and whether the target is there already.
+
+    That one is filled, not replaced: somebody may stand in it (`--to .`), or it is a link or a volume.
+    """
+    there = target.exists()
+    if target.is_symlink() and not there:
+        raise UserError("is a link that leads nowhere", where=str(target), do="Choose a new folder")
+    if there and (not target.is_dir() or any(target.iterdir())):
+        raise UserError("exists and is not empty", where=str(target), do="Choose a new folder")
+    if there:
+        return target / ".part", True
+    return target.with_name(f".{target.name}.part"), False
 
 
 def _copy(run: LoadedRecord, to: Path) -> None:
@@ -109,15 +139,15 @@ def _copy(run: LoadedRecord, to: Path) -> None:
     from benchmark.training import checkpoint
 
     (to / "samples").mkdir(parents=True)
-    for name in (*_FILES, *run.record["samples"]):
-        if (run.directory / name).is_file():
-            shutil.copyfile(run.directory / name, to / name)
+    for name, limit in {**_FILES, **dict.fromkeys(run.record["samples"], bounded.PICTURE_BYTES)}.items():
+        with suppress(FileNotFoundError):
+            _copy_own(run.directory, name, to, limit)
     available = checkpoint.available(run.directory / "checkpoints")
     if not available:
         raise NothingToJudge("the run has no checkpoint, so no weights", where=str(run.directory))
     (to / "checkpoints").mkdir()
     for file in available:
-        shutil.copyfile(file, to / "checkpoints" / file.name)
+        _copy_own(run.directory, f"checkpoints/{file.name}", to, checkpoint.MOST_BYTES)
     if run.record["status"] == "done":
         try:
             _, tensors = checkpoint.read(available[0])
@@ -126,11 +156,31 @@ def _copy(run: LoadedRecord, to: Path) -> None:
         save_file(checkpoint.scored_part(tensors), to / store.GENERATOR)
 
 
-def _first(directory: Path, experiment: str, run_id: str) -> Path:
+def _copy_own(directory: Path, name: str, to: Path, limit: int) -> None:
+    """A file of a run; a link in a stranger's must not put other files of the user into what is published."""
+    path = places.inside(directory, name)
+    if path is None:
+        do = "Put the file itself there if it is the run's; else remove the link"
+        raise UserError(f"{name} leads out of the run's directory", where=str(directory), do=do)
+    _copy_file(path, to / name, limit, where=str(directory))
+
+
+def _copy_file(path: Path, to: Path, limit: int, *, where: str) -> None:
+    try:
+        bounded.check_regular(path, limit)
+    except FileNotFoundError as error:
+        raise FileNotFoundError(error.errno, error.strerror, str(path)) from error
+    except Unreadable as error:
+        raise UserError(f"{path.name} {error}", where=where, do="Remove it, or take another run") from error
+    shutil.copyfile(path, to)
+
+
+def _first(directory: Path, before: Mapping[str, str]) -> Path:
     """Where the run lies that this one starts from."""
-    folder = directory.absolute().parents[2] / experiment
-    for path in sorted(folder.glob(f"{run_id[:12]}-*")):
+    for path in store.first_stages(directory, before):
         record = store.read_record(path)
-        if record and record["run_id"] == run_id:
+        if record and record["run_id"] == before["run_id"]:
             return path
-    raise NothingToJudge(f"the run of '{experiment}' that it starts from is not here", where=str(directory))
+    what = f"the run of '{before['experiment']}' that it starts from is not here"
+    do = "Name it in the results folder that has both"
+    raise NothingToJudge(what, where=str(directory), do=do)

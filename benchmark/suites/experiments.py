@@ -9,10 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 import baselines
 from benchmark import escape
-from benchmark.errors import UserError, did_you_mean
+from benchmark.errors import UserError, did_you_mean, shown
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
+
+LONGEST_PATTERN = 201
+"""As many characters as a name in a record may have (`schema.Name`)."""
 
 
 def describe(name: str, where: str = "") -> dict[str, Any]:
@@ -32,14 +35,30 @@ def describe(name: str, where: str = "") -> dict[str, Any]:
         raise UserError(str(error), where=where) from error
 
 
+def check_pattern(pattern: str, where: str) -> None:
+    """Refuse a shell-style pattern longer than any name: one takes time by the square of its length.
+
+    Raises:
+        UserError: more than `LONGEST_PATTERN` characters.
+
+    """
+    if len(pattern) > LONGEST_PATTERN:
+        raise UserError(
+            f"the pattern {shown(pattern)} has {len(pattern)} characters; at most {LONGEST_PATTERN} are read",
+            where=where,
+            do="Write a shorter one, like 'wgan/*'",
+        )
+
+
 def matching(patterns: Sequence[str], among: Sequence[str], where: str) -> tuple[str, ...]:
     """The names of `among` that any shell-style pattern matches, in the order of `among`.
 
     Raises:
-        UserError: a pattern that matches none.
+        UserError: a pattern that matches none, or one that is too long.
 
     """
     for pattern in patterns:
+        check_pattern(pattern, where)
         if not any(fnmatchcase(name, pattern) for name in among):
             raise UserError(
                 f"no experiment matches '{pattern}'", where=where, do=did_you_mean(pattern, among)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -289,7 +290,10 @@ def _dataset(name: str, experiment: dict[str, Any]) -> data.DatasetInfo:
 
 
 def expected_seconds(runs: list[PlannedRun], out: Path) -> dict[str, float]:
-    """Wall seconds per run and experiment, scaled from finished runs of it in `out`; absent where none is."""
+    """Wall seconds per run and experiment, scaled from finished runs of it in `out`; absent where none is.
+
+    At least 0 and finite, whatever the records say.
+    """
     found: dict[str, float] = {}
     for name, gen_iters in {run.experiment: run.gen_iters for run in reversed(runs)}.items():
         rates = []
@@ -297,8 +301,10 @@ def expected_seconds(runs: list[PlannedRun], out: Path) -> dict[str, float]:
             record = store.read_record(directory)
             if record and record["gen_iters"] and record["status"] == "done":
                 timing = record["timing"]
-                per_iteration = (timing["wall_s"] - timing["startup_s"]) / record["gen_iters"]
-                rates.append(timing["startup_s"] + per_iteration * gen_iters)
+                startup_s = min(timing["startup_s"], timing["wall_s"])  # it is a part of the whole
+                per_iteration = (timing["wall_s"] - startup_s) / record["gen_iters"]
+                rates.append(startup_s + per_iteration * gen_iters)
+        rates = [rate for rate in rates if math.isfinite(rate)]
         if rates:
             found[name] = sum(rates) / len(rates)
     return found

@@ -13,8 +13,18 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _MOST_BYTES = bounded.MIB
-_LONG_KEY = re.compile(rb"""(?<![\w"'-])(?:[\w"'-]++[ \t]*+\.[ \t]*+){%d}""" % bounded.DEPTH)
-"""`a.b.c…`, which the library reads in quadratic time."""
+_KEY = rb"""(?:[\w-]++|"(?:[^"\\\n]++|\\[^\n])*+"?+|'[^'\n]*+'?+)"""
+"""Bare or quoted; a text looks like one."""
+_DOT = rb"[ \t]*+\.[ \t]*+"
+_PIECES = re.compile(
+    rb'''\#[^\n]*+|"""(?:[^"\\]++|\\.|"(?!""))*+(?:"{3,5}+)?+|'''
+    rb"""'''(?:[^']++|'(?!''))*+(?:'{3,5}+)?+|"""
+    rb"%(key)b(?:%(dot)b%(key)b){%(depth)d}(?P<deep>)|%(key)b(?:%(dot)b%(key)b)*+"
+    % {b"key": _KEY, b"dot": _DOT, b"depth": bounded.DEPTH},
+    re.DOTALL,
+)
+"""Comments, texts of several lines, names. What is left open goes to its end, so that every byte is read a
+fixed number of times."""
 
 
 def read(path: Path, what: str, where: str = "") -> dict[str, Any]:
@@ -26,8 +36,8 @@ def read(path: Path, what: str, where: str = "") -> dict[str, Any]:
     """
     try:
         content = bounded.read(path, _MOST_BYTES)
-        if _LONG_KEY.search(content):
-            raise RecursionError
+        if any(piece.lastgroup for piece in _PIECES.finditer(content)):
+            raise RecursionError  # `a.b.c…`, which the library reads in quadratic time
         return tomllib.loads(content.decode("utf-8"))
     except FileNotFoundError as error:
         raise UserError(f"cannot read {what} ({error.strerror})", where=where or str(path)) from error

@@ -8,12 +8,15 @@ from typing import Any
 
 import baselines
 from benchmark.errors import UserError, did_you_mean, shown
+from benchmark.records import bounded
 from benchmark.suites import experiments
 
 _KEYS = ("experiment", "name", "settings")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,30}")
 _SIZES = ("batch", "generator_batch", "sampling_batch", "latent")
 """Settings that count what there must be at least one of, where there is any."""
+_DEEPEST = bounded.DEPTH // 2
+"""Nesting of a setting; a spec, a record and a reference put levels of their own around it."""
 
 
 def read(table: Any, where: str, suite: str) -> tuple[str, ...]:
@@ -53,14 +56,35 @@ def _registered(entry: dict[str, Any], where: str, suite: str) -> str:
     for key in settings:
         if key not in known:
             raise UserError(f"'{of}' has no setting '{key}'", where=where, do=did_you_mean(key, known))
+        _check_value(settings[key], f"{where}: settings.{key}")
         _check_size(key, settings[key], known[key]["value"], f"{where}: settings.{key}")
     return baselines.vary(of, name, settings, f"variant '{name}' of the suite '{suite}'")
 
 
+def _check_value(value: Any, where: str) -> None:
+    """Refuse what no `spec.json` can hold and be read again, at any depth of lists and tables."""
+    level = [value]
+    for _ in range(_DEEPEST + 1):
+        inner: list[Any] = []
+        for one in level:
+            if isinstance(one, dict | list):
+                inner.extend(one.values() if isinstance(one, dict) else one)
+            elif isinstance(one, float) and not math.isfinite(one):
+                raise UserError(f"must be a finite number, not {shown(one)}", where=where)
+            elif isinstance(one, int) and abs(one) > bounded.LARGEST:
+                do = "Write a smaller one, or, where it need not be whole, one like 1e20"
+                raise UserError(f"a whole number is at most 2^64, not {shown(one)}", where=where, do=do)
+            elif not isinstance(one, str | int | float):  # TOML has dates and times besides
+                do = "Write a number, a text, true or false"
+                raise UserError(f"a date or time is no setting: {shown(str(one))}", where=where, do=do)
+        level = inner
+        if not level:
+            return
+    raise UserError(f"is nested deeper than {_DEEPEST} levels", where=where)
+
+
 def _check_size(name: str, value: Any, declared: Any, where: str) -> None:
-    """Refuse what no run can begin with: no number, or a count below what can be counted."""
-    if isinstance(value, float) and not math.isfinite(value):
-        raise UserError(f"must be a finite number, not {shown(value)}", where=where)
+    """Refuse what no run can begin with: a count below what can be counted."""
     if type(value) is int and type(declared) is int and declared > 0:
         least = 1 if name in _SIZES else 0
         if value < least:

@@ -9,6 +9,7 @@ from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any, Protocol
 
 from benchmark.errors import UserError, did_you_mean, shown
+from benchmark.suites import experiments
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -54,7 +55,7 @@ def read_waivers(entries: Sequence[Mapping[str, Any]]) -> list[Waiver]:
     """Waivers as data: `cell`, `reason`, `expires` (the last day it holds); perhaps `metric`, `issue`.
 
     Raises:
-        UserError: a key is missing, unknown or not of its type.
+        UserError: a key is missing, unknown or not of its type, or a pattern is too long.
 
     """
     return [_waiver(entry, f"waiver {i + 1}") for i, entry in enumerate(entries)]
@@ -79,4 +80,5 @@ def _waiver(entry: Mapping[str, Any], where: str) -> Waiver:
     for key, value in texts.items():
         if not isinstance(value, str):
             raise UserError(f"'{key}' must be a text, not {shown(value)}", where=where)
+    experiments.check_pattern(texts["cell"], f"{where}: cell")
     return Waiver(**texts, expires=day)

@@ -18,7 +18,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
-from benchmark.records import atomic, bounded, schema
+from benchmark.records import atomic, bounded, schema, store
 from benchmark.training import packing
 from benchmark.training.packing import part as part
 
@@ -54,7 +54,7 @@ def write(
     header = {"ganbench": text, "ganbench_sha256": _sha256(text)}
     path = folder / f"{state['gen_iters']:09d}.safetensors"
     atomic.write_bytes(path, save(tensors, metadata=header))
-    kept = [file for file in available(folder) if file.name <= path.name][:KEEP]
+    kept = [file for file in available(folder) if int(file.stem) <= state["gen_iters"]][:KEEP]
     for file in available(folder):
         if file not in kept:
             file.unlink()
@@ -63,7 +63,7 @@ def write(
 
 def available(folder: Path) -> list[Path]:
     """Checkpoint files, newest first."""
-    return sorted(folder.glob("[0-9]*.safetensors"), reverse=True)
+    return store.checkpoints(folder)
 
 
 def restore(path: Path, players: Players) -> tuple[dict[str, Any], dict[str, Tensor]]:

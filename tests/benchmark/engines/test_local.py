@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmark.engines import base, local, queue, worker
+from benchmark.engines import base, local, outcome, queue, worker
 from benchmark.records import locks, store
 from benchmark.records.devices import Choice
 from benchmark.suites import Suite, plan
@@ -307,3 +307,31 @@ def test_what_became_of_damaged_checkpoints_is_told(execute):
         "checkpoint 7 is no file",
         "went on from 4",
     ]
+
+
+@pytest.mark.parametrize(
+    ("lines", "says"),
+    [
+        (['{"event": "checkpoint_unusable"}'], []),
+        (
+            ['{"event": "checkpoint_unusable", "file": "7"}'],
+            ["checkpoint 7 could not be used", "started from the beginning"],
+        ),
+        (['{"event": "checkpoint_unusable", "file": ["7"], "reason": 1}'], []),
+        (['{"event": "checkpoint"}', '{"event": "started"}', '{"event": "resumed"}'], []),
+        (['{"event": "checkpoint", "gen_iters": 9}', '{"event": "started"}'], []),
+        (['{"event": "checkpoint", "file": "9"}', '{"event": "started"}'], []),
+        (
+            [
+                '{"event": "checkpoint", "file": "9", "gen_iters": 9}',
+                '{"event": "started"}',
+                '{"event": "resumed"}',
+            ],
+            ["checkpoint 9 is missing", "started from the beginning"],
+        ),
+        (['{"event": "checkpoint", "file": "9", "gen_iters": "9"}', '{"event": "started"}', "[]", "x"], []),
+    ],
+)
+def test_events_that_lack_something_tell_what_they_have(lines, says, tmp_path):
+    (tmp_path / "events.jsonl").write_text("\n".join(lines), encoding="utf-8")
+    assert outcome.damages(tmp_path) == says

@@ -9,7 +9,7 @@ import pytest
 
 from benchmark.errors import NothingToJudge, UserError
 from benchmark.judging import accepted, history
-from benchmark.records import record
+from benchmark.records import identity, record
 from benchmark.report.history import history as drawn
 
 SHIPPED = [
@@ -25,9 +25,10 @@ def changed(records, **edits):
     for one in copy.deepcopy(records):
         if "latent" in edits:
             one["spec"]["experiment"]["settings"]["latent"]["value"] = edits["latent"]
-            one["cell_id"] = "7" + one["cell_id"][1:]
+        if "run" in edits:
+            one["spec"]["sources"] = {**one["spec"]["sources"], "code": edits["run"]}
+        one["cell_id"], one["run_id"] = identity.cell_id(one["spec"]), identity.run_id(one["spec"])
         one["env_id"] = edits.get("env", one["env_id"])
-        one["run_id"] = edits.get("run", one["run_id"][0]) + one["run_id"][1:]
         for point in (*one["curve"], one["final"]):
             point["scores"]["digits-2k"]["fid"] += edits.get("add", 0.0)
         out.append(record.sealed({k: v for k, v in one.items() if k != "record_sha256"}))
@@ -62,6 +63,44 @@ def reference(tmp_path, git):
     git("add", ".")
     git("commit", "-qm", "other")
     return path
+
+
+def test_signed_commits_are_read_whatever_the_user_lets_git_say(reference, git, tmp_path):
+    expected = history.read([reference])
+    gpg = tmp_path / "gpg"
+    gpg.write_text(
+        "#!/bin/sh\ncat >/dev/null\necho 'gpg: Signature made by ü' >&2\necho '[GNUPG:] SIG_CREATED D' >&2\n"
+        "echo '-----BEGIN PGP SIGNATURE-----\n\nx\n-----END PGP SIGNATURE-----'\n"
+    )
+    gpg.chmod(0o755)
+    git("config", "gpg.program", str(gpg))
+    git("config", "log.showSignature", "true")
+    git("commit", "-q", "-S", "--amend", "-m", "signed")
+    accepted.write(reference, "quick", changed(SHIPPED, env="e" * 64))
+    git("commit", "-qaS", "-m", "signed")
+    (stories, notes), (before, _) = history.read([reference]), expected
+    assert notes == []
+    assert [len(s.entries) for s in stories] == [len(s.entries) + 1 for s in before]
+
+
+def test_lines_of_git_that_name_no_commit_are_passed_over(reference, monkeypatch):
+    expected, git = history.read([reference]), history._git
+
+    def talkative(path, *words):
+        said = git(path, *words)
+        return b"gpg: \xff made\nno key\n\n" + said if words[0] == "log" else said
+
+    monkeypatch.setattr(history, "_git", talkative)
+    assert history.read([reference]) == expected
+
+
+def test_a_name_is_no_pattern_of_git(tmp_path, git):
+    path = tmp_path / ":(top)quick.json"
+    accepted.write(path, "quick", SHIPPED)
+    git("add", "--all")
+    git("commit", "-qm", "x")
+    stories, _ = history.read([path])
+    assert [e.name == "not committed" for s in stories for e in s.entries] == [False, False]
 
 
 def test_each_commit_that_accepted_an_experiment_is_an_entry(reference):

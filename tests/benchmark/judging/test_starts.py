@@ -89,11 +89,19 @@ def test_scores_at_zero_and_of_real_data_come_first():
     assert text(run(real=1.500002, at_start=0.0)).startswith("fid (p) of real data")
 
 
+@pytest.mark.parametrize("score", ["real", "at_start"])
+def test_a_score_that_is_not_finite_on_one_side_departs(score):
+    other = run(**{score: None})
+    assert text(other, copy.deepcopy(other)) is None
+    assert "is inf tolerances off (not finite was " in text(other)
+    assert text(run(), other).endswith(" was not finite)")
+
+
 @pytest.mark.parametrize("bad", [None])
 def test_a_loss_that_is_not_finite_on_one_side_departs(bad):
     losses = copy.deepcopy(LOSSES)
     losses[2]["critic"] = bad
-    assert "of G-iteration 3 is inf tolerances off" in text(run(losses=losses))
+    assert "of G-iteration 3 is inf tolerances off (not finite was 2.3)" in text(run(losses=losses))
     assert text(run(losses=losses), run(losses=losses)) is None
 
 

@@ -193,6 +193,21 @@ def test_spreads_that_differ_by_more_than_chance():
     assert not statistics.spreads_differ(0.0, 0.1, 10)
 
 
+LARGEST = 1e100
+"""Of a value in a record (`schema.Value`)."""
+
+
+def test_values_of_whatever_size_overflow_nowhere():
+    large, small = [-LARGEST, LARGEST, LARGEST], [1e-100, 2e-100, 3e-100]
+    s = stdlib.stdev([-1.0, 1.0, 1.0]) * LARGEST
+    assert statistics.pooled_sd([large, large]) == pytest.approx(s)
+    assert statistics.moderated(large, statistics.prior_of_reference(small)) == (pytest.approx(s), 2, True)
+    assert statistics.spreads_differ(LARGEST, 1e-100, 10)
+    for first, second in ((large, small), (small, large), (large, large)):
+        assert math.isfinite(statistics.welch(first, second).standard_error)
+        assert math.isfinite(statistics.pooled(first, second).standard_error)
+
+
 @pytest.mark.parametrize(("n", "allowed"), [(1, 0), (3, 0), (4, 1), (5, 1), (7, 1), (8, 2)])
 def test_seeds_that_may_be_lost(n, allowed):
     assert not statistics.too_many_lost(allowed, n)

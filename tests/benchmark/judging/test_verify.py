@@ -3,6 +3,8 @@
 import json
 import shutil
 import sys
+import tempfile
+from pathlib import Path
 
 import pytest
 import torch
@@ -52,6 +54,18 @@ def verified(capsys):
         return ended.value.code, json.loads(capsys.readouterr().out)
 
     return call
+
+
+def test_a_run_may_lie_anywhere_and_its_directory_be_named_from_within(finished, verified, monkeypatch):
+    with tempfile.TemporaryDirectory(dir="/tmp") as near_the_root:
+        run = shutil.copytree(finished, Path(near_the_root) / finished.name)
+        shutil.copy(
+            run / "checkpoints" / "000000008.safetensors", run / "checkpoints" / "000000008 (1).safetensors"
+        )
+        monkeypatch.chdir(run)
+        code, found = verified(".")
+        assert (code, failures(found)) == (0, [])
+        assert found[-1]["message"] == "G-iterations 4 to 8 computed again: equal bit for bit"
 
 
 def failures(found):

@@ -12,7 +12,18 @@ COLUMNS = {
     "critic": np.array([0.1, -2.5, 1e-40], np.float32),
     "generator": np.array([1, 2, np.nan], np.float32),
 }
-RECORD = {"digests": {"losses": loss_file.digest(COLUMNS)}}
+
+
+def recorded(columns, gen_iters=3, diverged_at=None):
+    """What a record says of these columns."""
+    return {
+        "digests": {"losses": loss_file.digest(columns)},
+        "gen_iters": gen_iters,
+        "diverged_at": diverged_at,
+    }
+
+
+RECORD = recorded(COLUMNS)
 
 
 def equal(a, b):
@@ -28,7 +39,10 @@ def test_every_bit_comes_back(tmp_path):
 
 def test_a_run_without_a_g_iteration_has_a_file_without_columns(tmp_path):
     loss_file.write(tmp_path, {})
-    assert loss_file.read(tmp_path, {"digests": {"losses": loss_file.digest({})}}) == {}
+    assert loss_file.read(tmp_path, recorded({}, 0)) == {}
+    assert loss_file.read(tmp_path, recorded({}, 3, 0)) == {}
+    with pytest.raises(loss_file.UnusableLosses, match="has no losses, and the record 3 G-iterations"):
+        loss_file.read(tmp_path, recorded({}))
 
 
 def renamed(columns):
@@ -52,6 +66,34 @@ def test_other_columns_are_refused(change, tmp_path):
     save_file(change(COLUMNS), tmp_path / "losses.safetensors")
     with pytest.raises(loss_file.UnusableLosses, match="does not have the recorded SHA-256"):
         loss_file.read(tmp_path, RECORD)
+
+
+@pytest.mark.parametrize(
+    ("column", "found"),
+    [
+        (np.array(1, np.float32), "float32 []"),
+        (np.ones((3, 1), np.float32), "float32 [3, 1]"),
+        (np.ones((3, 0), np.float32), "float32 [3, 0]"),
+        (np.ones(2, np.float32), "float32 [2]"),
+        (np.ones(0, np.float32), "float32 [0]"),
+        *((np.ones(3, kind), f"{kind} [3]") for kind in ("bool", "complex64", "int64", "float64", "float16")),
+    ],
+)
+def test_columns_that_no_run_could_have_written_are_refused_whatever_the_digest(column, found, tmp_path):
+    columns = {**COLUMNS, "critic": column}
+    save_file(columns, tmp_path / "losses.safetensors")
+    with pytest.raises(loss_file.UnusableLosses) as refused:
+        loss_file.read(tmp_path, recorded(columns))
+    assert str(refused.value) == f"losses.safetensors has 'critic' as {found}, not as float32 [3]"
+
+
+def test_of_a_diverged_run_as_many_as_it_had(tmp_path):
+    loss_file.write(tmp_path, COLUMNS)
+    assert equal(loss_file.read(tmp_path, recorded(COLUMNS, 100, 3)), COLUMNS)
+    with pytest.raises(loss_file.UnusableLosses, match=r"not as float32 \[100\]"):
+        loss_file.read(tmp_path, recorded(COLUMNS, 100))
+    with pytest.raises(loss_file.UnusableLosses, match=r"not as float32 \[2\]"):
+        loss_file.read(tmp_path, recorded(COLUMNS, 100, 2))
 
 
 def test_a_file_that_was_only_written_anew_is_the_same(tmp_path):

@@ -136,6 +136,14 @@ def test_a_record_lacks_no_key(key, run):
         (("final", "scores", "digits-2k", "fid"), 1.0),
         (("status",), "fine"),
         (("first_losses",), [{"critic": "1"}]),
+        (("first_losses",), [{"critic": 1.0}, {"critic": 1.0, "x": 1.0}]),
+        (("first_losses",), [{"critic": 1.0}, {"generator": 1.0}]),
+        (("real_data", "digits-2k", "fid"), 1e101),
+        (("real_data", "digits-2k", "fid"), -1e300),
+        (("spec", "starts_from"), {"experiment": "gan/digits\n", "run_id": "0" * 64}),
+        (("spec", "protocols", 0, "name"), "digits-2k\n"),
+        (("run_id",), "0" * 64 + "\n"),
+        (("samples",), ["samples/0.png\n"]),
         (("provenance", "environment"), []),
         (("spec", "protocols"), [{"name": "../x", "metrics": []}]),
         (("timing", "wall_s"), -1.0),
@@ -180,6 +188,20 @@ def test_an_interrupted_run_is_where_its_newest_checkpoint_is(run):
     events(run, '{"event": "started"}')
     assert store.state(run) == RunState("interrupted", 12)
     assert store.state(run).text() == "interrupted at 12"
+
+
+def test_only_names_that_a_run_writes_are_checkpoints(run):
+    for stem in ("000000100 (1)", "7", "00000012", "00000001²", "0000000１2", "000000012a", "1" * 16):
+        (run / "checkpoints" / f"{stem}.safetensors").touch()
+    assert store.state(run) == RunState("interrupted", 0)
+    for stem in ("000000012", "999999999", "1000000000"):
+        (run / "checkpoints" / f"{stem}.safetensors").touch()
+    assert [path.stem for path in store.checkpoints(run / "checkpoints")] == [
+        "1000000000",
+        "999999999",
+        "000000012",
+    ]
+    assert store.state(run) == RunState("interrupted", 10**9)
 
 
 def test_a_failed_run_tells_its_reason(run):
@@ -235,7 +257,7 @@ def test_a_line_cut_off_by_a_crash_is_passed_over(run):
         b'{"event": "started"}\n\n[1]\n"text"\n{"event": "che\xff\n{"event": "evaluated"}\n{"event": "fail'
     )
     assert [event["event"] for event in store.events(run)] == ["started", "evaluated"]
-    assert store.last_event(run) == {"event": "evaluated"}
+    assert store.last_event(run)["event"] == "evaluated"
 
 
 def test_a_cut_off_line_does_not_swallow_the_next_event(run):
@@ -245,6 +267,14 @@ def test_a_cut_off_line_does_not_swallow_the_next_event(run):
     assert [event["event"] for event in store.events(run)] == ["started", "resumed", "failed"]
     assert store.state(run) == RunState("failed", 0, "ü")
     assert b"\n\n" not in (run / "events.jsonl").read_bytes()
+
+
+def test_events_have_every_key_and_those_of_other_types_are_passed_over(run):
+    wrong = [{"file": 1}, {"gen_iters": "4"}, {"gen_iters": -1}, {"reason": None}, {"utc": []}, {"event": 1}]
+    lines = [json.dumps({"event": "checkpoint", **change}) for change in wrong]
+    events(run, *lines, '{"event": "resumed", "pid": 7}')
+    (event,) = store.events(run)
+    assert event == {"event": "resumed", "utc": "", "reason": "", "file": "", "gen_iters": 0, "pid": 7}
 
 
 def test_no_events_are_no_last_event(run):

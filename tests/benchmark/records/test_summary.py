@@ -27,6 +27,10 @@ def test_agrees_with_the_standard_library(values):
     assert sample_sd(values) == pytest.approx(statistics.stdev(values), rel=1e-9, abs=1e-6)
 
 
+def test_the_largest_values_of_a_record_have_a_spread():
+    assert sample_sd([-1e100, 1e100]) == pytest.approx(2e100 / math.sqrt(2))
+
+
 def test_one_value_has_no_spread_and_none_has_no_mean():
     one = summarise([3.14159])
     assert one is not None

@@ -19,6 +19,8 @@ def record(experiment, seed, fid, curve=(), kind=None, losses=""):
         "final": {"scores": {"digits-2k": {"fid": fid}}},
         "spec": {"experiment": {"critic_loss": kind}},
         "digests": {"losses": losses},
+        "gen_iters": 1000,
+        "diverged_at": None,
     }
 
 

@@ -1,6 +1,7 @@
 """Runs in trackers and in published folders: the same numbers come out again."""
 
 import json
+import os
 import shutil
 import sys
 from pathlib import Path
@@ -15,7 +16,7 @@ from benchmark.cli.export import export
 from benchmark.cli.publish import publish
 from benchmark.cli.verify import verify
 from benchmark.errors import NothingToJudge, UserError
-from benchmark.records import atomic, store
+from benchmark.records import atomic, record, store
 from benchmark.sharing import history
 from benchmark.sharing import publish as packing
 
@@ -104,6 +105,27 @@ def test_of_many_losses_some_are_shown_and_the_last():
         assert shown == sorted(set(shown))
         assert shown[-1:] == ([n - 1] if n else [])
     assert history._shown(1000) == list(range(1000))
+
+
+def test_grids_of_other_names_or_from_elsewhere_are_passed_over(run, tmp_path):
+    before = history.read(run).grids
+    secret = tmp_path / "secret.png"
+    secret.touch()
+    (run / "samples" / "²1.png").touch()
+    (run / "samples" / "first.png").touch()
+    (run / "samples" / "000000001.png").symlink_to(secret)
+    (run / "samples" / "000000003.png").symlink_to("000000003.png")
+    os.mkfifo(run / "samples" / "000000005.png")
+    assert history.read(run).grids == before
+
+
+def test_an_event_without_a_time_has_none(run):
+    (run / "record.json").unlink()
+    events = [json.loads(line) for line in (run / "events.jsonl").read_text(encoding="utf-8").splitlines()]
+    lines = [json.dumps({k: v for k, v in event.items() if k != "utc"}) for event in events]
+    (run / "events.jsonl").write_text("\n".join(lines), encoding="utf-8")
+    scored = [p for p in history.read(run).points if p.tag == "digits-2k/fid"]
+    assert [p.utc_s for p in scored] == [None] * 3
 
 
 # --- Trackers -------------------------------------------------------------------------------------------
@@ -247,7 +269,8 @@ def test_the_run_that_a_run_starts_from_comes_along(trained, monkeypatch):
     own, record = trained[0], store.load_record(trained[0])
     before = {"experiment": "gan/digits", "run_id": record["run_id"]}
     later = own.with_name("later")
-    contents = {own: record, later: {**record, "seed": 1, "spec": {**record["spec"], "starts_from": before}}}
+    spec = {**record["spec"], "starts_from": before}
+    contents = {own: record, later: {**record, "seed": 1, "run_id": "1" * 64, "spec": spec}}
     monkeypatch.setattr(packing, "runs_at", lambda path: [path])
     monkeypatch.setattr(store, "load_record", contents.__getitem__)
     monkeypatch.setattr(Path, "glob", lambda self, pattern: [own])
@@ -255,3 +278,112 @@ def test_the_run_that_a_run_starts_from_comes_along(trained, monkeypatch):
     contents[own] = {**record, "run_id": "0" * 64}
     with pytest.raises(NothingToJudge, match="that it starts from is not here"):
         packing.chosen([later])
+
+
+@pytest.fixture
+def lost(run):
+    """The run, which diverged: its checkpoint is copied without a look into it."""
+    content = store.load_record(run)
+    digests = {**content["digests"], "generator_weights": None, "critic_weights": None}
+    changes = {"status": "diverged", "final": None, "diverged_at": 4, "digests": digests}
+    atomic.write_json(run / "record.json", record.sealed(content | changes))
+    return run
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "events.jsonl",
+        "losses.safetensors",
+        "spec.json",
+        "samples/000000002.png",
+        "checkpoints/000000004.safetensors",
+        "checkpoints",
+    ],
+)
+def test_no_file_from_elsewhere_is_published(name, lost, tmp_path):
+    path, secret = lost / name, tmp_path / "secret"
+    if path.is_dir():
+        path.rename(secret)
+    else:
+        path.unlink()
+        secret.write_text("secret")
+    path.symlink_to(secret)
+    with pytest.raises(UserError, match=rf"{name}.* leads out of the run's directory\. Put the file itself"):
+        call(publish, lost, "--to", tmp_path / "new", "--author", "A")
+    assert not list(tmp_path.glob("*new*"))
+
+
+@pytest.mark.parametrize(
+    "name", ["events.jsonl", "samples/000000002.png", "checkpoints/000000004.safetensors"]
+)
+def test_what_is_no_regular_file_or_too_large_is_not_published(name, lost, tmp_path):
+    (lost / name).unlink()
+    os.mkfifo(lost / name)
+    with pytest.raises(UserError, match=rf"{Path(name).name} is no regular file"):
+        call(publish, lost, "--to", tmp_path / "new", "--author", "A")
+    (lost / name).unlink()
+    with (lost / name).open("wb") as file:
+        file.truncate(2**37)
+    with pytest.raises(UserError, match=rf"{Path(name).name} has 131,072 MiB; at most"):
+        call(publish, lost, "--to", tmp_path / "new", "--author", "A")
+    assert not list(tmp_path.glob("*new*"))
+
+
+def test_links_within_the_run_are_its_own(lost, tmp_path):
+    file = lost / "checkpoints" / "000000004.safetensors"
+    file.rename(lost / "weights")
+    file.symlink_to("../weights")
+    call(publish, lost, "--to", tmp_path / "new", "--author", "A")
+    (copied,) = (tmp_path / "new").glob(f"runs/*/*/*/checkpoints/{file.name}")
+    assert not copied.is_symlink()
+    assert copied.read_bytes() == file.read_bytes()
+
+
+def test_runs_of_the_same_directory_name_are_all_published_by_their_own(run, tmp_path):
+    content = store.load_record(run)
+    for place, changes in (("a/seed0", {}), ("b/seed0", {"run_id": "1" * 64}), ("b/again", {})):
+        other = shutil.copytree(run, tmp_path / "mine" / place)
+        atomic.write_json(other / "record.json", record.sealed(content | changes))
+    call(publish, tmp_path / "mine", "--to", tmp_path / "new", "--author", "A")
+    names = sorted(p.name for p in (tmp_path / "new" / "runs" / "gan" / "digits").iterdir())
+    assert names == sorted([run.name, f"{'1' * 12}-{content['env_id'][:8]}"])
+    card = (tmp_path / "new" / "README.md").read_text(encoding="utf-8")
+    assert all(f"runs/gan/digits/{name} |" in card for name in names)
+
+
+def test_an_empty_folder_is_filled_wherever_it_is(lost, tmp_path, monkeypatch):
+    for name in ("here", "real"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "link").symlink_to("real")
+    monkeypatch.chdir(tmp_path / "here")
+    expected = ["CITATION.cff", "README.md", "citations.bib", "runs", "suites"]
+    for target in (".", "../link", "../new"):
+        call(publish, lost, "--to", target, "--author", "A")
+        assert sorted(p.name for p in Path(target).iterdir()) == expected
+    assert (tmp_path / "link").is_symlink()
+    monkeypatch.chdir(lost)
+    call(publish, ".", "--to", tmp_path / "other", "--author", "A")
+    assert (tmp_path / "other" / "runs" / "gan" / "digits" / lost.name / "record.json").is_file()
+
+
+def test_a_target_that_cannot_be_is_a_line(lost, tmp_path):
+    (tmp_path / "file").touch()
+    (tmp_path / "link").symlink_to("nowhere")
+    (tmp_path / "circle").symlink_to("circle")
+    for target, says in (
+        ("file", "not empty"),
+        ("file/x", r"refuses it \(Not a"),
+        ("link", "leads nowhere"),
+        ("circle", "leads nowhere"),
+    ):
+        with pytest.raises(UserError, match=says):
+            call(publish, lost, "--to", tmp_path / target, "--author", "A")
+
+
+def test_a_run_outside_of_a_results_folder_has_no_first_stage():
+    before = {"experiment": "gan/digits", "run_id": "0" * 64}
+    for directory in (Path("/run"), Path("/tmp/run"), Path("/")):
+        assert store.first_stages(directory, before) == []
+        with pytest.raises(NothingToJudge, match="'gan/digits' that it starts from is not here"):
+            packing._first(directory, before)

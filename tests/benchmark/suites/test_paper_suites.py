@@ -1,6 +1,7 @@
 """The suites made for printed numbers can be compared with them: data, protocols and budgets fit."""
 
 import hashlib
+import re
 
 import pytest
 
@@ -29,6 +30,16 @@ FOR = {
 """Suite → the claims it is for."""
 ORDER = ["wgan/cifar10", "dcgan/cifar10", "wgan_gp/cifar10-cnn-rmsprop", "wgan_gp/cifar10-cnn"]
 """Of rising scores, as in Figure 3 (where DCGAN is comparable to gradient penalty)."""
+
+
+@pytest.mark.parametrize("name", suites.names())
+def test_a_note_says_which_of_its_papers_numbers_are_unconfirmed(name):
+    suite = suites.load(name)
+    about = {c.paper for c in claims.load() if c.experiment in suite.experiments}
+    for claim in claims.load():
+        if claim.kind == "value" and claim.paper in about and claim.grade == "low" and claim.unit:
+            number = rf"(?<![\d.]){re.escape(f'{claim.printed} {claim.unit}')}(?! \(unconfirmed\))"
+            assert not re.search(number, suite.note), claim.id
 
 
 def records(suite, tmp_path, value_of):

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import math
 from pathlib import Path
 
 import pytest
@@ -202,6 +203,19 @@ def test_expected_time_scales_with_the_budget_but_not_the_start(tmp_path):
         "gan/digits": 5 + 200 * (45 - 5) / 20
     }
     assert plan.expected_seconds(planned(tmp_path, longer), tmp_path / "none") == {}
+
+
+@pytest.mark.parametrize(("wall_s", "startup_s"), [(0.0, 1e12), (45.0, 46.0), (1e12, 0.0), (0.0, 0.0)])
+def test_expected_time_is_a_time_whatever_a_record_says(wall_s, startup_s, tmp_path):
+    run = planned(tmp_path)[0]
+    timing = {**TEMPLATE["timing"], "wall_s": wall_s, "startup_s": startup_s}
+    leave(run.directory, record_of(run, timing=timing))
+    for budget in (0, 20, 10**15):
+        longer = Suite("mine", "", SUITE.experiments, (5,), budget, 10**14, SUITE.protocols)
+        (seconds,) = plan.expected_seconds(planned(tmp_path, longer), tmp_path).values()
+        assert 0 <= seconds < math.inf
+        if startup_s >= wall_s:
+            assert seconds == wall_s
 
 
 @pytest.mark.parametrize(

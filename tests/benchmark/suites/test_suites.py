@@ -61,6 +61,11 @@ def test_a_suite_may_score_nothing(load):
         ({"name": '"x"'}, "unknown key 'name'", ""),
         ({"experiments": '["gan/digts"]'}, "unknown experiment 'gan/digts'", "Did you mean 'gan/digits'?"),
         ({"experiments": '["gna*"]'}, "no experiment matches 'gna*'", ""),
+        (
+            {"experiments": f'["{"[" * 202}"]'},
+            f"the pattern '{'[' * 47}...{'[' * 48}' has 202 characters; at most 201 are read",
+            "Write a shorter one, like 'wgan/*'",
+        ),
         ({"experiments": "[]"}, "must be a list of at least one string, not []", ""),
         ({"experiments": '"gan/digits"'}, "must be a list of at least one string, not 'gan/digits'", ""),
         ({"experiments": "[1]"}, "must be a list of at least one string, not [1]", ""),
@@ -161,6 +166,16 @@ def test_a_pattern_must_match_within_the_suite(load):
         load().revised(patterns=("gan/digits", "sngan/*"))
 
 
+@pytest.mark.parametrize("pattern", ["[" * 500_000, "*" + "?" * 201])
+def test_a_pattern_longer_than_any_name_is_not_tried(pattern, load):
+    with pytest.raises(UserError, match=r"--experiment: the pattern .* at most 201 are read"):
+        load().revised(patterns=("gan/digits", pattern))
+    with pytest.raises(UserError, match="at most 201 are read") as told:
+        load(waiver=f'[{{ cell = "{pattern}", reason = "x", expires = "2999-01-01" }}]')
+    assert told.value.where.endswith("mine.toml: waiver 1: cell")
+    assert len(str(told.value)) < 1000
+
+
 OWN = '{ gen_iters = 30, reason = "none is printed" }'
 
 
@@ -244,6 +259,12 @@ def test_more_evaluations_than_a_record_can_hold_are_refused(load):
         (f"a{'.a' * 100_000} = 1", "nested too deeply"),
         (f"[a{'.a' * 100_000}]", "nested too deeply"),
         (f"a{' . a' * 100_000} = 1", "nested too deeply"),
+        ('"!"' + '."!"' * 100_000 + " = 1", "nested too deeply"),
+        ("['!'" + ".'!'" * 100_000 + "]", "nested too deeply"),
+        (r'a."\"" . ' + "'#\"'." * 100_000 + "a = 1", "nested too deeply"),
+        ('title = { \'\' = """\'""""", a' + '."é"' * 100_000 + " = 1 }", "nested too deeply"),
+        ('a = "' + '\\"' * 500_000, "not a TOML file"),
+        ('a = """' + '\\"' * 500_000, "not a TOML file"),
     ],
 )
 def test_values_that_no_dictionary_takes_and_names_without_end(line, says, tmp_path):
@@ -257,4 +278,23 @@ def test_long_texts_and_many_dots_are_no_deep_names(tmp_path):
     path = tmp_path / "long.toml"
     note = "x" * 100_000 + " and so on" + "." * 1000
     path.write_text(f'{SMALL}note = "{note}"\n')
+    assert suites.load(str(path)).note == note
+
+
+DOTS = ".a" * 100
+
+
+@pytest.mark.parametrize(
+    ("written", "note"),
+    [
+        (f'"a{DOTS}"', f"a{DOTS}"),
+        (f"'a{DOTS}' # a{DOTS}", f"a{DOTS}"),
+        (f'"\\"a{DOTS}" # "a{DOTS}', f'"a{DOTS}'),
+        (f'"""\n"a" ""{DOTS}"""""', f'"a" ""{DOTS}""'),
+        (f"'''\n'a' ''{DOTS}''''", f"'a' ''{DOTS}'"),
+    ],
+)
+def test_names_with_dots_in_texts_and_comments_are_no_deep_names(written, note, tmp_path):
+    path = tmp_path / "dots.toml"
+    path.write_text(f"{SMALL}note = {written}\n")
     assert suites.load(str(path)).note == note

@@ -10,7 +10,7 @@ import baselines
 from baselines import kept
 from benchmark import suites
 from benchmark.errors import UserError
-from benchmark.records import identity
+from benchmark.records import bounded, identity
 from benchmark.suites import plan
 
 SUITE = """\
@@ -107,6 +107,18 @@ def test_another_process_revives_it_from_its_description(load):
         ("batch = 8", "batch = 0", "must be at least 1, not 0", ""),
         ("batch = 8", "batch = -4", "must be at least 1, not -4", ""),
         ("= 1e-3", "= inf", "must be a finite number, not inf", ""),
+        ("= 1e-3", "= [[{ a = nan }]]", "must be a finite number, not nan", ""),
+        ("batch = 8", "batch = 1979-05-27", "a date or time is no setting: '1979-05-27'", "a number"),
+        (
+            "batch = 8",
+            "batch = [8, { a = 07:32:00 }]",
+            "a date or time is no setting: '07:32:00'",
+            "a number",
+        ),
+        ("batch = 8", "batch = 1979-05-27T07:32:00Z", "a date or time is no setting", "a number"),
+        ("= 1e-3", f"= {2**65}", f"a whole number is at most 2^64, not {2**65}", "like 1e20"),
+        ("= 1e-3", f"= [-1{'0' * 400}]", "a whole number is at most 2^64, not -10000", "like 1e20"),
+        ("= 1e-3", f"= {'[' * 20}{']' * 20}", "is nested deeper than 12 levels", ""),
     ],
 )
 def test_what_is_no_variant_is_told(load, old, new, says, do):
@@ -173,6 +185,13 @@ def test_what_was_kept_and_altered_is_not_believed(load, tmp_path):
     path.write_text("{")
     load(SLOW)
     assert baselines.described(name) == made
+
+
+def test_the_largest_whole_number_comes_back_from_a_spec(load):
+    suite = load(SLOW.replace("= 1e-3", f"= {2**64}"))
+    spec = plan.spec_without_seed(suite, suite.experiments[-1], "cpu")
+    again = bounded.parse(json.dumps(spec).encode())
+    assert again["experiment"]["settings"]["learning_rate"]["value"] == 2**64
 
 
 def test_two_of_a_name_are_refused(load):

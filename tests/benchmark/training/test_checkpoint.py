@@ -201,3 +201,14 @@ def test_a_state_that_is_none_is_damage_though_all_digests_fit(text, tmp_path):
     save_file(tensors, tmp_path / "000000001.safetensors", metadata=header)
     with pytest.raises(DamagedCheckpoint, match="cannot be read"):
         checkpoint.read(tmp_path / "000000001.safetensors")
+
+
+def test_a_file_of_another_name_is_no_checkpoint_and_stays(small):
+    run, path = small
+    copy = path.with_name(f"{path.stem} (1).safetensors")
+    copy.write_bytes(path.read_bytes())
+    assert checkpoint.available(path.parent) == [path]
+    for k in (2, 3):
+        checkpoint.write(path.parent, run.players, {**vars(run.state), "gen_iters": k})
+    assert [file.stem for file in checkpoint.available(path.parent)] == ["000000003", "000000002"]
+    assert copy.exists()
