@@ -94,7 +94,8 @@ def _print_version(ctx: click.Context, _: click.Parameter, value: bool) -> None:
     cls=_Group,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     epilog="Exit codes: 0 all is well, 1 a check failed, 2 usage or configuration, "
-    "3 a run failed or diverged, 4 nothing to work on, 70 an error in ganbench itself, 130 interrupted.",
+    "3 a run failed or diverged, 4 nothing to work on, 70 an error in ganbench itself, "
+    "75 stopped by SIGTERM, to be started again, 130 interrupted.",
 )
 @click.option(
     "--version",

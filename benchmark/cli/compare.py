@@ -33,6 +33,10 @@ def compare(a: str, b: str, page: Path | None, force: bool, json_: bool) -> None
 
     A and B are folders with records, reference files, or REV:PATH for a reference file in a git commit.
 
+    On the same runs it has other numbers than `ganbench check`: here are the scores at the budget, and
+    Welch's interval, which does not pair the seeds. `check` takes the mean of each run's last three
+    evaluations, in pairs of one seed where there are such. docs/gate.md has its rules.
+
     \b
     ganbench compare results other-machine/results
     ganbench compare results other-machine/results --html compared.html

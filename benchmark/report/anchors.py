@@ -8,26 +8,31 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
+from baselines import claims
 from benchmark.records.quantities import DASH, count, metric_title
+from benchmark.report.sources import printed
 from benchmark.report.table import Column, Row, Table
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 _METRICS = ("parzen_ll", "classification_error")
+_TRUE, _CENTROIDS = "theis2016.t1.mnist.true", "theis2016.t1.mnist.k-means"
+_REAL = "dcgan2015.t3.mnist-50k.real"
 
 
 def found(path: Path) -> tuple[str, Table]:
     """What they are, in a sentence, and their scores."""
     content = json.loads(path.read_text(encoding="utf-8"))
     k = content["k_means"]
+    said = {claim.id: printed(claim, unit=True) for claim in claims.load()}
     clusters = f"{count(k['centroids'])} of the first {count(k['images'])} images"
     sentence = (
         "What the protocols on MNIST say of real training images in place of generated ones, and of k-means "
         f"centroids ({clusters}, {k['lloyd_iterations']} of Lloyd's iterations). A number of a generator is "
-        "to be read beside them: Theis et al. (2016) state 243 nats for the true distribution and, "
-        "unconfirmed, 313 for centroids; the DCGAN paper 3.1 % for real data. nearest-60k is nearest-50k "
-        "with every training image, and no protocol of its own. Again: "
+        f"to be read beside them: Theis et al. (2016) state {said[_TRUE]} for the true distribution and "
+        f"{said[_CENTROIDS]} for centroids; the DCGAN paper {said[_REAL]} for real data. nearest-60k is "
+        "nearest-50k with every training image, and no protocol of its own. Again: "
         "`python -m benchmark.evaluation.anchors`."
     )
     by_images = {"real training images": content["real_training_images"], "k-means centroids": k["scores"]}

@@ -9,6 +9,7 @@ from benchmark.records.quantities import count, higher_is_better, metric_name, m
 from benchmark.report.content import Content, ScoreSection
 from benchmark.report.latex_float import ONE, TWO, Form, head, lines_of, set_table, stacked
 from benchmark.report.naming import cite_key, display_names
+from benchmark.report.overview import no_ranking
 from benchmark.report.scores import Comparison
 from benchmark.report.table import Column, Row, Table
 from benchmark.report.verdicts import COMPARABLE, brief
@@ -16,7 +17,7 @@ from benchmark.report.verdicts import COMPARABLE, brief
 _SPREAD = "± is the sample standard deviation over the n training seeds; there is none for a single seed."
 _BOLD = (
     "Bold: better than each other method (one-sided Welch tests over seeds, 5 % after Holm); nothing is bold "
-    "where one of these tests does not reject, or a method has a single seed."
+    "where one of these tests does not reject, a method has a single seed, or another mean is printed alike."
 )
 _BETTER = "is better than"
 
@@ -60,7 +61,7 @@ def _scores(c: Content, section: ScoreSection, form: Form, named: Named, label: 
             if i < 2 or column.spread or (form is TWO and column.header == "at 0")
         ]
     )
-    bold = _best(compared)
+    bold = _best(compared, t)
     cells = [
         [
             stacked(named(row.cells[0])),
@@ -85,21 +86,32 @@ def _scores(c: Content, section: ScoreSection, form: Form, named: Named, label: 
     if not compared.protocol["comparable_with_papers"]:
         notes.append(f"{compared.protocol['extractor']} scores are not comparable with published numbers.")
     notes += [f"Protocol {compared.describe()}.", c.compute, c.origin.text()]
+    if len(finished_cells := [cell for cell in compared.cells if cell.finished]) > 1:
+        notes.insert(2, no_ranking(finished_cells))
     metrics = " and ".join(map(metric_name, compared.metrics))
     caption = f"{metrics} on {compared.where} after {count(compared.gen_iters)} generator iterations."
     set_ = replace(t, caption=caption, columns=tuple(columns), notes=tuple(notes))
     return set_table(set_, cells, form, label)
 
 
-def _best(compared: Comparison) -> dict[str, str | None]:
-    """By the metric's title the label of the cell that a test supports to be the best."""
+def _best(compared: Comparison, t: Table) -> dict[str, str]:
+    """By the metric's title the label of the cell that is best by a test, and by the table's digits."""
     found = {}
     for metric in compared.metrics:
-        up = higher_is_better(metric)
+        up, title = higher_is_better(metric), metric_title(metric)
         if up is not None:
             values = {cell.label: compared.final(cell, metric) for cell in compared.cells}
-            found[metric_title(metric)] = best(values, higher=up)
+            first = best(values, higher=up)
+            if first is not None and _is_printed_apart(t, title, first):
+                found[title] = first
     return found
+
+
+def _is_printed_apart(t: Table, title: str, label: str) -> bool:
+    """Whether no other method's mean has the same digits."""
+    at = next(i for i, column in enumerate(t.columns) if column.spread and column.group == title)
+    means = {row.cells[0]: row.cells[at].partition(" ±")[0] for row in t.rows if row.kind == "result"}
+    return list(means.values()).count(means[label]) == 1
 
 
 def _costs(c: Content, section: ScoreSection, named: Named, label: str) -> str:

@@ -192,11 +192,16 @@ def _meaning(grouping: Grouping, compared: Sequence[Comparison], note: str) -> t
         f"This shows how far each method came after {' or '.join(map(count, budgets))} G-iterations of its "
         f"own kind, with {f'{seeds[0]} to ' if len(seeds) > 1 else ''}{plural(seeds[-1], 'seed')} each."
     )
+    said = no_ranking(cells, compared)
+    return tuple(filter(None, (says, said, f"The suite says: {note}" if note else "")))
+
+
+def no_ranking(cells: Sequence[Cell], compared: Sequence[Comparison] = ()) -> str:
+    """Why scores of these finished cells are no ranking; with comparisons, also of ours beside papers'."""
     limits = []
-    if max(seeds) == 1:
+    if max(len(cell.finished) for cell in cells) == 1:
         limits.append("one seed tells nothing about the spread over seeds")
     if compared and not any(c.protocol["comparable_with_papers"] for c in compared):
         limits.append("the scores are comparable with each other only, not with any paper")
     limits.append("G-iterations cost unequal time and critic updates from method to method")
-    said = f"It is no ranking: {'; '.join(limits)}."
-    return tuple(filter(None, (says, said, f"The suite says: {note}" if note else "")))
+    return f"It is no ranking: {'; '.join(limits)}."

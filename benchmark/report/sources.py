@@ -5,6 +5,8 @@ from collections.abc import Sequence
 
 from baselines import claims
 from baselines.claims import Claim
+from benchmark.judging.comparability import METRICS
+from benchmark.records.quantities import metric_with_unit
 from benchmark.report.table import Column, Row, Table
 
 _KINDS = {
@@ -22,6 +24,17 @@ def spread_over(claim: Claim) -> str:
         return _OVER["none"]
     what = _OVER.get(claim.spread_kind, claim.spread_kind)
     return f"{claim.spread_n} {what}" if claim.spread_n is not None else what
+
+
+def printed(claim: Claim, *, unit: bool = False) -> str:
+    """Value and ± with the digits of the paper; what is unconfirmed says so."""
+    number = f"{claim.printed} {claim.unit}".rstrip() if unit else claim.printed
+    return number if claim.grade != "low" else f"{number} (unconfirmed)"
+
+
+def metric_of(claim: Claim) -> str:
+    """The metric of a claim with arrow and unit, by our name of it."""
+    return metric_with_unit(METRICS.get(claim.metric, claim.metric))
 
 
 def source(claim: Claim) -> str:

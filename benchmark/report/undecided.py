@@ -11,6 +11,7 @@ from benchmark import suites
 from benchmark.evaluation import protocols
 from benchmark.judging import comparability
 from benchmark.records.quantities import DASH, count
+from benchmark.report.sources import metric_of, printed, spread_over
 from benchmark.report.table import Column, Row, Table
 
 if TYPE_CHECKING:
@@ -27,7 +28,9 @@ def table(judged: Iterable[Judged], rates_file: Path) -> Table:
     columns = (
         Column("Experiment"),
         Column("Printed in"),
+        Column("Metric"),
         Column("Value", numeric=True),
+        Column("± over"),
         Column("G-iterations", numeric=True),
         Column("Hours a seed", numeric=True),
         Column("Command"),
@@ -60,7 +63,8 @@ def _row(judged: Judged, rates: dict[str, Any]) -> Row:
         hours = DASH
         command = f"ganbench evaluate RUN --protocol {wanted}" if is_left else f"trained; {verdict.reason}"
     where = f"{claim.paper}, {claim.table}: {claim.row}"
-    return Row((claim.experiment, where, claim.printed, count(budget) if budget else DASH, hours, command))
+    number = (metric_of(claim), printed(claim), spread_over(claim) or DASH)
+    return Row((claim.experiment, where, *number, count(budget) if budget else DASH, hours, command))
 
 
 def _suite_of(claim: Claim) -> str:

@@ -10,10 +10,10 @@ from benchmark.judging.against_paper import Judged
 from benchmark.judging.comparability import METRICS
 from benchmark.judging.verdict import Outcome, Verdict
 from benchmark.records.cells import Cell
-from benchmark.records.quantities import DASH, metric_with_unit, plural, signed
+from benchmark.records.quantities import DASH, plural, signed
 from benchmark.records.summary import Spread, decimals_for
 from benchmark.report.scores import seeds_text
-from benchmark.report.sources import source, spread_over, statement_table
+from benchmark.report.sources import metric_of, source, spread_over, statement_table
 from benchmark.report.table import Column, Row, Table
 
 OUTCOMES: dict[Outcome, str] = {
@@ -159,7 +159,7 @@ def _number_row(j: Judged, cells: dict[str, Cell], decimals: int) -> Row:
     return Row(
         (
             cell.label if cell else v.experiment,
-            _title(claim),
+            metric_of(claim),
             _verdict_text(j),
             _spread(v.ours, decimals),
             seeds_text(cell) if cell else "0",
@@ -190,7 +190,7 @@ def _orderings(judged: Sequence[Judged]) -> Table:
         Row(
             (
                 f"{j.claim.above} is better than {j.claim.below}",
-                _title(j.claim),
+                metric_of(j.claim),
                 _verdict_text(j),
                 _spread(j.verdict.ours, decimals, with_n=True),
                 _spread(j.verdict.rival, decimals, with_n=True),
@@ -206,10 +206,6 @@ def _orderings(judged: Sequence[Judged]) -> Table:
     )
     note = "Worse by: negative as the paper says. ✓ reproduced: the whole interval (Welch's t) is below 0."
     return Table("Printed orderings, and what was found.", columns, rows, (note,))
-
-
-def _title(claim: Claim) -> str:
-    return metric_with_unit(METRICS.get(claim.metric, claim.metric))
 
 
 def _verdict_text(j: Judged) -> str:

@@ -1,10 +1,16 @@
 """The parts of nightly.yml that decide: which suite, whether it is complete, what is kept of it."""
 
 import itertools
+import re
+import sys
+from pathlib import Path
 
 import pytest
 
 from benchmark import suites
+
+ROOT = Path(__file__).parents[2]
+FILE = ROOT / ".github" / "workflows" / "nightly.yml"
 
 
 def with_tools(made, folder, **scripts):
@@ -98,9 +104,46 @@ def test_records_are_uploaded_without_checkpoints_and_stay_for_the_next_night(ni
     assert found == ["runs/a/b/c/record.json"]
 
 
-def test_a_machine_of_another_model_stops_the_night(nightly):
-    done, _ = nightly('[ "$4" = --like-reference ] && exit 1; exit 0')
-    assert done.codes["Machine"] == 1
+OTHER_MODEL = f"""exec '{sys.executable}' -c '
+import sys
+from benchmark.records import environment
+here = environment.describe("cpu")
+environment.describe = lambda kind: dict(here, device="A GPU that made no reference")
+from benchmark.cli import main
+main(sys.argv[1:])' "$@"
+"""
+"""`ganbench` on a machine of another model than any reference's."""
+
+
+def with_reference():
+    """Suites of the nightly list that have a committed reference."""
+    (listed,) = re.findall(r"suites=\((.*?)\)", FILE.read_text(encoding="utf-8"))
+    there = [
+        suite for suite in listed.split() if (ROOT / "results" / "reference" / f"{suite}.json").is_file()
+    ]
+    assert there
+    return there
+
+
+@pytest.mark.parametrize("suite", with_reference())
+def test_a_machine_of_another_model_than_the_references_is_told_and_trains(suite, nightly):
+    done, _ = nightly(f'[ "$4" = --like-reference ] || exit 0\n{OTHER_MODEL}', GIVEN=suite)
+    assert (done.codes["Machine"], done.codes["Train"]) == (0, 0), done.output
+    (notice,) = re.findall(r"^::notice::(.*)$", done.output["Machine"], re.MULTILINE)
+    assert re.search(r"The reference was made on .*; this machine is A GPU that made no reference", notice)
+    assert "A GPU that made no reference" in " ".join(done.summary.split())
+
+
+def test_a_machine_of_the_references_model_is_no_notice(nightly):
+    done, _ = nightly('[ "$4" = --like-reference ] && echo "this machine too"; exit 0')
+    assert "this machine too" in done.output["Machine"]
+    assert "::notice::" not in done.output["Machine"]
+    assert done.codes["Train"] == 0
+
+
+def test_a_damaged_reference_stops_the_night(nightly):
+    done, _ = nightly('[ "$4" = --like-reference ] && exit 2; exit 0')
+    assert done.codes["Machine"] == 2
     assert "Train" not in done.codes
 
 

@@ -53,6 +53,7 @@ EXCEPTED = {
     r"\btox\b": "makes environments from the network; a test below says whether they exist",
     r"^ganbench run dcgan-table3|fetch mnist|parzen-mnist|svm-svhn": "needs the files of MNIST or SVHN",
     r"^ganbench data (fetch|check) cifar10": "CIFAR-10 comes from the network",
+    r"^pip install --pre": "PyTorch's nightly builds come from the network",
     r"^ganbench verify-weights": "Inception's weights come from the network",
     r"cuda:0,2|--require-gpu|tests/gpu/": "needs a GPU",
     r"^ray ": "a cluster would stay on this machine; `tox -e ray` makes its own",

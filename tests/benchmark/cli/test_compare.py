@@ -56,6 +56,15 @@ def test_difference_and_interval_are_welchs(s, compare):
     assert found["interval"] == pytest.approx([expected.low, expected.high])
 
 
+def test_why_check_has_other_numbers_is_in_the_help_and_on_the_page(ganbench):
+    page = (Path(__file__).parents[3] / "docs" / "commands.md").read_text(encoding="utf-8")
+    (line,) = (x for x in page.splitlines() if x.startswith("| `ganbench compare"))
+    for text in (ganbench("compare", "--help")[1], line):
+        said = " ".join(text.split())
+        assert "`check` takes the mean of each run's last three evaluations, in pairs" in said
+        assert "Welch's interval" in said
+
+
 def test_what_one_side_lacks_is_listed(s, compare, ganbench):
     s.put_all(out=Path("a"))
     s.put(s.make_record("gan/digits", 0, 40.0), Path("b"))

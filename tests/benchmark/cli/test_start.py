@@ -1,8 +1,10 @@
 """What a command imports before it answers: torch only where it is needed, no verb but the one called."""
 
 import json
+import re
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -48,6 +50,14 @@ def test_help_has_every_verb_with_its_text():
         assert command.name == verb
         assert f"  {verb} " in text
         assert command.get_short_help_str(40).removesuffix("...").strip() in " ".join(text.split())
+
+
+def test_help_has_every_exit_code_of_the_documents():
+    page = (Path(__file__).parents[3] / "docs" / "commands.md").read_text(encoding="utf-8")
+    told = page.partition("Exit codes: ")[2].partition("\n\n")[0]
+    codes = re.findall(r"(?:^|; )(\d+) ", " ".join(told.split()))
+    assert codes == ["0", "1", "2", "3", "4", "70", "75", "130"]
+    assert re.findall(r"(?:: |, )(\d+) ", cli.epilog) == codes
 
 
 def test_what_only_reads_needs_no_torch(tmp_path):

@@ -1,5 +1,6 @@
 """`results/RESULTS.md`: made of the committed records, number by number."""
 
+import dataclasses
 import json
 import re
 import statistics
@@ -8,10 +9,11 @@ import pytest
 from click.testing import CliRunner
 from PIL import Image
 
+from baselines import claims
 from benchmark import data, suites
 from benchmark.cli.evaluate import evaluate
 from benchmark.evaluation import protocols
-from benchmark.report import committed, questions
+from benchmark.report import anchors, committed, questions
 from benchmark.training.sampling import grid_digest
 
 SUITES = {*committed._SUITES, questions.SUITE}
@@ -50,6 +52,48 @@ def test_what_was_not_run_is_said_with_its_command():
     [line] = (x for x in lines if x.startswith("Nor were these suites"))
     assert "`ganbench run critic-schedule` (WGAN's critic steps" in line
     assert not any(f"`ganbench run {suite}`" in line for suite in SUITES)
+
+
+def rows_not_run():
+    """Of the table of what was not run, by heading."""
+    below = committed.page().partition("These were not run")[2].partition("\n\n## ")[0]
+    head, _, *rows = (
+        [cell.strip() for cell in x.split("|")[1:-1]] for x in below.splitlines() if x[:1] == "|"
+    )
+    return [dict(zip(head, row, strict=True)) for row in rows]
+
+
+def test_numbers_that_were_not_run_have_a_metric_and_say_what_their_spread_is_over():
+    rows = rows_not_run()
+    assert len(rows) > 30
+    keys = [(row["Experiment"], row["Printed in"], row["Metric"]) for row in rows]
+    assert len(set(keys)) == len(keys)
+    assert {row["Metric"] for row in rows} >= {"IS ↑", "FID ↓", "Parzen LL ↑, nats", "Accuracy ↑, %"}
+    assert all(("±" in row["Value"]) == (row["± over"] != "–") for row in rows)
+    clipped = {row["Metric"]: row for row in rows if row["Printed in"].endswith("Table 2: Weight clipping")}
+    assert {m: (r["Value"], r["± over"]) for m, r in clipped.items()} == {
+        "IS ↑": ("6.41 ± 0.11", "10 evaluations"),
+        "FID ↓": ("42.6", "–"),
+    }
+
+
+def test_numbers_that_were_not_run_say_which_are_unconfirmed():
+    said = {(row["Experiment"], row["Value"]) for row in rows_not_run()}
+    graded = {(c.experiment, c.printed): c.grade for c in claims.load() if c.kind == "value" and c.experiment}
+    for experiment, value in said:
+        name = experiment.replace("\\", "")
+        low = graded[name, value.removesuffix(" (unconfirmed)")] == "low"
+        assert value.endswith(" (unconfirmed)") is low, (name, value)
+    assert any(value.endswith(" (unconfirmed)") for _, value in said)
+
+
+@pytest.mark.parametrize("grade", ["low", "high"])
+def test_scales_say_which_printed_numbers_are_unconfirmed(grade, monkeypatch):
+    graded = tuple(dataclasses.replace(claim, grade=grade) for claim in claims.load())
+    monkeypatch.setattr(anchors.claims, "load", lambda: graded)
+    sentence, _ = anchors.found(committed.PAGE.parent / "anchors.json")
+    for number in ("243 nats", "313 nats", "3.1 %"):
+        assert f"{number} (unconfirmed)" in sentence if grade == "low" else f"{number} for" in sentence
 
 
 def test_a_command_for_what_was_not_run_trains_as_long_as_its_row_says():

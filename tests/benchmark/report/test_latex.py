@@ -114,6 +114,36 @@ def test_only_what_a_test_supports_is_bold(shipped):
     assert scores.count(r"\textbf{") == 2
 
 
+BETTER_BY_NOTHING_PRINTED = {"is": (2.0001, 2.0002), "fid": (40.0, 20.0)}
+"""Of two methods by metric: IS is better at every seed, and has the same digits."""
+
+
+@pytest.mark.parametrize("name", WIDE)
+def test_what_is_printed_alike_is_not_bold(name, build, tmp_path):
+    runs = []
+    for k, experiment in enumerate(("gan/digits", "dcgan/digits")):
+        for seed in range(3):
+            r = build.record(experiment, seed)
+            own = {m: both[k] + 1e-6 * seed for m, both in BETTER_BY_NOTHING_PRINTED.items()}
+            for point in (*r["curve"], r["final"]):
+                point["scores"] = {build.protocol["name"]: dict(own)}
+            runs.append(LoadedRecord(r, tmp_path))
+    alike = [[x + 1e-6 * seed for seed in range(3)] for x in BETTER_BY_NOTHING_PRINTED["is"]]
+    assert best(dict(enumerate(alike)), higher=True) == 1
+    write_report(runs, tmp_path, suite="q", command="x", missing=[], formats=["tex"])
+    (scores,) = (t for t in tables(tmp_path, name) if "scores-1" in t)
+    assert re.findall(r"\\textbf\{(.*?) ", scores) == ["20.00"]
+    assert scores.count(r"2.00 $\pm$ 0.00 ") == 2
+    assert "or another mean is printed alike" in scores
+
+
+@pytest.mark.parametrize("name", WIDE)
+def test_the_note_says_that_it_is_no_ranking_as_the_report_does(name, shipped):
+    scores = next(t for t in tables(shipped, name) if "scores-1" in t)
+    assert "It is no ranking: G-iterations cost unequal time and critic updates" in scores
+    assert "one seed tells nothing" not in scores
+
+
 def test_best_needs_evidence():
     near = {"a": [1.0, 2.0, 3.0], "b": [2.0, 3.0, 4.0]}
     assert best(near, higher=False) is None

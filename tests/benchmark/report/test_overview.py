@@ -6,7 +6,7 @@ from PIL import Image
 
 from benchmark.records.cells import group
 from benchmark.records.loaded import MissingRun
-from benchmark.report import content, html
+from benchmark.report import content, html, overview
 from benchmark.report.naming import cited
 from benchmark.report.remarks import remarks
 from benchmark.report.scores import comparisons
@@ -103,6 +103,21 @@ def test_a_line_per_experiment_then_what_was_not_run_then_real_data(build, tmp_p
     for line in found.lines:
         assert line.name in page
     assert page.index("Real images") < page.index('id="scores"')
+
+
+def test_why_it_is_no_ranking_depends_on_seeds_and_protocols(build, tmp_path):
+    one, two = ([run(build, tmp_path, s, FLAT) for s in seeds] for seeds in ((0,), (0, 1)))
+    by_runs = {}
+    for n, runs in ((1, one), (2, two)):
+        made = content.compose(runs, [], suite="s", command="c", axes=())
+        (section,) = made.scores
+        by_runs[n] = overview.no_ranking(section.comparison.cells)
+        whole = overview.no_ranking(section.comparison.cells, [section.comparison])
+        assert whole == made.overview.meaning[1]
+        assert "not with any paper" in whole
+        assert "not with any paper" not in by_runs[n]
+    assert ["one seed tells nothing" in by_runs[n] for n in (1, 2)] == [True, False]
+    assert all("unequal time and critic updates" in text for text in by_runs.values())
 
 
 def test_scores_of_unlike_protocols_share_no_column(build, tmp_path):
