@@ -204,7 +204,8 @@ def _train(directory: Path, spec: dict[str, Any], cadence: dict[str, Any], log: 
     if device == "cuda" and images.nbytes < _MOST_ON_GPU * _gpu_bytes(*torch.cuda.mem_get_info()):
         images, labels = images.to(device), labels if labels is None else labels.to(device)
     chosen = [protocols.get(protocol["name"]).resolved() for protocol in spec["protocols"]]
-    if [protocol.as_dict() for protocol in chosen] != spec["protocols"]:
+    now = {**spec, "protocols": [protocol.as_dict() for protocol in chosen]}
+    if identity.cell_id(now) != identity.cell_id(spec):  # titles and notes are only words
         raise UserError("the protocols or their weights changed after this run was planned")
     framed = experiment.image_shape[1] if images.shape[2] != data.info(dataset).shape[1] else None
     evaluator = Evaluator(chosen, dataset, device, framed, portable=portable) if chosen else None

@@ -66,6 +66,19 @@ subprocess.run(command, env={**os.environ, **parent.announced()})
 """
 
 
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [({"n_generated": 1000}, "the protocols or their weights changed"), ({"note": "Worded otherwise."}, "")],
+)
+def test_a_protocol_may_be_worded_otherwise_than_when_the_run_was_planned(tmp_path, changes, reason):
+    (run,) = plan.plan(dataclasses.replace(SUITE, gen_iters=0), tmp_path, "cpu")
+    run.directory.mkdir(parents=True)
+    spec = {**run.spec, "protocols": [{**run.spec["protocols"][0], **changes}]}
+    (run.directory / "spec.json").write_text(json.dumps(spec))
+    assert work(run.directory).returncode == int(bool(reason))
+    assert store.state(run.directory).reason.startswith(reason)
+
+
 def test_a_run_stops_with_a_checkpoint_when_its_parent_is_gone(planned, wait, begin):
     started_by = begin([sys.executable, "-c", PARENT, str(planned.directory)])
     wait(lambda: store.state(planned.directory).gen_iters > 2, started_by)
