@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 from fnmatch import fnmatchcase
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -15,6 +14,7 @@ from benchmark.errors import NothingToJudge, UserError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from pathlib import Path
 
     from benchmark.judging.compare import Row
     from benchmark.judging.selection import Selection
@@ -97,7 +97,7 @@ def _refuse_unfit(found: Selection, new: Sequence[Mapping[str, Any]], allow_dirt
     if allow_dirty:
         return
     do = "Commit first, and run again what was made before; or say --allow-dirty"
-    state = provenance.git(Path(provenance.__file__).parent)
+    state = provenance.git()
     if state and state["dirty"]:
         raise UserError("baselines/ or benchmark/ have changes that no commit has", do=do)
     for run in found.runs:

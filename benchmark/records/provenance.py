@@ -14,6 +14,9 @@ from typing import Any
 from benchmark import escape
 from benchmark.records import places
 
+ROOT = Path(__file__).parents[2]
+"""The folder of the packages; of a checkout, its root."""
+
 
 def launch(argv: list[str]) -> dict[str, Any]:
     """What only the command that starts the runs knows: arguments, git, CI. Passed on to every run.
@@ -24,24 +27,24 @@ def launch(argv: list[str]) -> dict[str, Any]:
     arguments = [argument.replace(home, "~") if home else argument for argument in argv[1:]]
     return {
         "argv": [escape.visible(text) for text in (Path(argv[0]).name, *arguments)],
-        "git": git(Path(__file__).parent),
+        "git": git(),
         "ci": _ci(),
     }
 
 
-def git(folder: Path) -> dict[str, Any] | None:
-    """Commit, dirty flag and SHA-256 of the uncommitted changes; None outside a checkout of ganbench.
+def git(root: Path = ROOT) -> dict[str, Any] | None:
+    """Commit, dirty flag and SHA-256 of the uncommitted changes; None where `root` is no checkout's.
 
     Only the two packages count: a change of a text file or a test changes no number. Untracked files there
     make the tree dirty as well.
     """
     scope = ["--", "benchmark", "baselines"]
-    root = _git(folder, "rev-parse", "--show-toplevel")
-    if root is None or Path(root.strip()).resolve() != folder.parent.resolve():
+    top = _git(root, "rev-parse", "--show-toplevel")
+    if top is None or Path(top.strip()).resolve() != root.resolve():
         return None
-    sha = _git(folder.parent, "rev-parse", "HEAD")
-    status = _git(folder.parent, "status", "--porcelain", *scope)
-    diff = _git(folder.parent, "diff", "HEAD", *scope)
+    sha = _git(root, "rev-parse", "HEAD")
+    status = _git(root, "status", "--porcelain", *scope)
+    diff = _git(root, "diff", "HEAD", *scope)
     if sha is None or status is None or diff is None:
         return None
     dirty = bool(status.strip())

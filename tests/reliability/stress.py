@@ -213,7 +213,7 @@ def main():
 
 
 def _revision():
-    git = provenance.git(Path(plan.__file__).parent)
+    git = provenance.git()
     return "no git checkout" if git is None else git["sha"][:12] + (" with changes" if git["dirty"] else "")
 
 

@@ -19,7 +19,7 @@ CLEAN = {"sha": "c0ffee", "dirty": False, "diff_sha256": None}
 
 @pytest.fixture
 def s(synthetic, monkeypatch):
-    monkeypatch.setattr(provenance, "git", lambda _: CLEAN)
+    monkeypatch.setattr(provenance, "git", lambda: CLEAN)
     return synthetic
 
 
@@ -195,7 +195,7 @@ def test_a_person_is_asked(answer, code, s, accept, monkeypatch):
 
 def test_a_dirty_tree_is_refused(s, accept, monkeypatch):
     s.put_all()
-    monkeypatch.setattr(provenance, "git", lambda _: {**CLEAN, "dirty": True})
+    monkeypatch.setattr(provenance, "git", lambda: {**CLEAN, "dirty": True})
     code, _, err = accept()
     assert (code, REFERENCE.exists()) == (2, False)
     assert "have changes that no commit has" in err

@@ -1,0 +1,51 @@
+"""Which commit made a number: the one thing that leads from a record to its code."""
+
+import subprocess
+
+import pytest
+
+from benchmark.records import provenance
+
+
+@pytest.fixture
+def checkout(tmp_path):
+    """A checkout with both packages and a document, and git in it."""
+
+    def git(*words):
+        who = ("-c", "user.name=a", "-c", "user.email=a@b", "-c", "commit.gpgsign=false")
+        command = ["git", "-C", tmp_path, *who, *words]
+        return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
+
+    for name in ("benchmark", "baselines", "docs"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "a.py").write_text("1")
+    git("init", "-q")
+    git("add", ".")
+    git("commit", "-qm", "x")
+    return tmp_path, git
+
+
+def test_the_commit_and_whether_the_code_is_its(checkout):
+    root, git = checkout
+    assert provenance.git(root) == {"sha": git("rev-parse", "HEAD"), "dirty": False, "diff_sha256": None}
+    (root / "docs" / "a.py").write_text("2")
+    assert provenance.git(root)["dirty"] is False
+    (root / "baselines" / "a.py").write_text("2")
+    first = provenance.git(root)
+    assert first["dirty"]
+    (root / "baselines" / "a.py").write_text("3")
+    assert provenance.git(root)["diff_sha256"] != first["diff_sha256"]
+
+
+def test_a_checkout_of_something_else_is_not_ours(checkout, tmp_path_factory):
+    root, _ = checkout
+    assert provenance.git(root / "benchmark") is None
+    assert provenance.git(tmp_path_factory.mktemp("none")) is None
+
+
+def test_a_run_is_told_the_commit_of_the_code_that_runs():
+    there = provenance._git(provenance.ROOT, "rev-parse", "HEAD")
+    if there is None or not (provenance.ROOT / ".git").exists():
+        pytest.skip("the tests do not run in a checkout")
+    assert (provenance.ROOT / "benchmark" / "records" / "provenance.py").samefile(provenance.__file__)
+    assert provenance.launch(["ganbench"])["git"]["sha"] == there.strip()
