@@ -1,7 +1,8 @@
 """What the protocols on MNIST say of images that no GAN made: `python -m benchmark.evaluation.anchors`.
 
 Numbers of a generator are read beside these: real training images in place of samples (Theis et al. 2016
-state 243 nats for the true distribution), and centroids of k-means, which beat them (313 there, unconfirmed).
+state 243 nats for the true distribution), and centroids of k-means, which beat them (313 there); both are
+unconfirmed.
 Writes `results/anchors.json`; needs MNIST, and about ten minutes of one core.
 """
 

@@ -367,7 +367,7 @@ def _wait(process: subprocess.Popen[bytes], folder: Path) -> None:
             try:
                 process.wait(_POLL_S)
             except subprocess.TimeoutExpired:
-                if now := store.read_progress(folder):
+                if (now := store.read_progress(folder)) and now["phase"] == "train":
                     first = now["gen_iters"] if first is None else first
                     meter(now["gen_iters"] - first, now["budget"] - first)
             else:
