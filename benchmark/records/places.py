@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import stat
 import tempfile
 from contextlib import suppress
@@ -71,6 +72,15 @@ def inside(directory: Path, name: str) -> Path | None:
         return path if path.resolve().is_relative_to(directory.resolve()) else None
     except (OSError, RuntimeError):  # links in a circle
         return None
+
+
+def checkpoints(folder: Path) -> list[Path]:
+    """The checkpoint files of a folder, newest first: G-iterations in nine digits, more from 10⁹ on.
+
+    Whatever else lies there, such as a copy called `000000100 (1)`, is none.
+    """
+    found = [path for path in folder.glob("*.safetensors") if re.fullmatch("[0-9]{9,15}", path.stem)]
+    return sorted(found, key=lambda path: (int(path.stem), path.stem), reverse=True)
 
 
 def home() -> str:

@@ -12,7 +12,7 @@ import msgspec
 
 from benchmark import escape
 from benchmark.errors import UserError
-from benchmark.records import bounded, locks, record, schema
+from benchmark.records import bounded, locks, places, record, schema
 from benchmark.records.bounded import Unreadable
 from benchmark.records.loaded import LoadedRecord
 
@@ -228,13 +228,4 @@ def set_aside(directory: Path) -> None:
 
 def checkpointed(directory: Path) -> int:
     """G-iteration of the newest checkpoint; 0 without one."""
-    return next((int(path.stem) for path in checkpoints(directory / "checkpoints")), 0)
-
-
-def checkpoints(folder: Path) -> list[Path]:
-    """The checkpoint files of a folder, newest first: G-iterations in nine digits, more from 10⁹ on.
-
-    Whatever else lies there, such as a copy called `000000100 (1)`, is none.
-    """
-    found = [path for path in folder.glob("*.safetensors") if re.fullmatch("[0-9]{9,15}", path.stem)]
-    return sorted(found, key=lambda path: (int(path.stem), path.stem), reverse=True)
+    return next((int(path.stem) for path in places.checkpoints(directory / "checkpoints")), 0)

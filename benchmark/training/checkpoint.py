@@ -18,7 +18,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
-from benchmark.records import atomic, bounded, schema, store
+from benchmark.records import atomic, bounded, places, schema
 from benchmark.training import packing
 from benchmark.training.packing import part as part
 
@@ -63,7 +63,7 @@ def write(
 
 def available(folder: Path) -> list[Path]:
     """Checkpoint files, newest first."""
-    return store.checkpoints(folder)
+    return places.checkpoints(folder)
 
 
 def restore(path: Path, players: Players) -> tuple[dict[str, Any], dict[str, Tensor]]:

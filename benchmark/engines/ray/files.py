@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from benchmark.records import atomic, store
+from benchmark.records import atomic, places
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -49,7 +49,7 @@ def unpack(files: dict[str, bytes], directory: Path, there: set[str] | None = No
         path = directory / name
         path.parent.mkdir(parents=True, exist_ok=True)
         atomic.write_bytes(path, files[name])
-    for path in [directory / _PROGRESS, *store.checkpoints(directory / "checkpoints")]:
+    for path in [directory / _PROGRESS, *places.checkpoints(directory / "checkpoints")]:
         if there is not None and path.relative_to(directory).as_posix() not in there:
             path.unlink(missing_ok=True)
 

@@ -127,6 +127,7 @@ def made_by(run, sources):
         "baseline": "gan",
         "seed": run.seed,
         "gen_iters": run.gen_iters,
+        "curve": [{**TEMPLATE["curve"][-1], "gen_iters": at} for at in spec["evaluate_at"]],
         "digests": {**TEMPLATE["digests"], **dict.fromkeys(_WEIGHTS, identity.digest(run.seed))},
         "spec": spec,
     }

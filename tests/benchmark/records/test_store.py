@@ -17,7 +17,7 @@ import pytest
 
 from benchmark.engines.worker import Log
 from benchmark.errors import UserError
-from benchmark.records import locks, record, store
+from benchmark.records import locks, places, record, store
 from benchmark.records.store import RunState
 
 ACCEPTED = Path(__file__).parents[3] / "results" / "reference" / "quick.json"
@@ -196,7 +196,7 @@ def test_only_names_that_a_run_writes_are_checkpoints(run):
     assert store.state(run) == RunState("interrupted", 0)
     for stem in ("000000012", "999999999", "1000000000"):
         (run / "checkpoints" / f"{stem}.safetensors").touch()
-    assert [path.stem for path in store.checkpoints(run / "checkpoints")] == [
+    assert [path.stem for path in places.checkpoints(run / "checkpoints")] == [
         "1000000000",
         "999999999",
         "000000012",

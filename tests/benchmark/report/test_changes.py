@@ -7,7 +7,6 @@ import pytest
 from benchmark import suites
 from benchmark.report import changes
 
-SUITE = suites.load("parzen-variants")
 BASE, FASTER, HELD = "gan/mnist", "gan/mnist+rate-falls-faster", "gan/mnist+rate-held"
 SPEC = {"dataset": {"digest": "d"}, "gen_iters": 9, "evaluate_at": [0, 9], "protocols": [], "numerics": {}}
 
@@ -20,7 +19,7 @@ def run(experiment, seed, nats, **spec):
 
 
 def rows(records, others=()):
-    table = changes.table(SUITE, records, others, "parzen_ll")
+    table = changes.table(suites.load("parzen-variants"), records, others, "parzen_ll")
     return {row.cells[0]: row.cells[1:] for row in table.rows}
 
 
@@ -50,7 +49,7 @@ def test_runs_that_differ_in_more_than_the_change_are_not_compared(other):
 
 def test_what_was_not_run_or_diverged_says_so_and_has_no_number():
     found = rows([run(FASTER, 0, 102.5), run(FASTER, 1, None), run(HELD, 0, None)])
-    assert [*found] == [*SUITE.experiments]
+    assert [*found] == [*suites.load("parzen-variants").experiments]
     for name in (BASE, "gan/mnist-printed"):
         assert found[name][1:] == ("not run", "–", "–", "–")
     assert found[HELD][1:] == ("1 diverged", "–", "–", "–")
