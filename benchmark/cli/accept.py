@@ -91,9 +91,9 @@ def _refuse_unfit(found: Selection, new: Sequence[Mapping[str, Any]], allow_dirt
     for broken in found.broken:
         if broken.trouble == "nondeterministic":
             raise UserError(broken.reason, do="Find out why before you accept either")
-    for copy in selection.repeated(new):
-        name = f"{copy.experiment} seed {copy.seed}"
-        raise UserError(copy.reason, where=name, do="As seeds they would count twice: run it again")
+    if copies := selection.repeated(new):
+        name = f"{copies[0].experiment} seed {copies[0].seed}"
+        raise UserError(copies[0].reason, where=name, do="As seeds they would count twice: run it again")
     if allow_dirty:
         return
     do = "Commit first, and run again what was made before; or say --allow-dirty"
