@@ -26,7 +26,7 @@ _RECORD_BYTES, _SPEC_BYTES, _EVENTS_BYTES = 256 * bounded.MIB, 16 * bounded.MIB,
 _OWN_ENTRIES = {
     *("runs", "reports", "reference", "bench.json"),
     *("README.md", "RESULTS.md", "anchors.json", "samples", "losses", "generators"),
-    *("evaluations", "parzen-samples.json", "lost+found"),
+    *("evaluations", "parzen-samples.json", "unfinished", "lost+found"),
 }
 """With what a fresh volume of ext4 has at its top."""
 

@@ -10,13 +10,13 @@ import json
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
     Record = dict[str, Any]
 
 
-def scored_later(folder: Path, records: Iterable[Record]) -> list[Record]:
+def scored_later(folder: Path, records: Iterable[Mapping[str, Any]]) -> list[Record]:
     """The records that a file is about, as if their runs had been scored at the end, and so alone."""
     by_weights = {record["digests"]["generator_weights"]: record for record in records}
     found: dict[str, list[dict[str, Any]]] = {}
@@ -28,7 +28,7 @@ def scored_later(folder: Path, records: Iterable[Record]) -> list[Record]:
     ]
 
 
-def _with(record: Record, results: list[dict[str, Any]]) -> Record:
+def _with(record: Mapping[str, Any], results: list[dict[str, Any]]) -> Record:
     scores = {result["protocol"]["name"]: result["scores"] for result in results}
     return {
         **record,

@@ -12,6 +12,7 @@ SPEC = {"dataset": {"digest": "d"}, "gen_iters": 9, "evaluate_at": [0, 9], "prot
 
 
 def run(experiment, seed, nats, **spec):
+    """A finished run, or one that diverged where there are no `nats`."""
     final = None if nats is None else {"gen_iters": 9, "scores": {"parzen-mnist": {"parzen_ll": nats}}}
     status = "diverged" if final is None else "done"
     spec = {**SPEC, **spec}
@@ -60,3 +61,32 @@ def test_a_change_is_named_with_what_is_declared():
     found = rows([run(FASTER, 0, 102.5)])
     assert found[FASTER][0] == "learning_rate_decay = 1.00002 (1.000004)"
     assert found["gan/mnist-printed"][0] == "GAN on MNIST, Algorithm 1 as printed"
+
+
+def scored_by(protocol, seed, nats):
+    final = {"gen_iters": 9, "scores": {protocol: {"parzen_ll": nats}}}
+    spec = {**SPEC, "protocols": [{"name": protocol}]}
+    return {"experiment": BASE, "seed": seed, "status": "done", "final": final, "spec": spec}
+
+
+def with_curve(record, *nats):
+    points = [{"scores": {"parzen-mnist": {"parzen_ll": x}}} for x in nats]
+    return {**record, "curve": [*points, {"scores": record["final"]["scores"]}]}
+
+
+def test_what_is_scored_otherwise_is_compared_run_by_run():
+    base = [with_curve(run(BASE, 0, 100.0), 90.0, 107.0), with_curve(run(BASE, 1, 110.0), 95.0, None)]
+    later = [scored_by("fine", 1, 113.0), scored_by("fine", 0, 101.0), scored_by("coarse", 1, 108.0)]
+    table = changes.of_scores(base, later, "parzen-mnist", "parzen_ll")
+    found = {row.cells[0]: row.cells[1:] for row in table.rows}
+    half = 12.7062 * statistics.stdev((1.0, 3.0)) / 2**0.5
+    assert found == {
+        "protocol coarse": ("1", "-2.00", "–"),
+        "protocol fine": ("2", "+2.00", f"{2 - half:+.2f} to {2 + half:+.2f}"),
+        "the best point on the curve, not the last": ("2", "+3.50", found[[*found][-1]][2]),
+    }
+
+
+def test_runs_of_another_length_are_not_alike():
+    short, long = run(BASE, 0, 100.0), run(BASE, 0, 120.0, gen_iters=36)
+    assert changes.alike([short, long], run(FASTER, 1, 1.0)) == [short]

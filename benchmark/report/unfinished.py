@@ -1,0 +1,78 @@
+"""Runs that were stopped before their budget and go on: `results/unfinished/<suite>/<experiment>/seed<N>/`.
+
+A folder has a run's own `spec.json` and `events.jsonl`. What it says until then is a curve and no
+result: that is the value at the budget, and a shorter budget is another experiment.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from benchmark.records import store
+from benchmark.records.cells import score
+from benchmark.records.quantities import DASH, count, metric_title
+from benchmark.report import markdown
+from benchmark.report.table import Column, Row, Table
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+    from pathlib import Path
+
+    from benchmark.records.loaded import LoadedRecord
+
+    Record = Mapping[str, Any]
+
+_LIKE = ("dataset", "numerics", "device", "sources", "seed")
+"""Parts of a spec, beside name and settings, that make of two runs one computation until the shorter ends."""
+
+
+def section(folder: Path, runs: Sequence[LoadedRecord]) -> Iterator[str]:
+    """Of a page in Markdown, where there are any; `runs` are the finished ones."""
+    if found := [*tables(folder, [run.record for run in runs])]:
+        commands = ", ".join(f"`ganbench run {path.name}`" for path in sorted(folder.glob("*")))
+        yield "## Not finished"
+        yield (
+            "Their numbers until now are no results: those are the values at the budget. From the beginning "
+            f"to the end: {commands}."
+        )
+        yield from map(markdown.table, found)
+
+
+def tables(folder: Path, records: Sequence[Record]) -> Iterator[Table]:
+    """A curve of each, beside those of finished runs of the same computation.
+
+    Args:
+        folder: `results/unfinished`; there need be none.
+        records: finished runs.
+
+    """
+    for path in sorted(folder.rglob("spec.json")):
+        spec: Record = json.loads(path.read_text(encoding="utf-8"))
+        alike = [r for r in records if _same_computation(r["spec"], spec)]
+        points = {e["gen_iters"]: e for e in store.events(path.parent) if e["event"] == "evaluated"}
+        for protocol in spec["protocols"]:
+            yield _curve(spec, protocol["name"], protocol["metrics"][0], points, alike)
+
+
+def _same_computation(a: Mapping[str, Any], b: Mapping[str, Any]) -> bool:
+    of_experiment = (a["experiment"][part] == b["experiment"][part] for part in ("name", "settings"))
+    return all(of_experiment) and all(a[part] == b[part] for part in _LIKE)
+
+
+def _curve(
+    spec: Mapping[str, Any], protocol: str, metric: str, points: Mapping[int, Any], alike: Sequence[Record]
+) -> Table:
+    who, until = f"{spec['experiment']['name']} seed {spec['seed']}", count(max(points, default=0))
+    caption = (
+        f"{who} of suite {spec['suite']}, not finished: scored until {until} of {count(spec['gen_iters'])} "
+        f"G-iterations. {metric_title(metric)} by {protocol}."
+    )
+    finished = [{point["gen_iters"]: point for point in record["curve"]} for record in alike]
+    columns = [Column("G-iterations", numeric=True), Column(who, numeric=True)]
+    columns += [Column(f"as finished in suite {record['suite']}", numeric=True) for record in alike]
+    rows = []
+    for k, point in sorted(points.items()):
+        values = [score(p, protocol, metric) for p in (point, *(curve.get(k) for curve in finished))]
+        rows.append(Row((count(k), *(DASH if value is None else f"{value:.2f}" for value in values))))
+    return Table(caption, tuple(columns), tuple(rows))
