@@ -282,6 +282,7 @@ CIFAR10 = Experiment(
             "its scores belong to WGAN-GP Fig. 3; the often quoted IS 6.16 is for another network",
         ),
         wgan_gp.WIDTH_128,
+        wgan_gp.ONE_MORE,
     ),
     headline=True,
 )

@@ -226,7 +226,7 @@ class ConditionalBatchNorm2d(nn.BatchNorm2d):
         return super().forward(x) * gain + offset
 
 
-# --- Residual blocks (WGAN-GP 2017 App. F; SN-GAN 2018 App. B.3; order of operations: released code) ---
+# --- Residual blocks (WGAN-GP 2017 App. F; SN-GAN 2018 App. B.2; order of operations: released code) ---
 
 Conv = Callable[[int, int, int], nn.Module]
 """Makes a size-keeping convolution, called like `BlockConv2d`, from (channels in, channels out, kernel)."""

@@ -61,7 +61,7 @@ class TensorFlowRMSprop(Optimizer):
     """RMSProp as TensorFlow 1 has it: decay .9, ε = 1e-10 *inside* the root, mean square starting at one.
 
     s ← .9·s + .1·g²; w ← w − lr·g/√(s + ε). torch.optim.RMSprop starts s at zero, has ε outside and
-    decay .99: its first steps are about ten times larger.
+    decay .99: its first step is 10·lr whatever the gradient, where this one's is about lr·|g|.
     """
 
     def __init__(self, params: Iterable[Tensor], lr: float, decay: float = 0.9, eps: float = 1e-10) -> None:

@@ -286,6 +286,7 @@ CIFAR10 = Experiment(
             "only the ordering of curves in WGAN-GP Fig. 3 can be compared",
         ),
         wgan_gp.WIDTH_128,
+        wgan_gp.ONE_MORE,
     ),
     headline=True,
 )

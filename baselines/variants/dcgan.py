@@ -13,7 +13,7 @@ from typing import Any
 from baselines.dcgan import BETA1_STAYS, FACES
 from baselines.spec import LOW, MEDIUM, Budget, Deviation, Experiment, Source
 from baselines.variants.dcgan_conditional import MNIST_CONDITIONAL
-from baselines.variants.dcgan_faces import ALTERNATES, FACES64, L2, TORCH64
+from baselines.variants.dcgan_faces import ALTERNATES, FACES64, FULL_LATENTS, L2, TORCH64
 from baselines.variants.dcgan_features import IMAGENET32, SVHN32, SVHN32_PRINTED
 
 _NO_SCRIPT = "unconfirmed for LSUN, whose script was not released: " + FACES
@@ -53,6 +53,7 @@ LSUN64 = dataclasses.replace(
             "may not be what made Figures 2 and 3",
         ),
         ALTERNATES,
+        FULL_LATENTS,
         L2,
         BETA1_STAYS,
     ),

@@ -16,6 +16,7 @@ from baselines.losses import non_saturating_generator_loss, standard_critic_loss
 from baselines.spec import (
     HIGH,
     LOW,
+    MEDIUM,
     Budget,
     Deviation,
     Draws,
@@ -117,8 +118,8 @@ LSUN64_GAN_DCGAN: Experiment[LogDSettings] = Experiment(
         sampling_statistics=("batch", _UNPRINTED, LOW),
         sampling_batch=(64, _UNPRINTED, LOW),
         width=(64, _UNPRINTED, LOW),
-        slope=(0.2, "DCGAN paper §4; " + MODELS, HIGH),
-        init_std=(0.02, "DCGAN paper §4; " + MAIN, HIGH),
+        slope=(0.2, "unconfirmed: DCGAN paper §4, and " + MODELS + " of WGAN's own runs", MEDIUM),
+        init_std=(0.02, "unconfirmed: DCGAN paper §4, and " + MAIN + " of WGAN's own runs", MEDIUM),
         learning_rate=(2e-4, _DCGAN_PAPER, LOW),
         beta1=(0.5, _DCGAN_PAPER, LOW),
         beta2=(0.999, _DCGAN_PAPER, LOW),
@@ -130,7 +131,11 @@ LSUN64_GAN_DCGAN: Experiment[LogDSettings] = Experiment(
     real_batches=one_per_iteration,
     critic_updates=one_per_iteration,
     critic_loss=lambda _: CriticLoss("cross-entropy"),
-    budget=Budget(None, "not printed", Source("paper Figs. 5 to 7 show samples without iterations", HIGH)),
+    budget=Budget(
+        None,
+        "not known: the axis of Figure 4 was not recovered; Figures 5 and 7 show samples without iterations",
+        Source("paper Figs. 4, 5, 7 and 8", LOW),
+    ),
     deviations=(
         Deviation(
             "Adam at 2e-4 with betas (.5, .999), batch 64, one critic step per generator step",
@@ -161,5 +166,6 @@ LSUN64_GAN_NOBN = dataclasses.replace(
     summary="the networks of lsun64-nobn with the non-saturating loss; Adam, one critic step, no clipping",
     settings=LSUN64_GAN_DCGAN.settings.revised(**NO_NORM),
     build=build_log_d_nobn,
+    budget=Budget(None, "not printed", Source("paper Fig. 6 shows samples without iterations", HIGH)),
     deviations=(*LSUN64_GAN_DCGAN.deviations, LSUN64_NOBN.deviations[0]),
 )

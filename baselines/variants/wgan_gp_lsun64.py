@@ -16,7 +16,16 @@ from torch import Tensor, nn
 
 from baselines.layers import NormedDownBlock, UpBlock, init_glorot, layer_norm, plain_conv
 from baselines.spec import HIGH, LOW, SUITE, Budget, Deviation, Experiment, Players, Source, cited
-from baselines.wgan_gp import CIFAR_PY, PAPER, WganGpSettings, critic_updates, iterate, players, wasserstein
+from baselines.wgan_gp import (
+    CIFAR_PY,
+    ONE_MORE,
+    PAPER,
+    WganGpSettings,
+    critic_updates,
+    iterate,
+    players,
+    wasserstein,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -141,6 +150,7 @@ LSUN64 = Experiment(
             "the script since 2017-05-31, when these networks came; App. E prints (.5, .9)",
             "no momentum in either network; the other side is lsun64-beta1-half",
         ),
+        ONE_MORE,
     ),
 )
 

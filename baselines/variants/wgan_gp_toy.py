@@ -33,6 +33,7 @@ from baselines.spec import (
     cited,
 )
 from baselines.wgan_gp import (
+    ONE_MORE,
     PAPER,
     WganGpSettings,
     critic_step,
@@ -171,7 +172,7 @@ TOY_8GAUSSIANS = Experiment(
     critic_loss=wasserstein,
     points=points,
     budget=Budget(100_000, "ITERS of the script", Source(TOY_PY, HIGH)),
-    deviations=(LAMBDA, BETAS, GEOMETRY),
+    deviations=(LAMBDA, BETAS, GEOMETRY, ONE_MORE),
 )
 
 TOY_25GAUSSIANS = dataclasses.replace(
