@@ -150,7 +150,9 @@ def _order(images: Iterable[np.ndarray[Any, np.dtype[np.uint8]]]) -> Tensor:
 def _array(file: Path, key: str | None) -> np.ndarray[Any, np.dtype[Any]]:
     where = str(file)
     try:
-        if file.open("rb").read(2) != b"PK":
+        with file.open("rb") as opened:
+            zipped_arrays = opened.read(2) == b"PK"
+        if not zipped_arrays:
             array: np.ndarray[Any, np.dtype[Any]] = np.load(file, mmap_mode="c", allow_pickle=False)
             return array
         with zipfile.ZipFile(file) as zipped:

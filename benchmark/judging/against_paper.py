@@ -46,7 +46,7 @@ def against_paper(
     judged where both experiments are named, one verdict per pair of cells.
 
     Args:
-        cells: of `report.cells.group`.
+        cells: of `records.cells.group`.
         experiments: those that were to be run; a claim about one without a cell is `missing`.
         planned: seeds that each cell should have.
         reference: accepted records, from which the spread over seeds may be known (`statistics.Prior`).
@@ -99,7 +99,7 @@ def _number(
     protocol, metric = own.protocol, comparability.METRICS.get(claim.metric, claim.metric)
 
     def prior(mean: float) -> Prior | None:
-        """Of accepted runs of the cell that are not these, else of the other cells (§2.6.2)."""
+        """Of accepted runs of the cell that are not these, else of the other cells."""
         ours = {record["digests"]["generator_weights"] for record in records}
         accepted = [
             r

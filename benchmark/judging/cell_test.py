@@ -13,7 +13,7 @@ from benchmark.judging.decision import Decision
 from benchmark.records import equivalence
 from benchmark.records.cells import score
 from benchmark.records.quantities import higher_is_better, named_seeds, plural
-from benchmark.records.record import comparable_part
+from benchmark.records.record import differing_results
 from benchmark.suites.gate_table import PER_PIXEL, POINTS
 
 if TYPE_CHECKING:
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 
 PAIRS = 3
 """Seeds that both sides must have for a comparison by seed."""
-_NOT_RESULTS = ("schema_version", "run_id", "env_id", "spec")
 
 
 @dataclass(frozen=True)
@@ -131,7 +130,7 @@ def tests(pair: Pair, rules: Rules) -> list[Test]:
 
 
 def _by_bits(pair: Pair) -> tuple[Outcome, str] | None:
-    """What can be said without statistics (§2.7, "exact path first"), of all metrics at once."""
+    """What can be said without statistics of all metrics at once."""
     if not pair.reference:
         return "no-evidence", "there is no reference of this cell yet: accept one"
     if not pair.tested:
@@ -140,7 +139,7 @@ def _by_bits(pair: Pair) -> tuple[Outcome, str] | None:
     accepted = {(r["run_id"], r["env_id"]): r for r in pair.reference}
     for record in pair.current:
         twin = accepted.get((record["run_id"], record["env_id"]))
-        if twin and (differs := _difference(twin, record)):
+        if twin and (differs := differing_results(twin, record)):
             same_run = f"seed {record['seed']}: the same run in the same environment"
             return "nondeterministic", f"{same_run} gave another {', '.join(differs)}"
     if not fresh(pair):
@@ -154,17 +153,11 @@ def fresh(pair: Pair) -> list[Record]:
     Copies are no further draws, so they have no place in a two-sample test.
     """
     accepted = {r["seed"]: r for r in pair.reference}
-    return [r for r in pair.tested if r["seed"] not in accepted or _difference(accepted[r["seed"]], r)]
-
-
-def _difference(a: Record, b: Record) -> list[str]:
-    """The parts of two records that differ although the computation may have been the same."""
-    one, other = comparable_part(a), comparable_part(b)
-    return [k for k in one if k not in _NOT_RESULTS and one[k] != other.get(k)]
+    return [r for r in pair.tested if r["seed"] not in accepted or differing_results(accepted[r["seed"]], r)]
 
 
 def _by_values(pair: Pair, base: Decision, rules: Rules) -> Test:
-    """The comparison of means (§2.7), unless seeds without a result or too few forbid it."""
+    """The comparison of means, unless seeds without a result or too few forbid it."""
     sides = [
         [run_value(record, base.protocol, base.metric, rules.points) for record in side]
         for side in (pair.reference, pair.tested, fresh(pair))

@@ -1,7 +1,7 @@
 """Whether runs may be compared with a printed number at all, and if not, every reason in words.
 
-benchmark-suites.md section 2.6.1: same experiment, official data, the paper's budget (where it prints none,
-the suite's, which is a caveat), the same protocol.
+That takes the same experiment, official data, the paper's budget (where it prints none, the suite's, which is
+a caveat), the same protocol.
 """
 
 from __future__ import annotations
@@ -161,7 +161,7 @@ def _closest_protocol(
 
 
 def _other_protocol(claim: Claim, ours: Mapping[str, Any], info: DatasetInfo | None) -> Iterator[str]:
-    """Every field that moves the score (§2.6.1), and every such field that the paper does not state."""
+    """Every field that moves the score, and every such field that the paper does not state."""
     theirs = claim.protocol
     if not ours["comparable_with_papers"]:
         yield f"protocol {ours['name']} is comparable with no paper"

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from benchmark.judging import statistics
 from benchmark.records.cells import score
 from benchmark.records.quantities import metric_title
-from benchmark.records.record import comparable_part
+from benchmark.records.record import differing_results
 from benchmark.records.summary import Spread, summarise
 
 if TYPE_CHECKING:
@@ -20,9 +20,6 @@ if TYPE_CHECKING:
     from benchmark.judging.statistics import Interval
 
     Record = Mapping[str, Any]
-
-_WHO = ("schema_version", "run_id", "env_id", "spec")
-"""Parts of a record that say who it is, not what came out."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -159,11 +156,7 @@ def _difference(a: Sequence[float], b: Sequence[float]) -> tuple[float | None, I
 def _same_bits(a: Sequence[Record], b: Sequence[Record]) -> bool | None:
     then = {record["seed"]: record for record in a}
     shared = [(then[record["seed"]], record) for record in b if record["seed"] in then]
-    return all(_result(one) == _result(other) for one, other in shared) if shared else None
-
-
-def _result(record: Record) -> dict[str, Any]:
-    return {key: value for key, value in comparable_part(record).items() if key not in _WHO}
+    return not any(differing_results(*pair) for pair in shared) if shared else None
 
 
 def differing(a: Mapping[str, Any], b: Mapping[str, Any]) -> list[str]:

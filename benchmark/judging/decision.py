@@ -96,11 +96,6 @@ class Gate:
         """The overall decision."""
         return bool(self.failures or self.expired)
 
-    @property
-    def to_accept(self) -> tuple[Decision, ...]:
-        """Improvements, which pass with a warning until they are accepted."""
-        return tuple(d for d in self.decisions if d.outcome == "improved")
-
     def as_dict(self) -> dict[str, Any]:
         """JSON types, the overall decision included."""
         return {**dataclasses.asdict(self), "failed": self.failed}

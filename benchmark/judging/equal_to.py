@@ -69,9 +69,11 @@ def compare(
         planned: called with the number of results to come.
 
     Raises:
-        UserError: this is no git checkout, there is no such commit, or it has no probe.
+        UserError: this is no git checkout, there is no such commit, or it has no probe; or the file of
+            proofs cannot be read, which is better told before the probes than after.
 
     """
+    equivalence.refuse_unreadable()
     sha = _commit(rev)
     with _worktree(sha) as checkout:
         try:

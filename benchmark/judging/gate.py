@@ -8,9 +8,9 @@
     no-evidence        neither; or there is no reference
     missing            in the reference, not run
 
-Rules and their error rates: design notes, `benchmark-suites.md` §2.7 and §2.8. Several cells and metrics are
-several tests, so p-values are adjusted after Holm; and a regression has to be confirmed by more seeds, named
-beforehand, where the caller names some.
+Rules and their error rates: `docs/gate.md`. Several cells and metrics are several tests, so p-values are
+adjusted after Holm; and a regression has to be confirmed by more seeds, named beforehand, where the caller
+names some.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     Record = Mapping[str, Any]
 
 ENOUGH = 5
-"""Seeds of a reference with which the gate sees a change of 10 % (§2.7); `check` tells of fewer."""
+"""Seeds of a reference with which the gate sees a change of 10 %; `check` tells of fewer."""
 
 
 def gate(
@@ -162,7 +162,7 @@ def _decided(tests: Sequence[Test], rules: Rules) -> list[Decision]:
 
 
 def _by_p(test: Test, p_worse: float, p_better: float, alpha: float, level: float) -> Decision:
-    """Significance and effect size (§2.7): `regressed` iff p ≤ α and D > δ_r; `level` is α for one test."""
+    """Significance and effect size: `regressed` iff p ≤ α and D > δ_r; `level` is α for one test."""
     d, effect = test.decision, test.effect
     if d.interval is None or d.worse_by is None or d.reference is None:
         raise ValueError("nothing was compared")
@@ -182,9 +182,10 @@ def _by_p(test: Test, p_worse: float, p_better: float, alpha: float, level: floa
 
 
 def _confirmed(first: Decision, second: Decision, absent: tuple[int, ...]) -> Decision:
-    """Two stages (§2.7): a regression is one only if it is with the seeds for confirmation as well.
+    """Two stages: a regression is one only if it is with the seeds for confirmation as well.
 
-    Without these seeds it fails too, and asks for them: a gate that nobody finishes must not open.
+    That halves false alarms. Without these seeds it fails too, and asks for them: a gate that nobody finishes
+    must not open.
     """
     if first.outcome != "regressed":
         return first

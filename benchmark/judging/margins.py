@@ -1,6 +1,6 @@
 """How large a difference from a printed number counts as none (δ), by metric, each with its reason. No torch.
 
-benchmark-suites.md section 2.6.5. A metric that is not here gets no verdict.
+A metric that is not here gets no verdict.
 """
 
 from __future__ import annotations

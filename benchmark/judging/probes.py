@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     Block = Mapping[str, Any]
 
 TOLERANCES = {"float32": (0.05, 0.5), "float64": (1e-8, 1e-6, 1e-3)}
-"""Of a loss in the 1st, 2nd and 3rd G-iteration: a share of its range in float32, of itself in float64.
+"""Of a loss in the 1st, 2nd and 3rd G-iteration: in float32 a share of its largest change from its first
+value (`starts.largest_change`), in float64 of itself.
 
 Later ones are not compared. Batches of 4 or 2 are more chaotic than those of `starts`: where a gradient is
 next to 0, Adam divides it by next to 0, and differences of rounding were seen to become 10⁴ times larger in
@@ -143,7 +144,7 @@ def _values(
     exact, shares = precision == "float64", TOLERANCES[precision]
     for name, old in losses.items():
         new = is_["losses"].get(name, [])
-        spread = starts.range_of(old)
+        spread = starts.largest_change(old)
         for k, (x, share) in enumerate(zip(old, shares, strict=False)):
             y = new[k] if k < len(new) else None
             unit = max(abs(x or 0.0), _FLOOR)

@@ -15,7 +15,7 @@ import baselines
 from benchmark.evaluation import protocols
 from benchmark.records import equivalence, identity, store
 from benchmark.records.bounded import Unreadable
-from benchmark.records.cells import canonical
+from benchmark.records.cells import sorted_json
 from benchmark.records.loaded import LoadedRecord
 from benchmark.records.quantities import named_seeds, plural
 from benchmark.records.record import comparable_part, inconsistent
@@ -94,7 +94,7 @@ def select(
             found.append(LoadedRecord(record, directory))
         else:
             if record:
-                damage = f"damaged: {directory / 'record.json'}, its {wrong} is not that of its spec"
+                damage = store.damaged(directory, f"its {wrong} is not that of its spec")
             broken.append(_without_record(spec, directory, damage))
     kept, notes, contradictions = one_per_seed(found, newest=newest)
     contradictions += repeated(run.record for run in kept)
@@ -203,7 +203,7 @@ def _read(directory: Path) -> tuple[dict[str, Any] | None, str]:
     except FileNotFoundError:
         return None, ""
     except Unreadable as error:
-        return None, f"damaged: {directory / 'record.json'}, {error}"
+        return None, store.damaged(directory, error)
 
 
 def _experiment(directory: Path) -> str:
@@ -243,7 +243,7 @@ def _of_protocols_now(spec: Mapping[str, Any]) -> bool:
     for then in spec["protocols"]:
         now = protocols.get(then["name"]).as_dict()
         known = {k: v for k, v in now.items() if k not in _NOT_IDENTITY and v != ""}
-        if canonical({k: then.get(k) for k in known}) != canonical(known):
+        if sorted_json({k: then.get(k) for k in known}) != sorted_json(known):
             return False
     return True
 

@@ -9,8 +9,9 @@ seed that both sides have, in this order:
     the first losses   of G-iterations 1 to 10: everything else that an update does
 
 Tolerances and what they were measured on: `docs/gate.md`. Rounding grows with every update, so a loss of
-G-iteration k may differ by min(.3, 3e-3·2^(k−1)) of the range R that it has in the accepted run's first ten;
-the range, since losses near 0 or all near log 2 make a relative difference mean nothing.
+G-iteration k may differ by min(.3, 3e-3·2^(k−1)) of R, its largest change from its first value in the
+accepted run's first ten; of a change, as losses near 0 or all near log 2 make a relative difference mean
+nothing.
 """
 
 from __future__ import annotations
@@ -30,9 +31,9 @@ if TYPE_CHECKING:
 GEN_ITERS = 10
 """G-iterations compared; after more than ten, chaos has saturated and nothing is added."""
 FIRST_SHARE, LARGEST_SHARE = 3e-3, 0.3
-"""Of the range R: at k = 1, doubled with every G-iteration; never more."""
+"""Of R, the largest change: at k = 1, doubled with every G-iteration; never more."""
 ROUNDING = 1e-6
-"""Relative difference that is always let pass, where a loss has next to no range."""
+"""Relative difference that is always let pass, where a loss hardly changes."""
 AT_START, OF_REAL_DATA = 1e-5, 1e-6
 """Largest relative difference of scores of the untrained generator, and of real images."""
 _SCALES = {"kid": 1.0, "precision": 100.0, "recall": 100.0, "parzen_ll": 10.0}
@@ -140,7 +141,7 @@ def differences(then: Record, now: Record) -> Iterator[tuple[str, float]]:
     yield from _scores("of real data", then.get("real_data", {}), now.get("real_data", {}), OF_REAL_DATA)
     yield from _scores("of the untrained generator", _untrained(then), _untrained(now), AT_START)
     old, new = (list(r.get("first_losses", ()))[:GEN_ITERS] for r in (then, now))
-    if len(old) < GEN_ITERS:  # the range of fewer is no yardstick
+    if len(old) < GEN_ITERS:  # the largest change of fewer is no yardstick
         return
     for name in sorted({*old[0], *(new[0] if new else old[0])}):
         if name not in old[0] or (new and name not in new[0]):
@@ -157,17 +158,18 @@ def tolerance(accepted: Sequence[Mapping[str, float | None]], name: str, k: int)
     """Largest difference of a loss at G-iteration k, from the first ten rows of the accepted run."""
     column = [row[name] for row in accepted[:GEN_ITERS]]
     return max(
-        share(k) * range_of(column), ROUNDING * max((abs(x) for x in column if x is not None), default=0.0)
+        share(k) * largest_change(column),
+        ROUNDING * max((abs(x) for x in column if x is not None), default=0.0),
     )
 
 
 def share(k: int) -> float:
-    """Of a loss's range, that it may differ by at G-iteration k, from 1."""
+    """Of a loss's largest change R, that it may differ by at G-iteration k, from 1."""
     return min(LARGEST_SHARE, FIRST_SHARE * 2.0 ** (k - 1))
 
 
 def by_range(then: Record, now: Record) -> list[float | None]:
-    """At G-iteration 1, 2 … 10, the largest |difference| / R of a loss that both report and that has a range.
+    """At G-iteration 1, 2 … 10, the largest |difference| / R of a loss that both report and that changes.
 
     None where one of them is not finite on one side only.
     """
@@ -175,7 +177,7 @@ def by_range(then: Record, now: Record) -> list[float | None]:
     ranges = {
         name: spread
         for name in (old[0].keys() & new[0].keys() if old and new else ())
-        if (spread := range_of([row[name] for row in old]))
+        if (spread := largest_change([row[name] for row in old]))
     }
     found: list[float | None] = []
     for a, b in zip(old, new, strict=False):
@@ -185,8 +187,8 @@ def by_range(then: Record, now: Record) -> list[float | None]:
     return found
 
 
-def range_of(values: Sequence[float | None]) -> float:
-    """R: the largest difference to the first, of those that are finite."""
+def largest_change(values: Sequence[float | None]) -> float:
+    """R: max |x − x₁| of those that are finite; up to half of max − min where they go both ways."""
     finite = [x for x in values if x is not None]
     return max((abs(x - finite[0]) for x in finite), default=0.0)
 

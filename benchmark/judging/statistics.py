@@ -1,9 +1,8 @@
 """The statistics behind verdicts: few seeds, one mean, an interval. Pure functions.
 
-Formulas and constants are those of `benchmark-suites.md` (design notes), sections 2.6 and 2.7, named as §2.6
-below. Student's t is used throughout, since percentile bootstraps of 3 to 5 values cover 75 to 84 % where
-they should cover 95 % (§0.3). Distributions are SciPy's, imported by the first interval or p that is made:
-that takes longer than all else that most commands do.
+Student's t is used throughout, since percentile bootstraps of 3 to 5 values cover 75 to 84 % where they
+should cover 95 %. Distributions are SciPy's, imported by the first interval or p that is made: that takes
+longer than all else that most commands do.
 """
 
 from __future__ import annotations
@@ -16,13 +15,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
 CONFIDENCE = 0.90
-"""Of intervals: two one-sided tests at 5 % each (§2.6.4)."""
+"""Of intervals: two one-sided tests at 5 % each."""
 REFERENCE_PRIOR_CAP = 8
-"""Degrees of freedom that a reference of the same cell may count for (§2.6.2)."""
+"""Degrees of freedom that a reference of the same cell may count for."""
 BORROWED_PRIOR_DF = 2.0
-"""Those of a coefficient of variation borrowed from the suite: more would be costly if it is wrong (§2.6)."""
+"""Those of a coefficient of variation borrowed from the suite: more would be costly if it is wrong."""
 CONTRADICTION = 0.05
-"""A prior is dropped where a spread as large as ours has less than this probability under it (§2.6.2)."""
+"""A prior is dropped where a spread as large as ours has less than this probability under it."""
 MOST_SEEDS = 1000
 """Numbers of seeds beyond this are called "none": nobody trains so many."""
 
@@ -78,14 +77,14 @@ def pooled_sd(groups: Sequence[Sequence[float]]) -> float:
 
 
 def prior_of_reference(values: Sequence[float]) -> Prior | None:
-    """From earlier, other runs of the same cell: s₀ = their sd, d₀ = n−1, at most 8 (§2.6.2)."""
+    """From earlier, other runs of the same cell: s₀ = their sd, d₀ = n−1, at most 8."""
     if len(values) < 2:
         return None
     return Prior(stdev(values), min(len(values) - 1, REFERENCE_PRIOR_CAP), "reference of the same cell")
 
 
 def prior_of_suite(others: Sequence[Sequence[float]], mean: float) -> Prior | None:
-    """From other cells in the same metric: s₀ = CoV₀·|mean|, d₀ = 2 (§2.6.2).
+    """From other cells in the same metric: s₀ = CoV₀·|mean|, d₀ = 2.
 
     CoV₀ is their pooled coefficient of variation. A cell with a single value, or whose values are not all
     positive, has none.
@@ -97,7 +96,7 @@ def prior_of_suite(others: Sequence[Sequence[float]], mean: float) -> Prior | No
 
 
 def moderated(values: Sequence[float], prior: Prior | None = None) -> Moderated | None:
-    """The moderated sd s̃² = (d₀·s₀² + (n−1)·s²) / (d₀+n−1), with ν = d₀+n−1 (§2.6.2).
+    """The moderated sd s̃² = (d₀·s₀² + (n−1)·s²) / (d₀+n−1), with ν = d₀+n−1.
 
     At n = 3 alone the 95 % interval of σ/s is (.52, 6.3), so what is known about σ is worth having. Where our
     spread contradicts the prior, s > s₀·√(χ²_{.95,n−1}/(n−1)) (1.73·s₀ at n = 3), it is dropped: d₀ = 0.
@@ -120,13 +119,13 @@ def moderated(values: Sequence[float], prior: Prior | None = None) -> Moderated 
 
 
 def interval(centre: float, standard_error: float, df: float, confidence: float = CONFIDENCE) -> Interval:
-    """The ends centre ∓ t_{(1+confidence)/2, ν}·SE (§2.6.4)."""
+    """The ends centre ∓ t_{(1+confidence)/2, ν}·SE."""
     half = t_quantile((1 + confidence) / 2, df) * standard_error
     return Interval(centre - half, centre + half)
 
 
 def equivalence(worse_by: float, standard_error: float, df: float, margin: float) -> Equivalence:
-    """Two one-sided 5 % tests of D against ±δ (§2.6.6).
+    """Two one-sided 5 % tests of D against ±δ.
 
     `equivalent` if the 90 % interval of D lies within (−δ, δ), `worse` if above δ, `better` if below −δ,
     else `undecided`: absence of evidence is never equivalence.
@@ -138,7 +137,7 @@ def equivalence(worse_by: float, standard_error: float, df: float, margin: float
 
 
 def pooled(reference: Sequence[float], current: Sequence[float]) -> Comparison:
-    """The difference current − reference: SE = s_p·√(1/n_r + 1/n_c), ν = n_r+n_c−2 (§2.7).
+    """The difference current − reference: SE = s_p·√(1/n_r + 1/n_c), ν = n_r+n_c−2.
 
     Raises:
         ValueError: neither has two values.
@@ -190,7 +189,7 @@ def p_greater(comparison: Comparison) -> float:
 def holm(p_values: Sequence[float]) -> list[float]:
     """Adjusted p, in the order given: p̃₍ᵢ₎ = max_{j≤i} min(1, (m−j+1)·p₍ⱼ₎).
 
-    Rejecting where p̃ ≤ α keeps the probability of any false alarm among m tests at α (§2.7).
+    Rejecting where p̃ ≤ α keeps the probability of any false alarm among m tests at α.
     """
     adjusted = [1.0] * len(p_values)
     largest = 0.0
@@ -214,8 +213,8 @@ def fewest(half_width: Callable[[int], float], limit: float) -> int | None:
 def spreads_differ(ours: float, theirs: float, k: int) -> bool:
     """Whether two sd, each over k values of one network, are further apart than chance would have them.
 
-    The larger over the smaller beyond √F_{.995}(k−1, k−1), 2.56 at k = 10: one time in 100 without cause
-    (§2.6.3). Then the two were hardly computed alike. Never of a single value, or of no spread at all.
+    The larger over the smaller beyond √F_{.995}(k−1, k−1), 2.56 at k = 10: one time in 100 without cause.
+    Then the two were hardly computed alike. Never of a single value, or of no spread at all.
     """
     if k < 2 or not (ours > 0 and theirs > 0):
         return False
@@ -228,7 +227,7 @@ def _square(ratio: float) -> float:
 
 
 def too_many_lost(lost: int, n: int) -> bool:
-    """More than ⌊n/4⌋ of n seeds without a result: any of 3, two of 5 (§2.6.6)."""
+    """More than ⌊n/4⌋ of n seeds without a result: any of 3, two of 5."""
     return lost > n // 4
 
 

@@ -7,7 +7,7 @@
     below, above     the whole interval is worse, or better, than the margin
     inconclusive     anything else, with the number of seeds that would settle it
 
-Formulas: design notes, `benchmark-suites.md` §2.6. "Above" is to be explained as much as "below".
+Margins, and why each is that wide: `margins`, `docs/gate.md`. "Above" is to be explained as much as "below".
 """
 
 from __future__ import annotations
@@ -37,9 +37,9 @@ if TYPE_CHECKING:
 Outcome = Literal["reproduced", "below", "above", "inconclusive", "not-comparable", "unstable", "missing"]
 
 VACUOUS = 0.25
-"""A margin above this share of the paper's value says nothing (§2.6.5)."""
+"""A margin above this share of the paper's value says nothing."""
 HARD = 3.5
-"""With a margin below this many standard errors hardly anything can be reproduced (§2.6.5)."""
+"""With a margin below this many standard errors hardly anything can be reproduced."""
 SPREADS = {
     "splits": "over splits of one network's images: not over seeds, so it does not enter",
     "eval_repeats": "over repeated evaluations of one network: not over seeds, so it does not enter",
@@ -169,7 +169,7 @@ def judge_ordering(
 
     D is how much worse the first one is. `reproduced` if its 90 % interval lies below 0, `below` (the
     contrary of the claim) if it lies above 0, else `inconclusive`: two one-sided tests at 5 %. There is no
-    margin, as the claim is about a sign; and no rank test, as 3 against 3 have no p below .05 (§1.5).
+    margin, as the claim is about a sign; and no rank test, as 3 against 3 have no p below .05.
 
     Raises:
         ValueError: the claim is no ordering, or one side has records of several cells, or two of one seed.
@@ -207,7 +207,7 @@ def judge_ordering(
 
 
 def uncertainty(claim: Claim, sd: float) -> float:
-    """u², the variance of the paper's number as a mean over training seeds (§2.6.3).
+    """u², the variance of the paper's number as a mean over training seeds.
 
     `seeds`: spread²/k, and spread² where k is not printed. Any other: s̃², our own, since the paper shows one
     training, a draw from the distribution that ours are drawn from. Its ± has no part in that: generation
@@ -219,7 +219,7 @@ def uncertainty(claim: Claim, sd: float) -> float:
 
 
 def seeds_needed(worse_by: float, sd: float, prior_df: float, u2: float, margin: float) -> int | None:
-    """The smallest n with t_{.95,d₀+n−1}·√(s̃²/n + u²) < |δ − |D||, if D and s̃ stay as they are (§2.6.6).
+    """The smallest n with t_{.95,d₀+n−1}·√(s̃²/n + u²) < |δ − |D||, if D and s̃ stay as they are.
 
     None where no number would do, for the paper's own uncertainty is too large.
     """
@@ -243,7 +243,7 @@ def seeds_to_order(first: Sequence[float], second: Sequence[float]) -> int | Non
 
 
 def _by_interval(claim: Claim, base: Verdict, values: Sequence[float], prior: Prior | None) -> Verdict:
-    """The interval of D against the margin of `base` (§2.6.2 to 2.6.6)."""
+    """The interval of D against the margin of `base`."""
     moderated = statistics.moderated(values, prior)
     if moderated is None or base.margin is None or base.difference is None or not claim.value:
         raise ValueError("nothing to judge")
@@ -273,8 +273,8 @@ def _by_interval(claim: Claim, base: Verdict, values: Sequence[float], prior: Pr
 def _stopped(sides: Sequence[comparability.Side]) -> tuple[Outcome, str] | None:
     """Why nothing can be concluded whatever the numbers are, or None.
 
-    Stricter than §2.6.5 in two points, whatever is known of the spread beforehand: a single seed cannot
-    contradict that, and equal values of several seeds are what runs leave whose seed does nothing.
+    Two of the reasons hold whatever is known of the spread beforehand: a single seed cannot contradict that,
+    and equal values of several seeds are what runs leave whose seed does nothing.
     """
     reasons = dict.fromkeys(reason for side in sides for reason in side.reasons)
     if len(sides) == 2 and all(side.records for side in sides):
@@ -302,7 +302,7 @@ def _stopped(sides: Sequence[comparability.Side]) -> tuple[Outcome, str] | None:
 
 
 def _with_spread_within(claim: Claim, own: comparability.Side, base: Verdict) -> Verdict:
-    """`within`, and a caveat where it and the paper's cannot have been computed alike (§2.6.3)."""
+    """`within`, and a caveat where it and the paper's cannot have been computed alike."""
     metric = comparability.METRICS.get(claim.metric, claim.metric)
     for kind, (key, number, words) in WITHIN.items():
         found = [score(record["final"], own.protocol.get("name", ""), key) for record in own.records]

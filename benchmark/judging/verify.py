@@ -115,10 +115,14 @@ def _record_checks(directory: Path, content: dict[str, Any]) -> Iterator[Check]:
         "env_id": identity.env_id(content["provenance"]["environment"], spec["numerics"]),
     }
     wrong = [name for name, value in ids.items() if content[name] != value]
-    if directory.absolute().name != f"{content['run_id'][:12]}-{content['env_id'][:8]}":
-        wrong.append("the name of its directory")
+    called, own = directory.absolute().name, f"{content['run_id'][:12]}-{content['env_id'][:8]}"
     if wrong:
         yield Check("record", False, f"record.json was forged: {' and '.join(wrong)} is of another run")
+    elif called != own:
+        why = "it was renamed or copied, or the record is another run's. Give it that name to verify it"
+        yield Check(
+            "record", False, f"the directory is called {called}, that of this record's run {own}: {why}"
+        )
     else:
         yield Check("record", True, "record.json has its SHA-256 and the ids of its spec")
 

@@ -30,7 +30,6 @@ Two colours of different rows among the first five are at least 8 apart in 100 Ã
 with either red-green blindness (simulated after Machado et al. 2009); within a row, markers tell more than
 shades.
 """
-COLOURS = tuple(shades[0] for shades in SHADES)
 MARKERS = ("o", "s", "^", "D", "v", "P", "<", "*")
 """Without Ã—, which says where a seed diverged."""
 _DASHES: tuple[Any, ...] = ("-", (0, (6, 2)), (0, (6, 2, 1.5, 2)))

@@ -67,7 +67,7 @@ class Grouping:
     notes: tuple[str, ...]
 
 
-def canonical(value: Any) -> str:
+def sorted_json(value: Any) -> str:
     """JSON with sorted keys: equal text means equal data."""
     return json.dumps(value, sort_keys=True, ensure_ascii=False)
 
@@ -127,7 +127,7 @@ def _without_copies(runs: Sequence[LoadedRecord]) -> tuple[list[LoadedRecord], l
     ):
         first = kept.setdefault((run.record["run_id"], run.record["env_id"]), run)
         if first is not run:
-            same = canonical(first.record["curve"]) == canonical(run.record["curve"])
+            same = sorted_json(first.record["curve"]) == sorted_json(run.record["curve"])
             notes.append(
                 f"Run {run.record['run_id'][:12]} ({run.record['experiment']}, seed {run.record['seed']}) "
                 f"was given more than once, with {'equal' if same else 'DIFFERENT'} scores; "
@@ -210,12 +210,12 @@ def _differences(cells: Sequence[Cell], limit: int = 4) -> str:
 
 def _leaves(value: Any, path: str = "") -> Iterator[tuple[str, str]]:
     if isinstance(value, dict) and {"value", "source"} <= value.keys():
-        yield path, canonical(value["value"])
+        yield path, sorted_json(value["value"])
     elif isinstance(value, dict):
         for key, inner in value.items():
             yield from _leaves(inner, f"{path}.{key}" if path else str(key))
     else:
-        yield path, canonical(value)
+        yield path, sorted_json(value)
 
 
 def _year(record: dict[str, Any]) -> int:

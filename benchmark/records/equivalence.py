@@ -134,11 +134,44 @@ def proofs(file: Path | None = None) -> tuple[Proof, ...]:
 @lru_cache(maxsize=4)
 def _read(file: Path, _: int) -> tuple[Proof, ...]:
     try:
-        content = bounded.read_json(file, MOST_BYTES)
-        entries = content["proofs"] if content["schema_version"] == SCHEMA_VERSION else []
-    except (OSError, Unreadable, KeyError, TypeError):
+        entries = _entries(file)
+    except (OSError, Unreadable):
         return ()
     return tuple(proof for entry in entries if (proof := _proof(entry)))
+
+
+def _entries(file: Path) -> list[Any]:
+    """The entries of the file as they stand there.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        Unreadable: it is cut off, or this version does not read its layout.
+
+    """
+    content = bounded.read_json(file, MOST_BYTES)
+    version = content.get("schema_version") if isinstance(content, dict) else None
+    if version != SCHEMA_VERSION:
+        raise Unreadable(f"has schema_version {version}; this ganbench reads {SCHEMA_VERSION}")
+    if not isinstance(entries := content.get("proofs"), list):
+        raise Unreadable("has no list of proofs")
+    return entries
+
+
+def refuse_unreadable(file: Path | None = None) -> None:
+    """Before proofs are added: writing over a file that cannot be read would lose all that are in it.
+
+    Raises:
+        UserError: the file exists and cannot be read.
+
+    """
+    file = file or path()
+    try:
+        _entries(file)
+    except FileNotFoundError:
+        return
+    except Unreadable as error:
+        do = "Restore it (git restore), or move it away to begin anew; its proofs would be lost"
+        raise UserError(f"{error}", where=str(file), do=do) from error
 
 
 def _proof(entry: Any) -> Proof | None:
@@ -156,10 +189,11 @@ def add(new: Iterable[Proof], file: Path | None = None) -> Path:
     """Write the file with these proofs in place of older ones about the same two sets of sources.
 
     Raises:
-        UserError: it cannot be written.
+        UserError: it cannot be written, or exists and cannot be read: it stays as it is.
 
     """
     file = file or path()
+    refuse_unreadable(file)
     by_key = {(p.experiment, p.before, p.after): p for p in (*proofs(file), *new)}
     entries = [by_key[key].as_dict() for key in sorted(by_key)]
     content = {"schema_version": SCHEMA_VERSION, "proofs": entries}

@@ -1,4 +1,4 @@
-"""What the report is made from: finished records, and the runs that have none."""
+"""What is judged and reported: finished records with their places, and the runs that have none."""
 
 from dataclasses import dataclass
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""How the report writes numbers, durations, seeds and metrics."""
+"""How numbers, durations, seeds and metrics are written, wherever people read them."""
 
 import math
 from collections.abc import Iterable
@@ -16,6 +16,8 @@ _TITLES = {
     "classification_accuracy": "Accuracy ↑",
     "classification_error": "Error ↓",
 }
+WITHOUT_A_ZERO = ("parzen_ll",)
+"""Metrics no share of which can be taken: the 0 of a log-likelihood of real values is of no meaning."""
 _UNITS = {"parzen_ll": "nats", "classification_accuracy": "%", "classification_error": "%"}
 
 

@@ -14,6 +14,8 @@ SCHEMA_VERSION = 3
 
 TIMING_KEYS = ("timing", "peak_memory_mib", "provenance", "record_sha256")
 """Parts of a record that may differ between two runs with equal `run_id` and `env_id`."""
+_WHO = ("schema_version", "run_id", "env_id", "spec")
+"""Parts of a record that say who it is, not what came out."""
 
 
 def build(
@@ -126,3 +128,9 @@ def comparable_part(record: Mapping[str, Any]) -> dict[str, Any]:
     rest["spec"] = {key: value for key, value in record["spec"].items() if key != "suite"}
     del rest["suite"]
     return rest
+
+
+def differing_results(a: Mapping[str, Any], b: Mapping[str, Any]) -> list[str]:
+    """The parts of two records that differ although the computation may have been the same."""
+    one, other = comparable_part(a), comparable_part(b)
+    return [k for k in {**one, **other} if k not in _WHO and one.get(k) != other.get(k)]

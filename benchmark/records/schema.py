@@ -20,6 +20,8 @@ MOST_POINTS = 100_000
 Sha256 = Annotated[str, Meta(pattern=r"^[0-9a-f]{64}\Z")]
 Count = Annotated[int, Meta(ge=0, le=10**15)]
 Seconds = Annotated[float, Meta(ge=0, le=1e12)]
+Mib = Annotated[float, Meta(ge=0, le=1e12)]
+PerSecond = Annotated[float, Meta(ge=0, le=1e12)]
 Value = Annotated[float, Meta(ge=-1e100, le=1e100)] | None
 """A number that was not finite is null. Squares of these can be summed without overflow; a loss is float32,
 at most 3.4e38, and no score comes near."""
@@ -259,7 +261,7 @@ class Record(Struct):
     first_losses: Annotated[list[Row], Meta(max_length=10)]
     samples: Annotated[list[Sample], Meta(max_length=MOST_POINTS)]
     timing: Timing
-    peak_memory_mib: Seconds
+    peak_memory_mib: Mib
     provenance: Provenance
     record_sha256: Sha256
 
@@ -315,7 +317,7 @@ class Progress(Struct):
     gen_iters: Count
     phase: Text = ""
     budget: Count = 0
-    iters_per_s: Seconds = 0.0
+    iters_per_s: PerSecond = 0.0
 
 
 T = TypeVar("T", bound=Struct)

@@ -131,8 +131,13 @@ def damage(directory: Path) -> str:
     except FileNotFoundError:
         return ""
     except Unreadable as error:
-        return f"damaged: {directory / 'record.json'}, {error}"
+        return damaged(directory, error)
     return ""
+
+
+def damaged(directory: Path, why: object) -> str:
+    """The sentence on a record that is there and does not count; `why` goes on from the name of its file."""
+    return f"damaged: {directory / 'record.json'}, {why}"
 
 
 def read_spec(directory: Path) -> dict[str, Any] | None:
@@ -209,7 +214,7 @@ def records_below(folder: Path) -> tuple[list[LoadedRecord], list[str]]:
         except FileNotFoundError:  # gone since
             continue
         except Unreadable as error:
-            damages.append(f"damaged: {path}, {error}")
+            damages.append(damaged(path.parent, error))
     return found, damages
 
 

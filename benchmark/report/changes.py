@@ -8,9 +8,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from benchmark.judging import statistics
+from benchmark.judging.comparability import fields
 from benchmark.records.cells import score
 from benchmark.records.quantities import DASH, higher_is_better, metric_title
 from benchmark.records.summary import decimals_for, summarise
+from benchmark.report.stability import best_point
 from benchmark.report.table import Column, Row, Table
 from benchmark.suites import experiments
 
@@ -21,9 +23,11 @@ if TYPE_CHECKING:
 
     Record = Mapping[str, Any]
 
-_LIKE = ("dataset", "gen_iters", "evaluate_at", "protocols", "numerics")
-"""Parts of a spec that two runs must share, so that their difference is that of the experiments."""
+_LIKE = ("dataset", "gen_iters", "evaluate_at", "numerics")
+"""Parts of a spec that two runs must share, beside what their protocols compute, so that their difference is
+that of the experiments."""
 CONFIDENCE = 0.95
+_FOR_ITS_ROW_ALONE = "Each 95 % interval is for its row alone; none is corrected for the number of rows."
 
 
 def table(suite: Suite, records: Sequence[Record], others: Sequence[Record], metric: str) -> Table:
@@ -46,22 +50,33 @@ def table(suite: Suite, records: Sequence[Record], others: Sequence[Record], met
         diverged = sum(r["experiment"] == name and r["status"] == "diverged" for r in comparable)
         seeds = ", ".join([str(len(own))] * bool(own) + [f"{diverged} diverged"] * bool(diverged))
         found = (seeds or "not run", spread.text(decimals) if spread else DASH)
-        against = (DASH, DASH) if name == base else _difference(values[base], own, decimals)
+        against = (DASH,) * 3 if name == base else _difference(values[base], own, decimals)
         rows.append(Row((name, _change(base, name), *found, *against)))
     columns = (
         Column("Experiment"),
         Column("What is changed"),
         Column("Seeds (n)", numeric=True),
         Column(f"{metric_title(metric)}, mean ± sd", numeric=True),
+        Column("Pairs", numeric=True),
         Column(f"Minus {base}, same seeds", numeric=True),
         Column("95 % interval", numeric=True),
     )
-    return Table("One change at a time, at the budget; in brackets what is declared.", columns, tuple(rows))
+    caption = (
+        f"One change at a time, at the budget; in brackets what {base} declares. The difference is over "
+        f"pairs of runs with the same seed. {_FOR_ITS_ROW_ALONE}"
+    )
+    return Table(caption, columns, tuple(rows))
 
 
 def alike(records: Iterable[Record], one: Record) -> list[Record]:
-    """Those of which only experiment and seed are others."""
-    return [r for r in records if all(r["spec"][part] == one["spec"][part] for part in _LIKE)]
+    """Those of which only experiment and seed are others, or the words about a protocol."""
+    wanted = _likeness(one)
+    return [r for r in records if _likeness(r) == wanted]
+
+
+def _likeness(record: Record) -> tuple[object, ...]:
+    spec = record["spec"]
+    return *(spec[part] for part in _LIKE), [fields(protocol) for protocol in spec["protocols"]]
 
 
 def of_scores(records: Sequence[Record], otherwise: Sequence[Record], protocol: str, metric: str) -> Table:
@@ -79,24 +94,33 @@ def of_scores(records: Sequence[Record], otherwise: Sequence[Record], protocol: 
     decimals = decimals_for([*at_budget.values()])
     protocols = sorted({p["name"] for r in otherwise for p in r["spec"]["protocols"]})
     ways = {f"protocol {p}": _values(otherwise, name, p, metric) for p in protocols}
-    ways["the best point on the curve, not the last"] = _best(records, protocol, metric)
-    rows = [Row((way, str(len(own)), *_difference(at_budget, own, decimals))) for way, own in ways.items()]
+    rows = [Row((way, *_difference(at_budget, own, decimals))) for way, own in ways.items()]
+    caption = (
+        f"The same runs of {name}, scored in other ways; nothing was trained again. {_FOR_ITS_ROW_ALONE}"
+    )
+    if best := _best(records, protocol, metric):
+        # The last point is on the curve too, so the difference has one sign whatever the truth is: an
+        # interval around its mean, which would ask whether it is 0, says nothing.
+        *found, _ = _difference(at_budget, best, decimals)
+        rows.append(Row(("the best point on the curve, not the last", *found, DASH)))
+        sign = "negative" if higher_is_better(metric) else "positive"
+        caption += (
+            f" The best point is chosen by the score that it is then given, and so its difference cannot be "
+            f"{sign}: it has no interval."
+        )
     columns = (
         Column("Taken by"),
-        Column("Seeds (n)", numeric=True),
+        Column("Pairs", numeric=True),
         Column(f"{metric_title(metric)}, minus {protocol} at the budget", numeric=True),
         Column("95 % interval", numeric=True),
     )
-    return Table(
-        f"The same runs of {name}, and nothing changed but how they are scored.", columns, tuple(rows)
-    )
+    return Table(caption, columns, tuple(rows))
 
 
 def _best(records: Sequence[Record], protocol: str, metric: str) -> dict[int, float]:
-    """Of every run's curve, by seed."""
-    better = max if higher_is_better(metric) else min
-    curves = {int(r["seed"]): (score(point, protocol, metric) for point in r["curve"]) for r in records}
-    return {seed: better(x for x in curve if x is not None) for seed, curve in curves.items()}
+    """Of every run's curve, by seed; of none where it is not known which direction is better."""
+    found = {int(r["seed"]): best_point(r, protocol, metric) for r in records}
+    return {seed: best[1] for seed, best in found.items() if best is not None}
 
 
 def _values(records: Sequence[Record], experiment: str, protocol: str, metric: str) -> dict[int, float]:
@@ -106,16 +130,17 @@ def _values(records: Sequence[Record], experiment: str, protocol: str, metric: s
     return {seed: value for seed, value in found if value is not None}
 
 
-def _difference(base: Mapping[int, float], own: Mapping[int, float], decimals: int) -> tuple[str, str]:
-    """Mean over the seeds that both have, and its interval where two or more tell of a spread."""
+def _difference(base: Mapping[int, float], own: Mapping[int, float], decimals: int) -> tuple[str, str, str]:
+    """How many seeds both have, the mean over these, and its interval where two or more tell of a spread."""
     seeds = [seed for seed in own if seed in base]
     if not seeds:
-        return DASH, DASH
+        return "0" if own else DASH, DASH, DASH
     if len(seeds) == 1:
-        return f"{own[seeds[0]] - base[seeds[0]]:+.{decimals}f}", DASH
+        return "1", f"{own[seeds[0]] - base[seeds[0]]:+.{decimals}f}", DASH
     found = statistics.paired([base[s] for s in seeds], [own[s] for s in seeds])
     low, high = statistics.interval(*found, CONFIDENCE)
-    return f"{found.difference:+.{decimals}f}", f"{low:+.{decimals}f} to {high:+.{decimals}f}"
+    ends = f"{low:+.{decimals}f} to {high:+.{decimals}f}"
+    return str(len(seeds)), f"{found.difference:+.{decimals}f}", ends
 
 
 def _change(base: str, name: str) -> str:

@@ -6,6 +6,7 @@ again from the repository; a test does. What was not run is listed with the comm
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -195,7 +196,7 @@ def _table(c: Comparison) -> Table:
     names = display_names(c.cells)
     rows = [_row(c, cell, names[cell.label]) for cell in c.cells]
     if all(map(c.real_data, c.metrics)):  # of runs scored later there is none
-        real = [x for m in c.metrics for x in (f"{c.real_data(m)[0]:.2f}", "")]
+        real = [x for m in c.metrics for x in (c.real_data_text(m, 2), "")]
         rows.append(Row(("real data", "", "", "", *real), "scale"))
     return Table(f"{c.where}, protocol {c.describe()}.", tuple(columns), tuple(rows))
 
@@ -215,7 +216,13 @@ def _curve(c: Comparison, metric: str) -> Table:
 
 def _row(c: Comparison, cell: Cell, name: str) -> Row:
     updates = count_range(r["curve"][-1]["critic_updates"] for r in cell.finished)
-    found = [f"{name} ({cell.label})", count(c.gen_iters), updates, str(len(cell.finished))]
+    label = f"({cell.label})"  # a name that two cells share has it already
+    found = [
+        name if name.endswith(label) else f"{name} {label}",
+        count(c.gen_iters),
+        updates,
+        str(len(cell.finished)),
+    ]
     for metric in c.metrics:
         values = c.final(cell, metric)
         spread, decimals = summarise(values), decimals_for(values)
@@ -269,8 +276,13 @@ def _against_the_papers() -> Iterator[str]:
         if not (_REFERENCES / f"{name}.json").exists() and not (_UNFINISHED / name).exists()
     ]
     if left:
-        asked = "; ".join(f"`ganbench run {suite.name}` ({suite.title})" for suite in left)
+        asked = "; ".join(f"`ganbench run {s.name}` ({'; '.join((s.title, *_length(s.note)))})" for s in left)
         yield f"Nor were these suites, of which no printed number is: {asked}."
+
+
+def _length(note: str) -> tuple[str, ...]:
+    """What a suite's note says of the hours a run takes, e.g. `a run: about 6.5 hours on a CPU core`."""
+    return tuple(f"a run: about {said}" for said in re.findall(r"\bAbout ([\d.]+ hours[^.]*)\.", note)[:1])
 
 
 def _decided(first: Papers, later: Papers) -> tuple[Table, ...]:

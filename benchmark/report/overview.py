@@ -174,8 +174,7 @@ def _real_line(c: Comparison, grouping: Grouping) -> Line:
     scores = []
     for metric in c.metrics:
         values = [x for cell in c.cells for x in c.final(cell, metric)] + c.real_data(metric)
-        real = list(dict.fromkeys(f"{v:.{decimals_for(values)}f}" for v in c.real_data(metric)))
-        scores.append(" to ".join(dict.fromkeys((real[0], real[-1]))) if real else DASH)
+        scores.append(c.real_data_text(metric, decimals_for(values)))
     picture = next((g for cell in grouping.cells if (g := real_thumbnail(cell)) is not None), None)
     name = str(c.dataset["name"])
     return Line("Real images", name, "", picture, tuple(scores), "", None, "the scale", (), is_scale=True)

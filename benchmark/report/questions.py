@@ -14,7 +14,7 @@ from baselines.critic_losses import critic_loss
 from benchmark.evaluation import loss_curves
 from benchmark.judging import statistics
 from benchmark.records import loss_file
-from benchmark.records.quantities import DASH, count, integers
+from benchmark.records.quantities import DASH, count, count_range, integers, plural
 from benchmark.report.table import Column, Row, Table
 
 if TYPE_CHECKING:
@@ -95,22 +95,20 @@ def correlations(records: Sequence[Record], losses: Path) -> Table:
     """
     rows, by_curve = [], []
     for experiment in CURVES:
-        own = list(_of(records, experiment).values())
-        found = [_agreement(r, losses) for r in own]
-        kind = critic_loss(own[0]["spec"]["experiment"])
-        values = [a.rho for a in found if a.rho is not None]
-        by_curve.append(values)
+        own = _of(records, experiment)
+        found = {seed: _agreement(record, losses) for seed, record in own.items()}
+        kinds = {loss_curves.quantity(critic_loss(r["spec"]["experiment"])) for r in own.values()}
+        rhos = {seed: a.rho for seed, a in found.items() if a.rho is not None}
+        by_curve.append(rhos)
         cells = (
             experiment,
-            loss_curves.quantity(kind),
-            integers(r["seed"] for r in own),
-            str(found[0].n),
-            f"{fmean(values):+.2f}",
-            f"{min(values):+.2f} to {max(values):+.2f}",
+            ", ".join(sorted(kinds)) or DASH,
+            integers(rhos) or DASH,
+            count_range(found[seed].n for seed in rhos),
+            f"{fmean(rhos.values()):+.2f}" if rhos else DASH,
+            f"{min(rhos.values()):+.2f} to {max(rhos.values()):+.2f}" if rhos else DASH,
         )
         rows.append(Row(cells))
-    difference = statistics.paired(*by_curve)
-    low, high = statistics.interval(*difference, CONFIDENCE)
     columns = (
         Column("Experiment"),
         Column("Curve"),
@@ -123,7 +121,7 @@ def correlations(records: Sequence[Record], losses: Path) -> Table:
         "WGAN's claim is ρ near +1 for the Wasserstein estimate (Figure 3), and near or below 0 for the "
         f"bound of the Jensen-Shannon divergence (Figure 4). Median filter of "
         f"{count(loss_curves.FILTER_WIDTH)} G-iterations. ρ of the second minus the first: "
-        f"{difference.difference:+.2f}, 95 % interval {low:+.2f} to {high:+.2f} over seeds."
+        f"{_by_seed(*by_curve)}."
     )
     if unlearned := [name for name in CURVES if name in not_learned(records)]:
         caption += f" No test of that claim: {', '.join(unlearned)} did not get better here."
@@ -165,6 +163,18 @@ def _pairs(records: Sequence[Record], q: Question) -> tuple[list[int], list[floa
         [float(side[s]["final"]["scores"][PROTOCOL][METRIC]) for s in seeds] for side in (one, other)
     )
     return seeds, first, second
+
+
+def _by_seed(first: Mapping[int, float], second: Mapping[int, float]) -> str:
+    """Second minus first over the seeds that both have, in words; two are needed for an interval."""
+    seeds = [seed for seed in first if seed in second]
+    if len(seeds) < 2:
+        return f"not known, with {plural(len(seeds), 'seed')} in common"
+    found = statistics.paired([first[s] for s in seeds], [second[s] for s in seeds])
+    low, high = statistics.interval(*found, CONFIDENCE)
+    return (
+        f"{found.difference:+.2f}, 95 % interval {low:+.2f} to {high:+.2f} over {len(seeds)} pairs of seeds"
+    )
 
 
 def _upwards(test: statistics.Comparison) -> statistics.Comparison:

@@ -7,6 +7,8 @@
 | worse than its start | the mean score at the budget is worse than that of the untrained generator |
 | far from done | over the last third of the budget the mean score improved by `IMPROVING` or more |
 | seeds disagree | the sd over seeds is `DISAGREE` of the mean or more |
+
+The last two take shares, so they are not made of a metric without a zero (a log-likelihood).
 """
 
 from __future__ import annotations
@@ -18,7 +20,7 @@ import numpy as np
 from benchmark.data import pixels
 from benchmark.records import bounded
 from benchmark.records.cells import score
-from benchmark.records.quantities import count, higher_is_better, metric_name, named_seeds
+from benchmark.records.quantities import WITHOUT_A_ZERO, count, higher_is_better, metric_name, named_seeds
 from benchmark.records.summary import mean, summarise
 from benchmark.report.samples import samples_of
 from benchmark.report.traces import mean_points, trace
@@ -65,6 +67,8 @@ def _of_scores(cell: Cell, c: Comparison, metric: str) -> list[str]:
     ]
     if start and sign * (spread.mean - mean(start)) < 0:
         found.append(f"worse than its start: {name} {spread.mean:.4g}, untrained {mean(start):.4g}")
+    if metric in WITHOUT_A_ZERO:
+        return found
     points = mean_points([trace(r, c.name, metric, "gen_iters") for r in cell.records])
     if gain := _late_gain(points, c.gen_iters, sign):
         since, share = gain

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from benchmark.evaluation.protocol import NEAREST, WINDOW
-from benchmark.records.cells import Cell, canonical, numerics, score
+from benchmark.judging.comparability import fields
+from benchmark.records.cells import Cell, numerics, score, sorted_json
 from benchmark.records.loaded import MissingRun
 from benchmark.records.quantities import (
     DASH,
@@ -51,6 +52,11 @@ class Comparison:
             finite(r["real_data"].get(self.name, {}).get(metric)) for c in self.cells for r in c.records
         )
         return sorted({v for v in values if v is not None})
+
+    def real_data_text(self, metric: str, decimals: int) -> str:
+        """`1.93`; `1.93 to 1.95` where they differ even when rounded; a dash where there are none."""
+        texts = list(dict.fromkeys(f"{v:.{decimals}f}" for v in self.real_data(metric)))
+        return DASH if not texts else texts[0] if len(texts) == 1 else f"{texts[0]} to {texts[-1]}"
 
     def final(self, cell: Cell, metric: str) -> list[float]:
         """Scores at the budget of the finished seeds, by seed."""
@@ -102,13 +108,13 @@ def comparisons(cells: Sequence[Cell]) -> tuple[Comparison, ...]:
                 int(cell.first["gen_iters"]),
                 str(spec["dataset"].get("digest", "")),
                 numerics(cell.first),
-                canonical(protocol),
+                sorted_json(fields(protocol)),
             )
             found[key].append(cell)
     out = []
     for key in sorted(found):
         spec = found[key][0].first["spec"]
-        protocol = next(p for p in spec["protocols"] if canonical(p) == key[-1])
+        protocol = next(p for p in spec["protocols"] if sorted_json(fields(p)) == key[-1])
         out.append(Comparison(protocol, spec["dataset"], key[2], tuple(found[key]), key[4]))
     return tuple(out)
 
@@ -205,8 +211,7 @@ def _absent_rows(absent: Sequence[MissingRun], width: int, n_metrics: int) -> li
 def _real_row(c: Comparison, decimals: dict[str, int], width: int) -> Row:
     cells = ["real data", ""]
     for metric in c.metrics:
-        texts = list(dict.fromkeys(f"{v:.{decimals[metric]}f}" for v in c.real_data(metric)))
-        cells += ["", DASH if not texts else texts[0] if len(texts) == 1 else f"{texts[0]} to {texts[-1]}"]
+        cells += ["", c.real_data_text(metric, decimals[metric])]
     return Row((*cells, *[""] * (width - len(cells))), "scale")
 
 

@@ -1,18 +1,23 @@
 """How steady the results are: over seeds, over training, and over environments."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from benchmark.records.cells import Cell, canonical, score
-from benchmark.records.quantities import DASH, count, count_range, higher_is_better, metric_title, named_seeds
+from benchmark.records.cells import Cell, score, sorted_json
+from benchmark.records.quantities import (
+    DASH,
+    WITHOUT_A_ZERO,
+    count,
+    count_range,
+    higher_is_better,
+    metric_title,
+    named_seeds,
+)
 from benchmark.records.summary import decimals_for, mean, summarise
 from benchmark.report.scores import Comparison
 from benchmark.report.table import Column, Row, Table
-
-_WITHOUT_A_ZERO = ("parzen_ll",)
-"""Metrics that no sd can be a share of."""
 
 
 def stability_table(compared: Sequence[Comparison]) -> Table | None:
@@ -59,7 +64,7 @@ def _row(c: Comparison, cell: Cell, metric: str, repeated: dict[str, str], *, wi
     decimals = decimals_for(values)
     relative = (
         f"{100 * spread.sd / abs(spread.mean):.1f} %"
-        if spread and spread.sd is not None and spread.mean and metric not in _WITHOUT_A_ZERO
+        if spread and spread.sd is not None and spread.mean and metric not in WITHOUT_A_ZERO
         else DASH
     )
     best = [found for r in cell.finished if (found := best_point(r, c.name, metric)) is not None]
@@ -85,7 +90,7 @@ def _row(c: Comparison, cell: Cell, metric: str, repeated: dict[str, str], *, wi
     )
 
 
-def best_point(record: dict[str, Any], protocol: str, metric: str) -> tuple[int, float] | None:
+def best_point(record: Mapping[str, Any], protocol: str, metric: str) -> tuple[int, float] | None:
     """G-iteration and value of the best evaluation, the earliest of equal ones; None without a direction."""
     higher = higher_is_better(metric)
     points = [
@@ -106,7 +111,7 @@ def repeats(cells: Iterable[Cell]) -> dict[str, str]:
     for run_id, records in found.items():
         environments = len({r["env_id"] for r in records})
         if environments > 1:
-            same = len({canonical([r["final"], r["digests"]["generator_weights"]]) for r in records}) == 1
+            same = len({sorted_json([r["final"], r["digests"]["generator_weights"]]) for r in records}) == 1
             word = "equal" if same else "differs"
             out[run_id] = f"seed {records[0]['seed']}: {word} in {environments} environments"
     return out

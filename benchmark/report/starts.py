@@ -16,9 +16,9 @@ STEM = "starts"
 _FLOOR, _CEILING = 1e-9, 1e2
 """Of the axis: equal losses are drawn at its bottom, what is not finite at its top."""
 _CAPTION = (
-    "Largest difference of a loss to the accepted run of the same seed, as a share of the range that the "
-    "loss has in the accepted run's first ten G-iterations. Rounding on another machine stays below the "
-    "dashed line; a changed computation leaves it at once: docs/gate.md."
+    "Largest difference of a loss to the accepted run of the same seed, as a share of the largest "
+    "change from its first value that the loss has in the accepted run's first ten G-iterations. Rounding on "
+    "another machine stays below the dashed line; a changed computation crosses it at once: docs/gate.md."
 )
 
 
@@ -71,7 +71,7 @@ def _figure(differences: Mapping[str, Sequence[Sequence[float | None]]]) -> Figu
         ax.set_ylim(_FLOOR, _CEILING)
         ax.set_xticks(list(ks))
         ax.set_xlabel("G-iteration")
-        ax.set_ylabel("difference / range")
+        ax.set_ylabel("difference / largest change")
         legend = canvas.legend(loc="outside right upper", frameon=False, fontsize=8)
         for text in legend.get_texts():
             text.set_parse_math(False)

@@ -33,8 +33,8 @@ def section(folder: Path, runs: Sequence[LoadedRecord]) -> Iterator[str]:
         commands = ", ".join(f"`ganbench run {path.name}`" for path in sorted(folder.glob("*")))
         yield "## Not finished"
         yield (
-            "Their numbers until now are no results: those are the values at the budget. From the beginning "
-            f"to the end: {commands}."
+            "These runs were stopped before their budget. What they scored until then is no result: a "
+            f"result is the value at the budget. To train them whole, from the beginning: {commands}."
         )
         yield from map(markdown.table, found)
 
@@ -66,8 +66,10 @@ def _curve(
     who, until = f"{spec['experiment']['name']} seed {spec['seed']}", count(max(points, default=0))
     caption = (
         f"{who} of suite {spec['suite']}, not finished: scored until {until} of {count(spec['gen_iters'])} "
-        f"G-iterations. {metric_title(metric)} by {protocol}."
+        f"G-iterations. {metric_title(metric)} by protocol {protocol}."
     )
+    if alike:
+        caption += " Beside it, finished runs of the same computation, to another budget."
     finished = [{point["gen_iters"]: point for point in record["curve"]} for record in alike]
     columns = [Column("G-iterations", numeric=True), Column(who, numeric=True)]
     columns += [Column(f"as finished in suite {record['suite']}", numeric=True) for record in alike]

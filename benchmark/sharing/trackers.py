@@ -7,13 +7,20 @@ from __future__ import annotations
 
 import importlib
 import os
+import warnings
 from itertools import groupby
 from typing import TYPE_CHECKING, Any, Protocol
 
+from benchmark.data import pixels
 from benchmark.errors import UserError
+from benchmark.records import bounded
+from benchmark.records.bounded import Unreadable
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
+
+    from PIL import Image
 
     from benchmark.sharing.history import History
 
@@ -31,9 +38,6 @@ class _Writer(Protocol):
 def tensorboard(run: History, folder: Path) -> bool:
     """Event files in a folder per run, `EXPERIMENT/KEY`."""
     _needed("tensorboard", "tensorboard")
-    import numpy as np
-    from PIL import Image
-
     library = _needed("torch.utils.tensorboard", "tensorboard")
     own = folder / run.config["experiment"] / run.key
     if own.exists():
@@ -44,10 +48,8 @@ def tensorboard(run: History, folder: Path) -> bool:
         writer.add_text("run", text)
         for p in run.points:
             writer.add_scalar(p.tag, p.value, p.gen_iters, walltime=p.utc_s)
-        for k, path in run.grids:
-            with Image.open(path) as grid:
-                pixels = np.asarray(grid.convert("RGB"))
-            writer.add_image("samples", pixels, k, dataformats="HWC")
+        for k, grid in _grids(run):
+            writer.add_image("samples", pixels.array(grid), k, dataformats="CHW")
     return True
 
 
@@ -76,10 +78,10 @@ def wandb(run: History, folder: Path) -> bool:
         config={**run.config, **run.ids, "state": run.state},
         settings=settings,
     )
-    grids = dict(run.grids)
+    grids = dict(_grids(run))
     by_iteration = {k: {p.tag: p.value for p in points} for k, points in groupby(run.points, _gen_iters)}
     for k in sorted({*grids, *by_iteration}):
-        picture = {"samples": library.Image(str(grids[k]))} if k in grids else {}
+        picture = {"samples": library.Image(grids[k])} if k in grids else {}
         own.log({**by_iteration.get(k, {}), **picture}, step=k)
     own.finish()
     library.teardown()  # waits until the process beside this one has written everything
@@ -122,6 +124,17 @@ def mlflow(run: History, folder: Path) -> bool:
 
 
 TRACKERS: dict[str, _Writer] = {"tensorboard": tensorboard, "wandb": wandb, "mlflow": mlflow}
+
+
+def _grids(run: History) -> Iterator[tuple[int, Image.Image]]:
+    """The sample grids in RGB by G-iteration; each that is no picture is left out, with a warning."""
+    for k, path in run.grids:
+        try:
+            grid = pixels.decode(bounded.read(path, bounded.PICTURE_BYTES)).convert("RGB")
+        except (FileNotFoundError, Unreadable, pixels.BrokenImage) as error:
+            warnings.warn(f"{path}: left out, not a picture that can be read ({error})", stacklevel=2)
+            continue
+        yield k, grid
 
 
 def _gen_iters(point: Any) -> int:

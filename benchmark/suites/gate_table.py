@@ -15,15 +15,13 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 ALPHA = 0.05
-"""Probability of any false alarm in a nightly run, all cells and metrics together (§2.7)."""
-ALPHA_PULL_REQUEST = 0.01
-"""The same where an alarm blocks somebody's work (§2.7)."""
+"""Probability of any false alarm in a nightly run, all cells and metrics together."""
 EFFECTS = {"fid": 0.03, "is": 0.015, "classification_error": 0.1, "parzen_ll": 0.005}
-"""δ_r: what a difference must exceed, as a share of the reference's mean (§2.7). Others are not gated."""
+"""δ_r: what a difference must exceed, as a share of the reference's mean. Others are not gated."""
 PER_PIXEL = ("parzen_ll",)
 """Those whose δ_r is per pixel of an image instead: of a log-likelihood, which has no zero, in nats."""
 POINTS = 3
-"""Last evaluations of a run that are averaged (§2.7)."""
+"""Last evaluations of a run that are averaged."""
 METRICS = (*EFFECTS, "kid", "precision", "recall", "classification_accuracy")
 """What a minimum effect may be declared of: metrics of which it is known which side is better."""
 

@@ -5,9 +5,10 @@ from planted_bugs import BUGS
 from planted_trees import ARMS
 
 from benchmark.judging.starts import GEN_ITERS, share
-from benchmark.pictures.style import COLOURS, GRID, INK, MARKERS, MUTED, house_style, to_svg
+from benchmark.pictures.style import GRID, INK, MARKERS, MUTED, SHADES, house_style, to_svg
 
 SHOWN = ("wgan_gp.half-penalty", "dcgan.beta1", "sngan.hinge-sign", "wgan.one-critic-step", "dcgan.library")
+COLOURS = tuple(shades[0] for shades in SHADES)
 FLOOR, CEILING = 1e-8, 1e2
 """Of the axis; equal losses are drawn at the bottom."""
 

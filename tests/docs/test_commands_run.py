@@ -7,6 +7,7 @@ something, is in the tables below, and nothing else is.
 import configparser
 import re
 import sys
+import tomllib
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
@@ -109,6 +110,11 @@ def missing(step):
     return [module for modules in step.among(NEEDS) for module in modules if not find_spec(module)]
 
 
+def not_here(step):
+    """Why a step is skipped."""
+    return f"not here: {', '.join(missing(step))}"
+
+
 TOLD = {page.name: [step for step in TYPED if step.page == page.name and not missing(step)] for page in PAGES}
 
 
@@ -147,6 +153,13 @@ def story(files, tmp_path_factory):
         pytest.param(page, n, id=f"{page}: {step.text}"[:90])
         for page, told in TOLD.items()
         for n, step in enumerate(told)
+    ]
+    + [
+        pytest.param(
+            step.page, None, id=f"{step.page}: {step.text}"[:90], marks=pytest.mark.skip(not_here(step))
+        )
+        for step in TYPED
+        if missing(step)
     ],
 )
 def test_what_a_page_says_can_be_done(page, n, story):
@@ -156,10 +169,20 @@ def test_what_a_page_says_can_be_done(page, n, story):
     assert "Traceback (most recent call last)" not in said
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("step", [step for step in TYPED if missing(step)], ids=lambda step: step.text)
-def test_what_a_page_says_can_be_done_elsewhere(step):
-    pytest.skip(f"not here: {', '.join(missing(step))}")
+def test_what_is_skipped_here_is_typed_in_an_environment_of_tox():
+    """One that types the documents' commands installs the modules by its extras."""
+    tox = configparser.ConfigParser(interpolation=None)
+    tox.read(ROOT / "tox.ini")
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"][
+        "optional-dependencies"
+    ]
+    brought = [
+        {re.split(r"[^\w-]", package)[0] for extra in section["extras"].split() for package in extras[extra]}
+        for section in tox.values()
+        if "tests/docs" in section.get("commands", "") and "extras" in section
+    ]
+    assert len(brought) == 2  # docs, ray
+    assert [modules for modules in NEEDS.values() if not any(set(modules) <= has for has in brought)] == []
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 import io
 import zipfile
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -109,6 +110,20 @@ def test_a_picture_that_is_far_too_large_is_named(tmp_path, monkeypatch):
 def npz(path, **arrays):
     np.savez(path, **arrays)
     return path
+
+
+def test_files_of_arrays_are_closed_again(tmp_path, monkeypatch):
+    opened, really = [], Path.open
+
+    def remembered(path, *arguments, **more):
+        opened.append(really(path, *arguments, **more))
+        return opened[-1]
+
+    monkeypatch.setattr(Path, "open", remembered)
+    for name, save in (("it.npy", np.save), ("it.npz", np.savez)):
+        save(tmp_path / name, some(20))
+        samples._array(tmp_path / name, None)
+    assert [file.closed for file in opened] == [True, True]
 
 
 def test_arrays_that_cannot_be_scored_are_refused(tmp_path):

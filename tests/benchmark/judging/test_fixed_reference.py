@@ -110,5 +110,5 @@ def test_power_where_one_of_ten_is_worse(n_new, correlation, in_pairs, at_5, at_
     noise = cv * rng.standard_normal((trials, N_TESTS, n_new))
     new = 1 + correlation * (reference[..., :n_new] - 1) + np.sqrt(1 - correlation**2) * noise
     new[:, 0] *= 1.1
-    for alpha, power in ((gate_table.ALPHA, at_5), (gate_table.ALPHA_PULL_REQUEST, at_1)):
+    for alpha, power in ((gate_table.ALPHA, at_5), (gate_records.ALPHA_PULL_REQUEST, at_1)):
         assert fails(reference, new, in_pairs, alpha).mean() == pytest.approx(power, abs=0.03)

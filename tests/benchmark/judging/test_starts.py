@@ -62,7 +62,7 @@ def text(now, then=None):
     ("k", "share"), [(1, 0.003), (2, 0.006), (4, 0.024), (7, 0.192), (8, 0.3), (10, 0.3)]
 )
 @pytest.mark.parametrize(("name", "spread"), [("critic", 0.9), ("generator", 0.009)])
-def test_a_loss_may_differ_by_its_share_of_the_accepted_range(k, share, name, spread):
+def test_a_loss_may_differ_by_its_share_of_the_accepted_change(k, share, name, spread):
     assert starts.tolerance(LOSSES, name, k) == pytest.approx(share * spread)
     for sign in (1, -1):
         assert text(run(losses=moved(k, name, sign * 0.99 * share * spread))) is None
@@ -77,7 +77,13 @@ def test_the_earliest_iteration_is_named():
     assert "of G-iteration 4 is 46.3 tolerances off" in text(run(losses=losses))
 
 
-def test_the_range_is_the_accepted_one():
+def test_the_largest_change_is_from_the_first_value_on():
+    assert starts.largest_change([0.5, 1.5, -0.25]) == 1.0  # max - min is 1.75
+    assert starts.largest_change([0.5, None, 0.75]) == 0.25
+    assert starts.largest_change([None]) == starts.largest_change([]) == 0.0
+
+
+def test_the_change_is_the_accepted_one():
     """A run whose losses explode does not widen what it may do."""
     assert text(run(losses=moved(10, "critic", 50.0))) is not None
 
@@ -110,7 +116,7 @@ def test_other_losses_than_the_accepted_run_reports_depart():
     assert "'generator'" in text(run(losses=[{"critic": row["critic"]} for row in LOSSES]))
 
 
-def test_losses_without_any_range_may_still_be_rounded():
+def test_losses_that_do_not_change_may_still_be_rounded():
     flat = [{"critic": math.log(2)}] * 10
     assert text(run(losses=[{"critic": math.log(2) * (1 + 5e-7)}] * 10), run(losses=flat)) is None
     assert text(run(losses=[{"critic": math.log(2) * (1 + 5e-6)}] * 10), run(losses=flat)) is not None

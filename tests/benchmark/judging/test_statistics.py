@@ -183,7 +183,7 @@ def test_fewest_is_the_first_that_does(limit):
 
 
 def test_spreads_that_differ_by_more_than_chance():
-    # §2.6.3: the ratio of two sd over 10 splits each is beyond 2.56 one time in 100, to either side
+    # The ratio of two sd over 10 splits each is beyond 2.56 one time in 100, to either side
     assert statistics.f_quantile(0.995, 9, 9) == pytest.approx(2.56**2, rel=2e-3)
     assert not statistics.spreads_differ(0.1, 0.255, 10)
     assert statistics.spreads_differ(0.1, 0.257, 10)

@@ -615,7 +615,7 @@ def outcomes(n, gap, d0=0, sigma=0.5, claim=CLAIM):
     ("n", "d0", "power"), [(3, 0, 0.56), (3, 2, 0.78), (3, 4, 0.83), (5, 0, 0.82), (5, 2, 0.87), (5, 4, 0.88)]
 )
 def test_operating_characteristics_of_the_design(n, d0, power):
-    # §2.6 has .79, .86, .90 and .92 for d₀ > 0: without the guard, which costs 1 to 4 points
+    # Without the guard it is .79, .86, .90 and .92 for d₀ > 0: the guard costs 1 to 4 points
     assert outcomes(n, 0.0, d0)["reproduced"] == pytest.approx(power, abs=0.035)
     assert outcomes(n, 2.0, d0)["reproduced"] <= 0.065
     assert outcomes(n, 0.0, d0)["below"] <= 0.01
@@ -629,7 +629,7 @@ def test_a_true_gap_of_the_margin_is_reproduced_one_time_in_twenty_at_most(n):
 
 
 def test_a_wrong_prior_costs_little_thanks_to_the_guard():
-    # The spread is twice what was known: without the guard 6.6 % at d₀ = 2 (§2.6)
+    # The spread is twice what was known: without the guard 6.6 % at d₀ = 2
     found = outcomes(3, 2.0, d0=2, sigma=1.0)
     assert found["reproduced"] <= 0.075
     assert outcomes(3, 0.0, d0=2, sigma=1.0)["below"] <= 0.01

@@ -156,6 +156,16 @@ def test_a_forged_record_of_another_seed_has_other_ids(run, verified):
     assert (code, failures(found)) == (1, [("record", message)])
 
 
+def test_a_renamed_directory_is_no_forgery(run, verified):
+    renamed = run.rename(run.with_name("my best run"))
+    code, found = verified(renamed)
+    ((subject, message),) = failures(found)
+    assert (code, subject) == (1, "record")
+    assert message.startswith(f"the directory is called my best run, that of this record's run {run.name}: ")
+    assert "forged" not in message
+    assert verified(renamed.rename(run), "--no-rerun")[0] == 0
+
+
 def test_record_and_checkpoint_forged_together_do_not_survive_the_rerun(run, verified):
     content = rewrite(run, better_score)
     path = run / "checkpoints" / "000000008.safetensors"

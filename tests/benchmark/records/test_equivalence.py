@@ -8,7 +8,7 @@ import pytest
 
 from benchmark.engines import worker
 from benchmark.errors import UserError
-from benchmark.judging import selection, verify
+from benchmark.judging import equal_to, selection, verify
 from benchmark.records import equivalence, identity, record, store
 from benchmark.records.cells import group
 from benchmark.records.loaded import LoadedRecord
@@ -104,12 +104,45 @@ def test_of_a_source_that_no_probe_executes_nothing_is_proven(file, here):
 
 
 @pytest.mark.parametrize(
-    "text", ["", "[]", "{}", '{"schema_version": 1, "proofs": [1, null, {}]}', '{"proofs": 1}']
+    "text",
+    [
+        "",
+        "[]",
+        "{}",
+        '{"schema_version": 1, "proofs": [1, null, {}]}',
+        '{"schema_version": 1, "proofs": 1}',
+        '{"proofs": 1}',
+    ],
 )
 def test_a_damaged_file_proves_nothing(file, text):
     file.parent.mkdir()
     file.write_text(text)
     assert equivalence.proofs() == ()
+
+
+@pytest.mark.parametrize(
+    ("damage", "why"),
+    [
+        (lambda text: text[: len(text) // 2], "is no JSON"),
+        (lambda _: "[]", "has schema_version None; this ganbench reads 1"),
+        (lambda text: text.replace('"schema_version": 1', '"schema_version": 2'), "has schema_version 2"),
+        (lambda _: '{"schema_version": 1, "proofs": 1}', "has no list of proofs"),
+    ],
+    ids=["cut off", "no object", "of another version", "no list"],
+)
+def test_a_file_that_cannot_be_read_is_not_written_over(file, here, damage, why):
+    equivalence.add([proof(older(here), here)])
+    broken = damage(file.read_text())
+    assert broken != file.read_text()
+    file.write_text(broken)
+    assert equivalence.proofs() == ()
+    with pytest.raises(UserError, match=why) as caught:
+        equivalence.add([proof(older(here, "another"), here)])
+    assert caught.value.where == str(file)
+    assert "git restore" in caught.value.do
+    assert file.read_text() == broken
+    with pytest.raises(UserError, match=why):  # and told before anything is probed
+        equal_to.compare([NAME], "HEAD", 1, pytest.fail, pytest.fail)
 
 
 # --- Everything that compares sources -------------------------------------------------------------------

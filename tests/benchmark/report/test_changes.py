@@ -29,31 +29,41 @@ def test_a_difference_is_that_of_equal_seeds():
     found = rows([run(FASTER, 2, 109.0), run(FASTER, 0, 102.0), run(FASTER, 7, 500.0)], base)
     mean, half = 3.0, 12.7062 * statistics.stdev((2.0, 4.0)) / 2**0.5  # t of one degree of freedom
     assert found[FASTER][1] == "3"
-    assert found[FASTER][3:] == (f"{mean:+.2f}", f"{mean - half:+.2f} to {mean + half:+.2f}")
-    assert found[BASE][1:] == ("3", "105.00 ± 5.00", "–", "–")
+    assert found[FASTER][3:] == ("2", f"{mean:+.2f}", f"{mean - half:+.2f} to {mean + half:+.2f}")
+    assert found[BASE][1:] == ("3", "105.00 ± 5.00", "–", "–", "–")
 
 
 def test_one_pair_has_a_difference_and_no_interval():
-    assert rows([run(FASTER, 0, 102.5)], [run(BASE, 0, 100.0)])[FASTER][1:] == ("1", "102.50", "+2.50", "–")
+    found = rows([run(FASTER, 0, 102.5)], [run(BASE, 0, 100.0)])
+    assert found[FASTER][1:] == ("1", "102.50", "1", "+2.50", "–")
 
 
 def test_no_common_seed_no_difference():
-    assert rows([run(FASTER, 1, 102.5)], [run(BASE, 0, 100.0)])[FASTER][3:] == ("–", "–")
+    assert rows([run(FASTER, 1, 102.5)], [run(BASE, 0, 100.0)])[FASTER][3:] == ("0", "–", "–")
 
 
 @pytest.mark.parametrize("other", [{"gen_iters": 8}, {"numerics": {"profile": "portable"}}])
 def test_runs_that_differ_in_more_than_the_change_are_not_compared(other):
     found = rows([run(FASTER, 0, 102.5)], [run(BASE, 0, 100.0, **other)])
     assert found[BASE][1] == "not run"
-    assert found[FASTER][3:] == ("–", "–")
+    assert found[FASTER][3:] == ("0", "–", "–")
+
+
+@pytest.mark.parametrize(
+    ("part", "difference"), [("note", "+2.50"), ("title", "+2.50"), ("n_generated", "–")]
+)
+def test_other_words_about_a_protocol_make_no_other_runs(part, difference):
+    one, other = ([{"name": "parzen-mnist", part: x}] for x in (1, 2))
+    found = rows([run(FASTER, 0, 102.5, protocols=one)], [run(BASE, 0, 100.0, protocols=other)])
+    assert found[FASTER][4] == difference
 
 
 def test_what_was_not_run_or_diverged_says_so_and_has_no_number():
     found = rows([run(FASTER, 0, 102.5), run(FASTER, 1, None), run(HELD, 0, None)])
     assert [*found] == [*suites.load("parzen-variants").experiments]
     for name in (BASE, "gan/mnist-printed"):
-        assert found[name][1:] == ("not run", "–", "–", "–")
-    assert found[HELD][1:] == ("1 diverged", "–", "–", "–")
+        assert found[name][1:] == ("not run", "–", "–", "–", "–")
+    assert found[HELD][1:] == ("1 diverged", "–", "–", "–", "–")
     assert found[FASTER][1] == "1, 1 diverged"
 
 
@@ -70,8 +80,8 @@ def scored_by(protocol, seed, nats):
 
 
 def with_curve(record, *nats):
-    points = [{"scores": {"parzen-mnist": {"parzen_ll": x}}} for x in nats]
-    return {**record, "curve": [*points, {"scores": record["final"]["scores"]}]}
+    points = [{"gen_iters": k, "scores": {"parzen-mnist": {"parzen_ll": x}}} for k, x in enumerate(nats)]
+    return {**record, "curve": [*points, record["final"]]}
 
 
 def test_what_is_scored_otherwise_is_compared_run_by_run():
@@ -83,8 +93,39 @@ def test_what_is_scored_otherwise_is_compared_run_by_run():
     assert found == {
         "protocol coarse": ("1", "-2.00", "–"),
         "protocol fine": ("2", "+2.00", f"{2 - half:+.2f} to {2 + half:+.2f}"),
-        "the best point on the curve, not the last": ("2", "+3.50", found[[*found][-1]][2]),
+        "the best point on the curve, not the last": ("2", "+3.50", "–"),
     }
+    assert "its difference cannot be negative: it has no interval" in table.caption
+
+
+def test_seeds_that_were_only_scored_otherwise_are_no_pairs():
+    table = changes.of_scores(
+        [with_curve(run(BASE, 0, 100.0))],
+        [scored_by("fine", 0, 101.0), scored_by("fine", 1, 150.0)],
+        "parzen-mnist",
+        "parzen_ll",
+    )
+    assert table.rows[0].cells[1:] == ("1", "+1.00", "–")
+
+
+def test_the_best_point_of_a_score_that_should_be_low_is_its_lowest_and_of_an_unknown_one_none():
+    def scored(metric):
+        points = [{"gen_iters": k, "scores": {"p": {metric: x}}} for k, x in enumerate((9.0, 4.0, 6.0))]
+        made = {"experiment": BASE, "seed": 0, "status": "done", "curve": points, "final": points[-1]}
+        return changes.of_scores([made], [], "p", metric)
+
+    assert scored("fid").rows[0].cells[1:] == ("1", "-2.00", "–")
+    assert "cannot be positive" in scored("fid").caption
+    assert scored("odd").rows == ()
+    assert "best point" not in scored("odd").caption
+
+
+def test_intervals_are_said_to_be_of_one_row_each():
+    tables = (
+        changes.table(suites.load("parzen-variants"), [run(FASTER, 0, 102.5)], (), "parzen_ll"),
+        changes.of_scores([with_curve(run(BASE, 0, 100.0))], [], "parzen-mnist", "parzen_ll"),
+    )
+    assert all("Each 95 % interval is for its row alone" in table.caption for table in tables)
 
 
 def test_runs_of_another_length_are_not_alike():

@@ -13,7 +13,9 @@ from baselines import claims
 from benchmark import data, suites
 from benchmark.cli.evaluate import evaluate
 from benchmark.evaluation import protocols
+from benchmark.records.cells import group
 from benchmark.report import anchors, committed, questions
+from benchmark.report.scores import comparisons
 from benchmark.training.sampling import grid_digest
 
 SUITES = {*committed._SUITES, questions.SUITE}
@@ -52,6 +54,21 @@ def test_what_was_not_run_is_said_with_its_command():
     [line] = (x for x in lines if x.startswith("Nor were these suites"))
     assert "`ganbench run critic-schedule` (WGAN's critic steps" in line
     assert not any(f"`ganbench run {suite}`" in line for suite in SUITES)
+
+
+def test_a_suite_that_was_not_run_says_its_hours_where_its_note_has_them(monkeypatch):
+    noted = {"parzen-long": "Go on. About 6.5 hours on a CPU core.", "figure3": "GPU hours: not measured."}
+    load = suites.load
+    monkeypatch.setattr(
+        committed.suites,
+        "load",
+        lambda name: dataclasses.replace(load(name), note=noted.get(name, load(name).note)),
+    )
+    monkeypatch.setattr(committed.accepted, "read", lambda path: None)
+    monkeypatch.setattr(committed, "_REFERENCES", committed.ROOT / "none")
+    (line,) = (x for x in committed._against_the_papers() if x.startswith("Nor were these suites"))
+    assert "whether its Parzen estimate still rises; a run: about 6.5 hours on a CPU core)" in line
+    assert "`ganbench run figure3` (WGAN-GP Figure 3: Inception score on CIFAR-10 over training)" in line
 
 
 def rows_not_run():
@@ -160,6 +177,24 @@ def test_a_suite_whose_length_is_ours_shows_how_the_score_went(monkeypatch):
         assert f"| {gen_iters:,} | ".replace(",", " ") + " | ".join(f"{e:.2f}" for e in found) + " |" in page
 
 
+def test_unequal_scores_of_real_data_are_all_seen(build, tmp_path):
+    runs = []
+    for seed, fid in enumerate((1.93, 1.97)):
+        record = build.record("gan/digits", seed)
+        record["real_data"] = {"digits-2k": {"fid": fid, "is": 9.791 + seed * 1e-6}}
+        runs.append(build.store(record, tmp_path, grids=False))
+    (c,) = comparisons(group(runs).cells)
+    assert committed._table(c).rows[-1].cells[4:] == ("1.93 to 1.97", "", "9.79", "")
+
+
+def test_no_row_has_its_label_twice(build, tmp_path):
+    names = ("gan/mnist+rate-held", "gan/mnist+rate-falls-faster")
+    runs = [build.store(build.record(name), tmp_path, grids=False) for name in names]
+    (c,) = comparisons(group(runs).cells)
+    first = [row.cells[0] for row in committed._table(c).rows]
+    assert all(sum(text.count(f"({name})") for text in first) == 1 for name in names), first
+
+
 def test_scores_made_later_have_a_table_of_their_own():
     [said] = [json.loads(p.read_text()) for p in (committed.PAGE.parent / "evaluations").glob("*seed0-near*")]
     error = said["results"][0]["scores"]["classification_error"]
@@ -213,6 +248,17 @@ def test_the_readme_has_the_answers_of_the_page():
         (line,) = (x for x in committed.page().splitlines() if x.startswith(asked))
         _, _, _, difference, interval, p, answer, _ = (cell.strip() for cell in line.split("|"))
         assert f"| {norm} norm | {difference} | {interval} | {p} | {answer} |" in readme
+
+
+def test_the_readme_has_the_changes_of_the_page():
+    readme = (committed.ROOT / "README.md").read_text(encoding="utf-8")
+    rows = [
+        [x.strip() for x in line.split("|")]
+        for line in committed.page().splitlines()
+        if " (1.000004) |" in line
+    ]
+    assert len(rows) == 2
+    assert all(f"({row[6]}" in readme for row in rows if row[3] != "not run"), rows
 
 
 @pytest.mark.parametrize("suite", ["dcgan-table3", "parzen"])

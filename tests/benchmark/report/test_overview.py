@@ -6,10 +6,13 @@ from PIL import Image
 
 from benchmark.records.cells import group
 from benchmark.records.loaded import MissingRun
+from benchmark.records.quantities import DASH, WITHOUT_A_ZERO
 from benchmark.report import content, html, overview
 from benchmark.report.naming import cited
 from benchmark.report.remarks import remarks
 from benchmark.report.scores import comparisons
+from benchmark.report.stability import stability_table
+from benchmark.suites.gate_table import PER_PIXEL
 
 
 def run(build, root, seed, fids, experiment="gan/digits", **more):
@@ -51,6 +54,23 @@ def test_seeds_disagree(build, tmp_path):
     # 30 and 50: mean 40, sd 14.14
     runs = [run(build, tmp_path, s, [300, *[x] * 6]) for s, x in enumerate((30, 50))]
     assert said(runs) == ("seeds disagree: sd is 35 % of the mean FID",)
+
+
+def test_no_share_is_taken_of_a_log_likelihood(build, tmp_path):
+    # As FID these would be 35 % of their mean and 25 % late gain; a shift of the scale changes both.
+    runs = []
+    for seed, last in enumerate((30.0, 50.0)):
+        record = build.record("gan/digits", seed, budget=300)
+        record["spec"]["protocols"][0]["metrics"] = ["parzen_ll"]
+        for point, x in zip(record["curve"], [60, 10, 10, 10, 20, 20, last], strict=True):
+            point["scores"]["digits-2k"] = {"parzen_ll": float(x)}
+        record["final"]["scores"] = record["curve"][-1]["scores"]
+        runs.append(build.store(record, tmp_path))
+    cells = group(runs).cells
+    (c,) = comparisons(cells)
+    assert remarks(cells[0], c, "parzen_ll") == ("worse than its start: Parzen LL 40, untrained 60",)
+    assert set(PER_PIXEL) <= set(WITHOUT_A_ZERO)  # what is gated in nats a pixel has no zero either
+    assert stability_table([c]).rows[0].cells[5] == DASH
 
 
 def test_a_diverged_seed_is_said(build, tmp_path):

@@ -76,24 +76,46 @@ def test_questions_are_about_experiments_of_the_suite():
     assert set(questions.CURVES) <= asked
 
 
+FALLING = np.linspace(5, 1, 1000, dtype=np.float32)
+WASSERSTEIN, JENSEN_SHANNON = ({"kind": kind, "scale": 1.0} for kind in ("wasserstein", "cross-entropy"))
+
+
+def with_losses(root, name, seed, kind, column):
+    """A run whose FID falls, with its file of losses."""
+    points = [(50 * i, 500.0 - 20 * i) for i in range(1, 21)]
+    run = record(name, seed, 0.0, points, kind, loss_file.digest({"critic": column}))
+    folder = questions.folder_of_losses(root, run)
+    folder.mkdir(parents=True)
+    loss_file.write(folder, {"critic": column})
+    return run
+
+
 @pytest.fixture
 def curves(tmp_path):
     """WGAN's estimate falls with FID; DCGAN's bound rises where FID falls."""
-    found = []
-    points = [(50 * i, 500.0 - 20 * i) for i in range(1, 21)]
-    falling = np.linspace(5, 1, 1000, dtype=np.float32)
     kinds = {
-        "wgan/digits-cnn": ({"kind": "wasserstein", "scale": 1.0}, -falling),
-        "dcgan/digits-cnn": ({"kind": "cross-entropy", "scale": 1.0}, falling),
+        "wgan/digits-cnn": (WASSERSTEIN, -FALLING),
+        "dcgan/digits-cnn": (JENSEN_SHANNON, FALLING),
     }
-    for name, (kind, column) in kinds.items():
-        for seed in range(3):
-            run = record(name, seed, 0.0, points, kind, loss_file.digest({"critic": column}))
-            folder = questions.folder_of_losses(tmp_path, run)
-            folder.mkdir(parents=True)
-            loss_file.write(folder, {"critic": column})
-            found.append(run)
+    found = [
+        with_losses(tmp_path, name, seed, kind, column)
+        for name, (kind, column) in kinds.items()
+        for seed in range(3)
+    ]
     return found, tmp_path
+
+
+@pytest.fixture
+def by_seed(tmp_path):
+    """Both curves have ρ = +1 with FID in odd seeds and -1 in even ones, so that equal seeds differ by 0."""
+    return [
+        with_losses(tmp_path, name, seed, kind, sign * FALLING * (1 if seed % 2 else -1))
+        for name, kind, sign in (
+            ("wgan/digits-cnn", WASSERSTEIN, -1),
+            ("dcgan/digits-cnn", JENSEN_SHANNON, -1),
+        )
+        for seed in range(5)
+    ], tmp_path
 
 
 def test_rank_correlations_have_the_signs_of_the_curves(curves):
@@ -101,6 +123,36 @@ def test_rank_correlations_have_the_signs_of_the_curves(curves):
     assert [row.cells[4] for row in table.rows] == ["+1.00", "-1.00"]
     assert [row.cells[3] for row in table.rows] == ["20", "20"]
     assert "second minus the first: -2.00" in table.caption
+
+
+def without(runs, *lost):
+    return [run for run in runs if (run["experiment"].partition("/")[0], run["seed"]) not in lost]
+
+
+@pytest.mark.parametrize(
+    ("lost", "pairs"), [((("wgan", 0), ("dcgan", 4)), 3), ((("wgan", 2),), 4)], ids=["one each", "one side"]
+)
+def test_correlations_are_compared_by_seed_whatever_was_not_finished(by_seed, lost, pairs):
+    runs, folder = by_seed
+    table = questions.correlations(without(runs, *lost), folder)
+    assert (
+        f"minus the first: +0.00, 95 % interval +0.00 to +0.00 over {pairs} pairs of seeds" in table.caption
+    )
+
+
+def test_a_seed_without_a_correlation_is_in_no_pair(by_seed):
+    runs, folder = by_seed
+    next(r for r in runs if r["seed"] == 1)["curve"] = runs[1]["curve"][:1]  # one point has no rank
+    table = questions.correlations(runs, folder)
+    assert table.rows[0].cells[2] == "0, 2–4"
+    assert "+0.00 to +0.00 over 4 pairs of seeds" in table.caption
+
+
+def test_one_seed_in_common_is_no_comparison(by_seed):
+    runs, folder = by_seed
+    lost = [("wgan", s) for s in (0, 1)] + [("dcgan", s) for s in (3, 4)]
+    caption = questions.correlations(without(runs, *lost), folder).caption
+    assert "minus the first: not known, with 1 seed in common." in caption
 
 
 def test_altered_losses_are_refused(curves):

@@ -41,6 +41,13 @@ def test_unlike_protocols_never_share_a_column(build):
     assert len({f.stem for f in content.figures}) == len(content.figures) == 6
 
 
+def test_other_words_about_a_protocol_are_no_other_protocol(build):
+    other = {**build.protocol, "note": "Said better.", "title": "Another"}
+    cells = group(loaded(build.record("gan/digits"), build.record("wgan/digits", protocols=(other,)))).cells
+    (comparison,) = comparisons(cells)
+    assert len(comparison.cells) == 2
+
+
 def test_other_weights_are_another_protocol(build):
     other = {**build.protocol, "weights_digest": "cd" * 32}
     cells = group(loaded(build.record("gan/digits"), build.record("wgan/digits", protocols=(other,)))).cells

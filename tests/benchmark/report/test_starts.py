@@ -23,7 +23,7 @@ def own(suite):
 
 
 def accepted(runs, k=0, by=0.0):
-    """The same records, whose critic's loss differed in G-iteration k by a share of its range."""
+    """The same records, whose critic's loss differed in G-iteration k by a share of its largest change."""
     records = [copy.deepcopy(run.record) for run in runs]
     if k:
         records[0]["first_losses"][k - 1]["critic"] -= by * 9.0
@@ -48,6 +48,10 @@ def test_a_difference_is_drawn_whether_or_not_it_departs(own, by, said, tmp_path
     found = section(own, reference)
     assert said in found.sentences[0]
     assert found.figure.stem == starts.STEM
+    # What judging divides by is no max − min: a loss that falls and rises again has a larger range.
+    assert "share of the largest change from its first value" in found.figure.caption
+    assert "difference / largest change" in found.figure.svg
+    assert "range" not in found.figure.caption + found.figure.svg
     notes = ["runs made by equivalent sources"]
     write_report(
         own, tmp_path, suite="q", command="x", reference=reference, notes=notes, formats=["html", "md"]
@@ -59,7 +63,7 @@ def test_a_difference_is_drawn_whether_or_not_it_departs(own, by, said, tmp_path
         assert notes[0] in text
 
 
-def test_the_drawn_line_is_the_largest_share_of_the_range(own):
+def test_the_drawn_line_is_the_largest_share_of_the_largest_change(own):
     (then,), (now,) = accepted(own[:1], 4, 0.25), [own[0].record]
     assert judged.by_range(then, now) == pytest.approx([0, 0, 0, 0.25, *[0] * 6])
     now["first_losses"][6]["critic"] = None

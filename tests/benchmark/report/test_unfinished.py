@@ -59,6 +59,7 @@ def test_it_says_how_far_it_came_and_of_how_many(begun):
 
 def test_a_finished_run_of_the_same_computation_stands_beside_it(begun):
     [table] = unfinished.tables(begun, [finished()])
+    assert "finished runs of the same computation" in table.caption
     assert table.columns[-1].header == "as finished in suite short"
     assert [row.cells[1:] for row in table.rows] == [("9.00", "9.00"), ("7.50", "7.50"), ("7.25", "–")]
 
@@ -74,8 +75,11 @@ def test_a_finished_run_of_the_same_computation_stands_beside_it(begun):
 def test_no_other_run_does(begun, other):
     [table] = unfinished.tables(begun, [finished(**other)])
     assert len(table.columns) == 2
+    assert "the same computation" not in table.caption
 
 
 def test_the_section_has_the_command_and_is_not_there_for_nothing(begun, tmp_path_factory):
-    assert "`ganbench run long`" in "".join(unfinished.section(begun, []))
+    said = "".join(unfinished.section(begun, []))
+    assert "`ganbench run long`" in said
+    assert "What they scored until then is no result" in said
     assert not [*unfinished.section(tmp_path_factory.mktemp("none"), [])]

@@ -1,14 +1,17 @@
 """Runs in trackers and in published folders: the same numbers come out again."""
 
+import contextlib
 import json
 import os
 import shutil
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 import yaml
 from click.testing import CliRunner
+from PIL import Image
 from safetensors.numpy import load_file
 
 from benchmark.cli.evaluate import evaluate
@@ -17,7 +20,7 @@ from benchmark.cli.publish import publish
 from benchmark.cli.verify import verify
 from benchmark.errors import NothingToJudge, UserError
 from benchmark.records import atomic, record, store
-from benchmark.sharing import history
+from benchmark.sharing import history, trackers
 from benchmark.sharing import publish as packing
 
 SUITE = """\
@@ -147,6 +150,50 @@ def exported(run, kind, folder):
         (["gan/digits seed 0"], []),
         ([], ["gan/digits seed 0"]),
     ]
+
+
+class Library:
+    """What `tensorboard` and `wandb` call of the libraries; keeps the pictures."""
+
+    def __init__(self):
+        self.pictures = {}
+
+    def SummaryWriter(self, _):
+        return contextlib.nullcontext(self)
+
+    def add_image(self, _, picture, k, dataformats):
+        assert dataformats == "CHW"
+        self.pictures[k] = picture.transpose(1, 2, 0)
+
+    def Image(self, picture):
+        return np.asarray(picture)
+
+    def log(self, values, step):
+        if "samples" in values:
+            self.pictures[step] = values["samples"]
+
+    def init(self, **_):
+        return self
+
+    add_text = add_scalar = Settings = finish = teardown = lambda *_, **__: None
+
+
+@pytest.mark.parametrize("kind", ["tensorboard", "wandb"])
+def test_a_grid_that_is_no_picture_is_told_and_left_out(run, kind, monkeypatch, tmp_path):
+    library = Library()
+    monkeypatch.setattr(trackers, "_needed", lambda module, extra: library)
+    whole = Image.open(run / "samples" / "000000004.png").convert("RGB")
+    cut_off = run / "samples" / "000000000.png"
+    cut_off.write_bytes(cut_off.read_bytes()[:-200])
+    program = run / "samples" / "000000002.png"
+    # Pillow would run another program for this
+    program.write_bytes(b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n")
+    with pytest.warns(UserWarning, match="left out") as told:
+        assert trackers.TRACKERS[kind](history.read(run), tmp_path / "out")
+    said = [str(warning.message) for warning in told]
+    assert [text.split(": left out, not a picture")[0] for text in said] == [str(cut_off), str(program)]
+    assert list(library.pictures) == [4]
+    np.testing.assert_array_equal(library.pictures[4], np.asarray(whole))
 
 
 def test_tensorboard_reads_the_numbers_again(run, tmp_path):
