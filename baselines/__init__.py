@@ -7,6 +7,7 @@ that listing, showing and planning need no torch; where these are older than the
 from __future__ import annotations
 
 import importlib
+import warnings
 from dataclasses import dataclass, replace
 from functools import cache
 from typing import TYPE_CHECKING, Any
@@ -17,7 +18,7 @@ from baselines.varied import Variant
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from baselines.plugins import Plugin
+    from baselines.plugins import LeftOut, Plugin
     from baselines.spec import Experiment
 
 
@@ -33,9 +34,21 @@ class BrokenPlugin(Exception):
     """A third party's entry point does not give usable experiments."""
 
 
+class PluginLeftOut(UserWarning):
+    """The same, where nobody asked for one of its experiments."""
+
+
 def names() -> tuple[str, ...]:
-    """All experiment names, in the order of the papers; `BrokenPlugin` if a third party's cannot be had."""
-    return (*_found(), *_registered)
+    """All experiment names, in the order of the papers; warns (`PluginLeftOut`) of what is not among them."""
+    return (*_found().entries, *_registered)
+
+
+def check_left_out(asked: str) -> None:
+    """Raise `BrokenPlugin` where a name or pattern may mean an experiment that is left out."""
+    papers = {name.partition("/")[0] for name in _own()}
+    for left in _found().left_out:
+        if left.name not in _found().entries and left.may_be(asked, papers):
+            raise BrokenPlugin(f"{left} cannot be loaded, and '{asked}' may be of it: {left.reason}")
 
 
 def described(name: str) -> dict[str, Any]:
@@ -43,6 +56,7 @@ def described(name: str) -> dict[str, Any]:
 
     Raises:
         UnknownExperiment: no registered experiment has this name.
+        BrokenPlugin: neither, and it may be of a plugin that cannot be loaded.
         BrokenVariant: it cannot be made.
 
     """
@@ -94,7 +108,7 @@ def register(experiment: Experiment[Any]) -> Experiment[Any]:
     """
     from baselines import catalogue
 
-    if experiment.name in _found():
+    if experiment.name in _found().entries:
         raise ValueError(f"the name '{experiment.name}' is taken")
     catalogue.check_name(experiment.name)
     catalogue.detail(experiment)
@@ -143,8 +157,12 @@ def sources(module: str) -> dict[str, str]:
     """
     from baselines import catalogue
 
-    own = next((e.plugin.files for e in _found().values() if e.plugin and e.plugin.module == module), {})
-    return catalogue.sources(module, own)
+    if module in catalogue.MODULES:
+        return catalogue.sources(module)
+    plugins = (e.plugin for e in _found().entries.values() if e.plugin)
+    return catalogue.sources(
+        module, next((plugin.files for plugin in plugins if plugin.module == module), {})
+    )
 
 
 @dataclass(frozen=True)
@@ -161,8 +179,10 @@ _registered: dict[str, _Entry] = {}
 
 
 def _entry(name: str) -> _Entry:
-    entry = _found().get(name) or _registered.get(name)
+    # What a baseline file has needs no plugin: a worker of it neither waits for a broken one nor warns again.
+    entry = _own().get(name) or _registered.get(name) or _found().entries.get(name)
     if entry is None:
+        check_left_out(name)
         raise UnknownExperiment(name)
     if entry.variant is not None and not entry.description:
         from baselines import varied
@@ -187,14 +207,36 @@ def _made(variant: Variant, known: Mapping[str, Any] | None = None) -> _Entry:
     return _Entry(description, experiment=experiment, variant=variant)
 
 
+@dataclass(frozen=True)
+class _Found:
+    """The experiments that no call registered, and what of plugins is not among them."""
+
+    entries: dict[str, _Entry]
+    left_out: list[LeftOut]
+
+
 @cache
-def _found() -> dict[str, _Entry]:
-    from baselines import catalogue, plugins
+def _own() -> dict[str, _Entry]:
+    from baselines import catalogue
 
     own = catalogue.read() or catalogue.compute(catalogue.MODULES)
-    entries = {name: _Entry(description) for name, description in own.items()}
-    for plugin in plugins.found():
+    return {name: _Entry(description) for name, description in own.items()}
+
+
+@cache
+def _found() -> _Found:
+    """With a warning for everything that is left out; as this is kept, once in a process."""
+    from baselines import plugins
+
+    entries = dict(_own())
+    found, left_out = plugins.found()
+    for plugin in found:
         if taken := sorted(entries.keys() & plugin.experiments.keys()):
-            raise BrokenPlugin(f"{plugin} has a name that is taken, '{taken[0]}'")
-        entries |= {name: _Entry(text, plugin) for name, text in plugin.experiments.items()}
-    return entries
+            others = f" (and {len(taken) - 1} more of its names)" if taken[1:] else ""
+            left_out.append(plugins.LeftOut(str(plugin), taken[0], f"the name is taken{others}"))
+        new = {name: text for name, text in plugin.experiments.items() if name not in taken}
+        entries |= {name: _Entry(text, plugin) for name, text in new.items()}
+    for left in left_out:
+        text = f"the plugin {left} cannot be loaded and is left out: {left.reason}. Fix or uninstall it"
+        warnings.warn(text, PluginLeftOut, stacklevel=2)
+    return _Found(entries, left_out)

@@ -8,7 +8,10 @@ import json
 import os
 import sys
 import sysconfig
+from collections import Counter
+from collections.abc import Iterable
 from contextlib import suppress
+from importlib import import_module
 from importlib.metadata import packages_distributions
 from importlib.util import find_spec, resolve_name
 from pathlib import Path
@@ -26,11 +29,10 @@ def main(value: str, distribution: str) -> None:
     os.dup2(2, 1)  # what the plugin prints is no answer
     sys.stdout = sys.stderr
     try:
-        text = json.dumps(_describe(value, distribution), allow_nan=False)
+        text = json.dumps(_describe(value, distribution))
     except BaseException as error:
-        from baselines.plugins import said
-
-        text = json.dumps({"error": said(error)})
+        module = value.partition(":")[0].strip()
+        text = json.dumps({"error": _said(error, _others(module, distribution))})
     with suppress(Exception):  # the plugin may have taken it away
         sys.stderr.flush()
     with os.fdopen(answer, "w", encoding="utf-8") as file:
@@ -39,24 +41,65 @@ def main(value: str, distribution: str) -> None:
 
 
 def _describe(value: str, distribution: str) -> dict[str, Any]:
-    from baselines import catalogue, listing, networks  # noqa: F401 - what they import is not the plugin's
+    from baselines import catalogue, listing, networks, spec  # noqa: F401 - what these import is not its
 
     before = set(sys.modules)
     module = value.partition(":")[0].strip()
-    experiments = catalogue.compute([module])
-    details = catalogue.compute_details([module])
-    others = (
-        {top for top, owners in packages_distributions().items() if distribution not in owners}
-        | _HOUSE
-        | sys.stdlib_module_names
-    )
-    others.discard(module.partition(".")[0])
+    given = _given(import_module(module))
+    others = _others(module, distribution)
+    times = Counter(experiment.name for experiment in given if isinstance(experiment, spec.Experiment))
+    experiments: dict[str, Any] = {}
+    details: dict[str, Any] = {}
+    left_out: list[tuple[str, str]] = []
+    for i, experiment in enumerate(given):
+        name = str(getattr(experiment, "name", "")) or f"EXPERIMENTS[{i}]"
+        try:
+            if not isinstance(experiment, spec.Experiment):
+                raise TypeError(f"{_kind(experiment)} is no Experiment")
+            catalogue.check_name(experiment.name)
+            if times[name] > 1:
+                raise ValueError(f"'{name}' is the name of two experiments")
+            of_it = catalogue.describe(experiment, module), catalogue.detail(experiment)
+            json.dumps(of_it, allow_nan=False)
+        except Exception as error:
+            if (name, reason := _said(error, others)) not in left_out:
+                left_out.append((name, reason))
+        else:
+            experiments[name], details[name] = of_it
     own = {
         name: loaded
         for name, loaded in sys.modules.items()
         if name.partition(".")[0] not in others and (name not in before or name == module)
     }
-    return {"experiments": experiments, "details": details, "files": _files(own, others)}
+    files = _files(own, others)
+    return {"experiments": experiments, "details": details, "files": files, "left_out": left_out}
+
+
+def _given(module: ModuleType) -> list[Any]:
+    """What is in the `EXPERIMENTS` of a plugin's module."""
+    if not hasattr(module, "EXPERIMENTS"):
+        raise AttributeError(f"{module.__name__} has no EXPERIMENTS")
+    if not isinstance(module.EXPERIMENTS, Iterable) or isinstance(module.EXPERIMENTS, str):
+        raise TypeError(
+            f"EXPERIMENTS of {module.__name__} is {_kind(module.EXPERIMENTS)}, no tuple of experiments"
+        )
+    return list(module.EXPERIMENTS)
+
+
+def _kind(value: object) -> str:
+    return f"of the type {type(value).__name__}"
+
+
+def _others(module: str, distribution: str) -> set[str]:
+    """Top-level names of what is not the plugin's."""
+    others = {top for top, owners in packages_distributions().items() if distribution not in owners}
+    return (others | _HOUSE | sys.stdlib_module_names | {"__main__"}) - {module.partition(".")[0]}
+
+
+def _said(error: BaseException, others: set[str]) -> str:
+    from baselines import plugins
+
+    return plugins.said(error, lambda name, _: name.partition(".")[0] not in others)
 
 
 def _files(own: dict[str, ModuleType], others: set[str]) -> dict[str, tuple[str, str]]:

@@ -16,6 +16,7 @@ import sys
 import tempfile
 from contextlib import contextmanager, redirect_stdout, suppress
 from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
 from importlib.metadata import EntryPoint, entry_points
 from importlib.util import find_spec
 from pathlib import Path
@@ -25,12 +26,14 @@ from typing import TYPE_CHECKING, Any
 from baselines import ENTRY_POINT_GROUP, BrokenPlugin, catalogue, kept
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Collection, Iterator
 
     from baselines.spec import Experiment
 
 SLOW_S = 5.0
 """Seconds after which it is said which plugin is waited for."""
+_LONGEST = 300
+"""Characters of what an error says."""
 
 
 @dataclass(frozen=True)
@@ -49,27 +52,69 @@ class Plugin:
         return f"'{self.name}' ({self.module})"
 
 
-def found() -> Iterator[Plugin]:
-    """The installed plugins.
+@dataclass(frozen=True)
+class LeftOut:
+    """What cannot be had of an installed plugin: the experiment `name`, or where that is empty, no one knows.
 
-    Raises:
-        BrokenPlugin: one cannot be imported, or does not hold experiments as `baselines.spec` has them.
-
+    A `name` is as the plugin has it, which may be no name.
     """
+
+    plugin: str
+    name: str
+    reason: str
+
+    def __str__(self) -> str:
+        """How messages call it."""
+        return f"{self.plugin}: '{self.name}'" if self.name else self.plugin
+
+    def may_be(self, asked: str, papers: Collection[str]) -> bool:
+        """Whether a name, a pattern or the first half of a name may mean it; none of our `papers` does."""
+        first = asked.partition("/")[0]
+        if not self.name:
+            return first not in papers
+        of, _, variant = asked.partition("+")
+        return fnmatchcase(self.name, of) or (asked == self.name.partition("/")[0] and not variant)
+
+
+def found() -> tuple[list[Plugin], list[LeftOut]]:
+    """The installed plugins, and what cannot be had of them.
+
+    That is kept of none: it may depend on more than the code, like a package that is missing.
+    """
+    usable: list[Plugin] = []
+    left_out: list[LeftOut] = []
     for point in entry_points(group=ENTRY_POINT_GROUP):
         path = _kept(point)
         content = _read(path)
         if content is None:
-            content = _describe(point)
-            kept.write(path, content)
-        yield Plugin(
-            point.name,
-            point.module,
-            content["experiments"],
-            content["details"],
-            {name: Path(path) for name, (path, _) in content["files"].items()},
-            path,
+            try:
+                content = _describe(point)
+            except BrokenPlugin as error:
+                left_out.append(LeftOut(_called(point), "", str(error)))
+                continue
+            if not content["left_out"]:
+                kept.write(path, content)
+        usable.append(
+            Plugin(
+                point.name,
+                _module(point),
+                content["experiments"],
+                content["details"],
+                {name: Path(path) for name, (path, _) in content["files"].items()},
+                path,
+            )
         )
+        left_out += [LeftOut(_called(point), name, reason) for name, reason in content["left_out"]]
+    return usable, left_out
+
+
+def _called(point: EntryPoint) -> str:
+    return f"'{point.name}' ({point.value})"
+
+
+def _module(point: EntryPoint) -> str:
+    """Unlike `EntryPoint.module`, also of what can be no module, which the child then says."""
+    return point.value.partition(":")[0].strip()
 
 
 def experiment(plugin: Plugin, name: str) -> Experiment[Any]:
@@ -82,12 +127,16 @@ def experiment(plugin: Plugin, name: str) -> Experiment[Any]:
     with _waiting(str(plugin)), _stdout_on_stderr(), _folder_kept():
         try:
             module = importlib.import_module(plugin.module)
-            chosen: Experiment[Any] | None = next((e for e in module.EXPERIMENTS if e.name == name), None)
+            chosen: Experiment[Any] | None = next(
+                (e for e in module.EXPERIMENTS if getattr(e, "name", None) == name), None
+            )
             now = json.loads(json.dumps(catalogue.describe(chosen, plugin.module))) if chosen else None
         except KeyboardInterrupt:
             raise
         except BaseException as error:
-            raise BrokenPlugin(f"{plugin} cannot be loaded: {said(error)}") from error
+            files = {str(file) for file in plugin.files.values()}
+            reason = said(error, lambda _, file: file in files)
+            raise BrokenPlugin(f"{plugin} cannot be loaded: {reason}") from error
     if chosen is None or now != plugin.experiments[name]:
         kept.forget(plugin.kept)
         if chosen is None:
@@ -98,17 +147,47 @@ def experiment(plugin: Plugin, name: str) -> Experiment[Any]:
     return chosen
 
 
-def said(error: BaseException) -> str:
-    """The error as text, whatever its author made of that."""
-    try:
-        return repr(error)
-    except BaseException:
-        return type(error).__name__
+def said(error: BaseException, is_own: Callable[[str, str], bool]) -> str:
+    """The error in one line, whatever its author made of its text, and where in the plugin's files it arose.
+
+    `is_own`: whether a module, by name and file, is the plugin's.
+    """
+    kind = type(error).__name__
+    line: int | None
+    if isinstance(error, SyntaxError) and error.filename and Path(error.filename).is_file():
+        text, file, line = str(error.msg), error.filename, error.lineno
+    else:
+        try:
+            text = " ".join(str(error).split())
+        except BaseException:
+            text = ""
+        file, line = _raised_at(error, is_own)
+    text = f"{kind}: {text[:_LONGEST]}" if text else kind
+    return f"{text} ({_short(file)}:{line})" if file else text
+
+
+def _raised_at(error: BaseException, is_own: Callable[[str, str], bool]) -> tuple[str, int | None]:
+    """File and line of the plugin's that an error came through last; empty where it came through none."""
+    at: tuple[str, int | None] = ("", None)
+    step = error.__traceback__
+    while step is not None:
+        file = step.tb_frame.f_code.co_filename
+        if is_own(str(step.tb_frame.f_globals.get("__name__")), file):
+            at = file, step.tb_lineno
+        step = step.tb_next
+    return at
+
+
+def _short(file: str) -> str:
+    """As it is called below a folder that Python imports from: `package/__init__.py`, not `__init__.py`."""
+    folders = [Path(folder).absolute() for folder in sys.path]
+    below = [str(Path(file).relative_to(folder)) for folder in folders if Path(file).is_relative_to(folder)]
+    return min(below, key=len, default=Path(file).name)
 
 
 def _describe(point: EntryPoint) -> dict[str, Any]:
-    """What a child process says of the plugin."""
-    plugin = f"'{point.name}' ({point.value})"
+    """What a child process says of the plugin; raises `BrokenPlugin` with the reason alone."""
+    plugin = _called(point)
     distribution = point.dist.name if point.dist else ""
     with tempfile.TemporaryFile() as answer:  # no pipe: processes that the plugin leaves would keep it open
         child = subprocess.Popen(
@@ -126,9 +205,9 @@ def _describe(point: EntryPoint) -> dict[str, Any]:
     except ValueError:
         code = child.returncode
         how = f"exit code {code}" if code >= 0 else f"signal {-code}"
-        raise BrokenPlugin(f"{plugin} cannot be loaded: it ends the process that imports it, {how}") from None
+        raise BrokenPlugin(f"it ends the process that imports it, {how}") from None
     if "error" in content:
-        raise BrokenPlugin(f"{plugin} cannot be loaded: {content['error']}")
+        raise BrokenPlugin(content["error"])
     return content
 
 
@@ -137,7 +216,7 @@ _CHILD = "import sys; from baselines import describing; describing.main(*sys.arg
 
 def _kept(point: EntryPoint) -> Path | None:
     """Where the description of this plugin, here and in this environment, is kept; None without a cache."""
-    top = point.module.partition(".")[0]
+    top = _module(point).partition(".")[0]
     try:
         spec = find_spec(top)
         places = [spec.origin, *(spec.submodule_search_locations or ())] if spec else []

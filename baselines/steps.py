@@ -9,8 +9,10 @@ It has
 * ``train(batches)``, a generator function that takes its real minibatches from `batches` and yields the
   losses of a G-iteration, ``{"critic": ..., "generator": ...}``, before it takes those of the next.
 
-Everything the object holds is in the checkpoints: networks, optimisers, schedulers, tensors and plain values.
-Local variables of ``train`` are not; a continued run starts it again.
+What the object holds is in the checkpoints: networks, optimisers, schedulers, tensors, arrays, plain values,
+containers of them (`loop_values`), and which weights have gradients. Objects of other classes without a
+``state_dict`` and local variables of ``train`` are not; a continued run starts it again. A step must not put
+another network, optimiser or scheduler in the place of one that the object has.
 
 Whatever the steps draw comes from the global generators of torch, NumPy and Python, which are seeded anew for
 every G-iteration from (seed, G-iteration) alone and put back afterwards. Their bits depend on the version of
@@ -29,6 +31,7 @@ import torch
 from torch import Tensor, nn
 
 from baselines import spec
+from baselines.loop_state import LoopState
 from baselines.spec import Draws, Experiment, Losses, Players, Settings, Stateful
 
 SEEDED = "seeded for each G-iteration"
@@ -95,7 +98,7 @@ class _Iteration:
     def __call__(self, s: Any, players: Players, k: int, draws: Draws) -> Losses:  # noqa: ARG002
         """Steps with everything global seeded; new tensors are on the training device by default."""
         owned = players.more[_LOOP]
-        assert isinstance(owned, _Attributes)
+        assert isinstance(owned, _Running)
         device = next(players.generator.parameters()).device
         with ExitStack() as here:
             here.enter_context(_seeded(draws.seed(), device))
@@ -103,11 +106,16 @@ class _Iteration:
                 here.enter_context(device)
             batches = self._batches(draws)
             if hasattr(owned.loop, "train") and not isinstance(owned.loop, nn.Module):
-                return _detached("train", owned.trained(batches, s.critic_steps), device)
-            losses: Losses = {}
+                losses = _detached("train", owned.trained(batches, s.critic_steps), device)
+                owned.check("train")
+                return losses
+            losses = {}
             for _ in range(s.critic_steps):
                 losses |= _detached("d_step", owned.loop.d_step(*next(batches)), device)
-            return losses | _detached("g_step", owned.loop.g_step(), device)
+            owned.check("d_step")
+            losses |= _detached("g_step", owned.loop.g_step(), device)
+            owned.check("g_step")
+            return losses
 
     def _batches(self, draws: Draws) -> Iterator[_Batch]:
         """Real minibatches [B, C, H, W], scaled, with their classes where there are some."""
@@ -117,36 +125,14 @@ class _Iteration:
             yield (images * ((high - low) / 255) + low, *labels)
 
 
-class _Attributes:
-    """What a loop holds that is no network, optimiser or scheduler: tensors and plain values."""
+class _Running(LoopState):
+    """A loop's state, with its `train` as it goes on."""
 
-    def __init__(self, loop: Any, names: list[str]) -> None:
-        self.loop, self._names = loop, names
+    def __init__(self, loop: Any) -> None:
+        super().__init__(loop)
         self._running: Iterator[Any] | None = None
         self._batches: Iterator[_Batch] = iter(())
         self._taken = 0
-
-    def state_dict(self) -> dict[str, Any]:
-        """By name."""
-        return {name: getattr(self.loop, name) for name in self._names}
-
-    def load_state_dict(self, state_dict: dict[str, Any], /) -> None:
-        """Tensors that others may hold, too, are written in place."""
-        for name, value in state_dict.items():
-            here = getattr(self.loop, name)
-            if isinstance(here, Tensor) and isinstance(value, Tensor) and here.shape == value.shape:
-                here.data.copy_(value)
-            else:
-                setattr(self.loop, name, value)
-
-    def to(self, device: torch.device) -> None:
-        """Move the tensors."""
-        for name in self._names:
-            value = getattr(self.loop, name)
-            if isinstance(value, nn.Parameter):
-                value.data = value.data.to(device)
-            elif isinstance(value, Tensor):
-                setattr(self.loop, name, value.to(device))
 
     def trained(self, batches: Iterator[_Batch], n: int) -> Any:
         """What the loop's `train` yields next, after it took n minibatches."""
@@ -171,59 +157,18 @@ class _Attributes:
 
 
 def _players(loop: Any, generator: str, critic: str, sampler: str) -> Players:
-    held = _held(loop)
+    state = _Running(loop)
     for name in filter(None, (generator, critic, sampler)):
-        if not isinstance(held.get(name), nn.Module):
+        if not isinstance(state.parts.get(name), nn.Module):
             raise TypeError(f"{type(loop).__name__} has no network '{name}'")
-    stateful = {
-        name: part for name, part in held.items() if _is_stateful(part) and not isinstance(part, Tensor)
-    }
+    stateful = {name: part for name, part in state.parts.items() if not isinstance(part, Tensor)}
     optimisers = [_optimiser_of(name, stateful) for name in (generator, critic)]
     used = {generator, critic, sampler, *optimisers}
     more: dict[str, Stateful] = {name: part for name, part in stateful.items() if name not in used}
-    plain = [name for name, part in vars_of(loop).items() if name not in held and _is_plain(part)]
     g, c = (stateful[name] for name in optimisers)
-    scored = held[sampler] if sampler and sampler != generator else None
-    more[_LOOP] = _Attributes(loop, plain)
-    return Players(held[generator], held[critic], g, c, sampler=scored, more=more)
-
-
-def vars_of(loop: Any) -> dict[str, Any]:
-    """Attributes by name, also of a loop that is an `nn.Module`."""
-    found = dict(vars(loop))
-    if isinstance(loop, nn.Module):
-        for group in ("_modules", "_buffers", "_parameters"):
-            found |= vars(loop)[group]
-        for name in vars(nn.Module()):
-            found.pop(name, None)
-    return found
-
-
-def _held(loop: Any) -> dict[str, Any]:
-    """What has a state of its own by name, also in lists, tuples and dicts."""
-    found: dict[str, Any] = {}
-    for name, value in vars_of(loop).items():
-        inside: dict[Any, Any] = {}
-        if isinstance(value, list | tuple):
-            inside = dict(enumerate(value))
-        elif isinstance(value, dict):
-            inside = value
-        if _is_stateful(value):
-            found[name] = value
-        found |= {f"{name}-{key}": part for key, part in inside.items() if _is_stateful(part)}
-    return found
-
-
-def _is_stateful(value: Any) -> bool:
-    return hasattr(value, "state_dict") and hasattr(value, "load_state_dict") and not isinstance(value, type)
-
-
-def _is_plain(value: Any) -> bool:
-    if isinstance(value, dict):
-        return all(isinstance(key, str | int) and _is_plain(inner) for key, inner in value.items())
-    if isinstance(value, list | tuple):
-        return all(map(_is_plain, value))
-    return value is None or isinstance(value, bool | int | float | str | Tensor)
+    scored = state.parts[sampler] if sampler and sampler != generator else None
+    more[_LOOP] = state
+    return Players(state.parts[generator], state.parts[critic], g, c, sampler=scored, more=more)
 
 
 def _optimiser_of(name: str, stateful: Mapping[str, Any]) -> str:

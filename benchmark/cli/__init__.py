@@ -6,11 +6,12 @@ import errno
 import importlib
 import os
 import sys
+import warnings
 from typing import Any
 
 import click
 
-from baselines import BrokenPlugin
+from baselines import BrokenPlugin, PluginLeftOut
 from benchmark.cli import complete
 from benchmark.cli.streams import Output, echo, say
 from benchmark.errors import UserError, did_you_mean
@@ -123,8 +124,10 @@ _with_line_breaks(cli)
 def main(argv: list[str] | None = None) -> None:
     """Entry point: ends the process with an exit code; what went wrong is one line on stderr."""
     if complete.is_asked():
+        warnings.simplefilter("ignore", PluginLeftOut)  # it would go into the line that is typed
         cli.main(prog_name="ganbench")  # answers, and ends the process
     output = Output()
+    warnings.simplefilter("always", PluginLeftOut)  # however warnings are set: this is said, and no error
     code = _exit_code(argv)
     if reason := output.lost():
         say(f"standard output could not be written ({reason})")

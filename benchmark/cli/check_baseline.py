@@ -33,6 +33,9 @@ def check_baseline(names: tuple[str, ...], json_: bool) -> int:
     from benchmark.training import contract, numerics
     from benchmark.training.contract import process
 
+    for name in names:
+        experiments.check_pattern(name, "check-baseline")
+        baselines.check_left_out(name)  # also where others match: what cannot be loaded does not pass
     chosen = experiments.matching(names, baselines.names(), "check-baseline")
     found: list[dict[str, Any]] = []
     before = set(process.left_running())

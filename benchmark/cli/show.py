@@ -39,6 +39,7 @@ def show(name: str, json_: bool) -> None:
     elif name in protocols.names():
         _show_fields(protocols.get(name).as_dict(), json_)
     else:
+        baselines.check_left_out(name)
         papers = dict.fromkeys(e.split("/")[0] for e in baselines.names())
         known = [*papers, *baselines.names(), *suites.names(), *data.names(), *protocols.names()]
         raise UserError(f"unknown name '{name}'", do=did_you_mean(name, known))

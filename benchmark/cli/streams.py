@@ -11,6 +11,7 @@ import sys
 import warnings
 from typing import TYPE_CHECKING, Any
 
+from baselines import PluginLeftOut
 from benchmark import escape
 
 if TYPE_CHECKING:
@@ -110,7 +111,7 @@ def say(text: str) -> None:
 
 
 def _warn(message: Warning | str, category: type[Warning], *_: object, **__: object) -> None:
-    say(f"{category.__name__}: {message}")
+    say(str(message) if issubclass(category, PluginLeftOut) else f"{category.__name__}: {message}")
 
 
 def print_json(value: Any) -> None:

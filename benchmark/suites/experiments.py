@@ -55,11 +55,13 @@ def matching(patterns: Sequence[str], among: Sequence[str], where: str) -> tuple
 
     Raises:
         UserError: a pattern that matches none, or one that is too long.
+        BrokenPlugin: what matches none may be of a plugin that is left out.
 
     """
     for pattern in patterns:
         check_pattern(pattern, where)
         if not any(fnmatchcase(name, pattern) for name in among):
+            baselines.check_left_out(pattern)
             raise UserError(
                 f"no experiment matches '{pattern}'", where=where, do=did_you_mean(pattern, among)
             )

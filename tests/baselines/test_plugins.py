@@ -74,7 +74,7 @@ def ganbench(*arguments, folder, cwd):
 @pytest.mark.parametrize(
     ("source", "says"),
     [
-        ("import sys; sys.exit(0)", "SystemExit(0)"),
+        ("import sys; sys.exit(0)", "SystemExit: 0 (strange.py:1)"),
         ("import os; os._exit(0)", "it ends the process that imports it, exit code 0"),
         ("print('{}'); import os; os.kill(os.getpid(), 9)", "it ends the process that imports it, signal 9"),
     ],
@@ -82,10 +82,14 @@ def ganbench(*arguments, folder, cwd):
 def test_no_import_can_make_a_check_pass(folder, tmp_path, source, says):
     folder.install(source)
     done = ganbench("check", "quick", folder=folder, cwd=tmp_path)
-    assert done.returncode == 2
-    assert f"ganbench: the plugin 'point' (strange) cannot be loaded: {says}" in done.stderr
+    assert done.returncode == 4  # that there are no records, which is what the check itself has to say
+    told = f"the plugin 'point' (strange) cannot be loaded and is left out: {says}. Fix or uninstall it"
+    assert f"ganbench: {told}" in done.stderr
     assert "Traceback" not in done.stderr
     assert done.stdout == ""
+    done = ganbench("check-baseline", "strange/*", folder=folder, cwd=tmp_path)
+    assert done.returncode == 2
+    assert f"cannot be loaded, and 'strange/*' may be of it: {says}. Fix or uninstall it" in done.stderr
 
 
 NO_WORDS = """
@@ -99,7 +103,7 @@ raise Silent
 @pytest.mark.parametrize("source", [NO_WORDS, "import sys; sys.stderr = None; raise ValueError"])
 def test_errors_without_words_and_streams_taken_away(here, capfd, source):
     here.install(source)
-    with pytest.raises(baselines.BrokenPlugin, match=r"cannot be loaded: (Silent|ValueError)"):
+    with pytest.warns(baselines.PluginLeftOut, match=r"left out: (Silent|ValueError) \(strange.py:\d\)"):
         baselines.names()
     assert "Traceback" not in capfd.readouterr().err
 
@@ -180,8 +184,8 @@ def test_a_name_is_never_a_path_of_its_own(name):
 
 def test_a_plugin_cannot_choose_where_results_go(here):
     here.install(TINY.replace('name="tiny/digits"', 'name="../escaped"'))
-    with pytest.raises(baselines.BrokenPlugin, match=r"'\.\./escaped' is no name: baseline/experiment"):
-        baselines.names()
+    with pytest.warns(baselines.PluginLeftOut, match=r"'\.\./escaped' is no name: baseline/experiment"):
+        assert "../escaped" not in baselines.names()
 
 
 @pytest.mark.parametrize(
@@ -200,20 +204,231 @@ def test_a_plugin_cannot_choose_where_results_go(here):
         (
             "nn.Unflatten(1, shape)",
             "type('Pair', (nn.Module,), {'forward': lambda _, x: (x, x)})()",
-            r"'tiny/digits': TypeError: the Sequential gives a tuple, not a tensor",
+            r"'tiny/digits' cannot .*: TypeError: the Sequential gives a tuple, not a tensor",
         ),
         (
             "learning_rate=(1e-3,",
             "learning_rate=(float('nan'),",
-            r"'tiny/digits': ValueError: the setting 'learning_rate' is nan, not a finite number",
+            r"'tiny/digits' cannot .*: ValueError: the setting 'learning_rate' is nan, not a finite number",
         ),
     ],
 )
 def test_networks_of_another_shape_are_told_at_once(here, old, new, says):
     assert old in TINY
     here.install(TINY.replace(old, new))
+    with pytest.warns(baselines.PluginLeftOut, match=says):
+        assert "tiny/digits" not in baselines.names()
     with pytest.raises(baselines.BrokenPlugin, match=says):
+        baselines.get("tiny/digits")
+
+
+# --- What is left of it -----------------------------------------------------------------------------------
+
+RAISES = "\n\nraise RuntimeError('no licence\\nline two')\n"
+
+
+@pytest.fixture
+def broken(here):
+    """A plugin whose import fails; what is said of it is not of interest."""
+    here.install(RAISES)
+    with pytest.warns(baselines.PluginLeftOut):
         baselines.names()
+    return here
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["list", "experiments"],
+        ["plan", "quick", "--device", "cpu"],
+        ["new", "foo"],
+    ],
+    ids=lambda command: command[0],
+)
+def test_a_command_that_needs_no_plugin_goes_on_and_says_once_what_is_broken(folder, tmp_path, command):
+    good = ganbench(*command, "--folder=a" if command[0] == "new" else "--", folder=folder, cwd=tmp_path)
+    folder.install(RAISES)
+    done = ganbench(*command, "--folder=b" if command[0] == "new" else "--", folder=folder, cwd=tmp_path)
+    assert done.returncode == good.returncode == 0, done.stderr
+    if command[0] != "new":
+        assert done.stdout == good.stdout
+    told = [line for line in done.stderr.splitlines() if "still waiting" not in line]
+    assert told == [
+        "ganbench: the plugin 'point' (strange) cannot be loaded and is left out: "
+        "RuntimeError: no licence line two (strange.py:3). Fix or uninstall it",
+        *good.stderr.splitlines(),
+    ]
+
+
+def test_neither_settings_of_warnings_nor_the_shell_change_that(folder, tmp_path, monkeypatch):
+    folder.install(RAISES)
+    for setting in ("error", "ignore"):
+        monkeypatch.setenv("PYTHONWARNINGS", setting)
+        done = ganbench("show", "gan/digits", folder=folder, cwd=tmp_path)
+        assert done.returncode == 0
+        assert done.stderr.count("is left out") == 1
+    monkeypatch.delenv("PYTHONWARNINGS")
+    for name, value in {
+        "_GANBENCH_COMPLETE": "bash_complete",
+        "COMP_WORDS": "ganbench show gan/di",
+        "COMP_CWORD": "2",
+    }.items():
+        monkeypatch.setenv(name, value)
+    done = ganbench(folder=folder, cwd=tmp_path)
+    assert "gan/digits" in done.stdout
+    assert "left out" not in done.stderr
+
+
+def test_what_a_baseline_file_has_is_had_without_looking_for_plugins(here, monkeypatch):
+    """A worker trains one experiment: it neither waits for a broken plugin nor repeats what is wrong."""
+    here.install(RAISES)
+    monkeypatch.setattr(plugins, "found", lambda: pytest.fail("plugins were looked for"))
+    assert baselines.get("gan/digits").name == "gan/digits"
+    assert baselines.sources(baselines.described("gan/digits")["module"])
+
+
+@pytest.mark.parametrize("asked", ["mygan/digits", "mygan/*", "*/mine", "mygan", "mygan/digits+wide"])
+def test_what_may_be_of_a_broken_plugin_is_not_called_unknown(broken, asked):
+    with pytest.raises(
+        baselines.BrokenPlugin, match=r"'point' \(strange\) cannot be loaded, and '.*' may be"
+    ):
+        baselines.check_left_out(asked)
+    with pytest.raises(baselines.BrokenPlugin, match=r"no licence line two \(strange.py:3\)"):
+        baselines.described(asked)
+
+
+def test_what_is_of_a_paper_of_ours_is_no_plugins(broken):
+    with pytest.raises(baselines.UnknownExperiment):
+        baselines.get("gan/mnits")
+    baselines.check_left_out("wgan/*")
+
+
+SUITE = """
+title = "Third party"
+experiments = ["gan/digits", "tiny/digits"]
+seeds = "7"
+gen_iters = 3
+evaluate_every = 3
+protocols = ["digits-2k"]
+"""
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["plan", "third.toml"],
+        ["show", "tiny/digits"],
+        ["budgets", "tiny/*"],
+        ["check-baseline", "gan/digits", "*"],
+    ],
+    ids=" ".join,
+)
+def test_a_command_that_asks_for_it_ends_with_what_is_wrong(folder, tmp_path, command):
+    folder.install(RAISES)
+    (tmp_path / "third.toml").write_text(SUITE)
+    done = ganbench(*command, folder=folder, cwd=tmp_path)
+    assert done.returncode == 2
+    asked = "tiny/digits" if command[0] == "plan" else command[-1]
+    assert done.stderr.splitlines()[-1] == (
+        f"ganbench: the plugin 'point' (strange) cannot be loaded, and '{asked}' may be of it: "
+        "RuntimeError: no licence line two (strange.py:3). Fix or uninstall it"
+    )
+    assert done.stdout == ""
+
+
+TWO = TINY.replace(
+    "EXPERIMENTS = (DIGITS,)",
+    "from dataclasses import replace\n\n\n"
+    "def build_nothing(s, shape, data):\n    raise KeyError('weights')\n\n\n"
+    "EXPERIMENTS = (replace(DIGITS, name='tiny/bad', build=build_nothing), DIGITS, 5)",
+)
+
+
+def test_one_bad_experiment_leaves_the_others(here):
+    assert TWO != TINY
+    here.install(TWO)
+    line = TWO.splitlines().index("    raise KeyError('weights')") + 1
+    with pytest.warns(baselines.PluginLeftOut) as told:
+        names = baselines.names()
+    assert "tiny/digits" in names
+    assert "tiny/bad" not in names
+    begins, ends = "the plugin 'point' (strange): ", "Fix or uninstall it"
+    left_out = "cannot be loaded and is left out"
+    assert [str(one.message) for one in told if one.category is baselines.PluginLeftOut] == [
+        f"{begins}'tiny/bad' {left_out}: KeyError: 'weights' (strange.py:{line}). {ends}",
+        f"{begins}'EXPERIMENTS[2]' {left_out}: TypeError: of the type int is no Experiment. {ends}",
+    ]
+    assert baselines.get("tiny/digits").settings.width == 32
+    assert "strange" in baselines.sources("strange")
+    with pytest.raises(
+        baselines.BrokenPlugin, match="'tiny/bad' cannot be loaded, and 'tiny/bad' may be of it"
+    ):
+        baselines.get("tiny/bad")
+    with pytest.raises(baselines.BrokenPlugin):
+        baselines.check_left_out("tiny/*")
+    with pytest.raises(baselines.UnknownExperiment):
+        baselines.get("tiny/digist")
+
+
+def test_what_is_broken_is_asked_again(here, monkeypatch):
+    """Its files need not change for that: a package that it wants may be installed."""
+    here.install(TINY + "\nimport strange_helper\n")
+    with pytest.warns(baselines.PluginLeftOut, match="No module named 'strange_helper'"):
+        baselines.names()
+    (here.path / "strange_helper.py").write_text("")
+    baselines._found.cache_clear()
+    assert "tiny/digits" in baselines.names()
+
+
+def test_a_name_that_is_taken_stays_whose_it_is(here):
+    here.install(
+        TINY.replace(
+            "EXPERIMENTS = (DIGITS,)",
+            "from baselines.gan import EXPERIMENTS as OURS\nEXPERIMENTS = (*OURS, DIGITS)",
+        )
+    )
+    with pytest.warns(
+        baselines.PluginLeftOut, match=r"left out: the name is taken \(and \d+ more of its names\)"
+    ):
+        names = baselines.names()
+    assert names[-1] == "tiny/digits"
+    assert len(set(names)) == len(names)
+    assert baselines.described("gan/digits")["module"] == "baselines.gan"
+    baselines.check_left_out("gan/digits")
+
+
+@pytest.mark.parametrize(
+    ("files", "says"),
+    [
+        ({"strange.py": "EXPERIMENTS = 5"}, "TypeError: EXPERIMENTS of strange is of the type int"),
+        ({"strange.py": "def f(:"}, r"SyntaxError: invalid syntax \(strange.py:1\)"),
+        (
+            {
+                "strange/__init__.py": "from . import parts",
+                "strange/parts.py": "\nimport json\njson.loads('x')",
+            },
+            r"JSONDecodeError: Expecting value: line 1 column 1 \(char 0\) \(strange/parts.py:3\)",
+        ),
+        (
+            {"strange.py": "import strange_helper", "strange_helper.py": "1 / 0"},
+            r"ZeroDivisionError: division by zero \(strange_helper.py:1\)",
+        ),
+    ],
+)
+def test_an_error_says_where_in_its_files_it_arose(here, files, says):
+    here.install(files=files)
+    with pytest.warns(baselines.PluginLeftOut, match=f"left out: {says}"):
+        baselines.names()
+
+
+def test_an_error_that_arises_only_here_says_so_too(here):
+    here.install(TINY)
+    baselines.names()
+    (here.path / "strange.py").write_text(RAISES)
+    with pytest.raises(
+        baselines.BrokenPlugin, match=r"loaded: RuntimeError: no licence line two \(strange.py:3\)"
+    ):
+        baselines.get("tiny/digits")
 
 
 # --- What is kept of it -----------------------------------------------------------------------------------

@@ -8,16 +8,18 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from torch import Tensor, nn
+from torch.optim import Optimizer
+
 from benchmark.training import checkpoint
+from benchmark.training.contract import beside
 from benchmark.training.contract.tools import bits, iterated, pictures, players_of
 from benchmark.training.trainer import Cadence, Trainer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from torch import Tensor
-
-    from baselines.spec import Experiment
+    from baselines.spec import Experiment, Players
 
 _RESUMED_AT, _RESUME_ITERS = 2, 4
 
@@ -27,17 +29,28 @@ def resume(experiment: Experiment[Any]) -> Iterator[str]:
     iterated(experiment)  # what fails in a single G-iteration is said here as it is elsewhere
     with tempfile.TemporaryDirectory(prefix="ganbench-contract-") as folder:
         cadence = Cadence(wall_s=math.inf, gen_iters=_RESUMED_AT)
-        whole = _trained(experiment, Path(folder), cadence)
+        whole, at_first = _trained(experiment, Path(folder), cadence)
+        if lists := list(_lists(whole.players)):
+            yield from lists
+            return
         newest, *before = checkpoint.available(Path(folder) / "checkpoints")
         newest.unlink()
         if not before:
             yield "the run ends before its second checkpoint: its losses are not finite"
             return
-        continued = _trained(experiment, Path(folder), cadence)
+        continued, _ = _trained(experiment, Path(folder), cadence)
+    then, now = (dict(beside.checkpoints(experiment, of.players)) for of in (whole, continued))
+    # What is constant in a run, such as the time at which it began, is no state.
+    if lost := beside.changed(then, now) & beside.changed(at_first, then):
+        yield from map(beside.said, sorted(lost))
+        return
     for name, part in whole.players.parts().items():
         if bits(whole.players, name) != bits(continued.players, name):
             kind = type(part).__name__
             yield f"a continued run has other bits in {name} ({kind}): something is in no checkpoint"
+            return
+        if _trains(part) != _trains(continued.players.parts()[name]):
+            yield f"a continued run has other requires_grad in {name}: no checkpoint of these players has it"
             return
     if whole.losses.rows(0, _RESUME_ITERS) != continued.losses.rows(0, _RESUME_ITERS):
         yield "a continued run has other losses: something is in no checkpoint"
@@ -55,7 +68,25 @@ class _Nobody:
             raise ValueError(f"{details['file']}: {details['reason']}")
 
 
-def _trained(experiment: Experiment[Any], folder: Path, cadence: Cadence) -> Trainer:
+def _lists(players: Players) -> Iterator[str]:
+    """Optimisers that hold tensors in lists, such as the directions of L-BFGS."""
+    for name, part in players.parts().items():
+        states = part.state.values() if isinstance(part, Optimizer) else ()
+        slots = (slot for own in states for slot in own.items())
+        found = (slot for slot, x in slots if isinstance(x, list) and any(isinstance(y, Tensor) for y in x))
+        if slot := next(found, ""):
+            yield (
+                f"{name} ({type(part).__name__}) keeps '{slot}' as a list of tensors, which no checkpoint "
+                "can hold: take an optimiser whose state is a tensor for each weight, such as Adam or SGD"
+            )
+
+
+def _trains(part: Any) -> list[bool]:
+    return [p.requires_grad for p in part.parameters()] if isinstance(part, nn.Module) else []
+
+
+def _trained(experiment: Experiment[Any], folder: Path, cadence: Cadence) -> tuple[Trainer, dict[str, Any]]:
+    """After training, and what its loop held beside checkpoints before."""
     images, labels = pictures(experiment)
     first = experiment.starts_from
     trainer = Trainer(
@@ -72,8 +103,9 @@ def _trained(experiment: Experiment[Any], folder: Path, cadence: Cadence) -> Tra
         cadence=cadence,
         started=time.perf_counter(),
     )
+    at_first = dict(beside.checkpoints(experiment, trainer.players))
     trainer.run(lambda: False)
-    return trainer
+    return trainer, at_first
 
 
 def _any_weights(experiment: Experiment[Any]) -> dict[str, Tensor]:

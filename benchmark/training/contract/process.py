@@ -9,19 +9,18 @@ import contextlib
 import os
 import sys
 import threading
-from collections import deque
 from functools import partial
-from types import FunctionType, ModuleType
+from types import FunctionType
 from typing import TYPE_CHECKING, Any
 
 import torch
-from torch import Tensor
 
-from benchmark.training import checkpoint
+from benchmark.training.contract import beside
+from benchmark.training.contract.plain import Plain
 from benchmark.training.contract.tools import PAST_WARM_UP, Counted, iterate, players_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterator
 
     from baselines.spec import Experiment
 
@@ -36,9 +35,6 @@ _SWITCHES: dict[str, tuple[Callable[[], Any], Callable[[Any], Any]]] = {
     "torch.autograd.set_detect_anomaly": (torch.is_anomaly_enabled, torch.autograd.set_detect_anomaly),
     "os.chdir": (os.getcwd, os.chdir),
 }
-_MOST = 10_000
-"""Items of a container that are looked at."""
-_DEEPEST = 6
 
 
 @contextlib.contextmanager
@@ -70,11 +66,14 @@ def variables(experiment: Experiment[Any]) -> Iterator[str]:
     """
     players, draws = players_of(experiment), Counted(experiment, PAST_WARM_UP)
     seen: list[dict[str, Any]] = []
+    of_loop: list[dict[str, Any]] = []
     for k in range(PAST_WARM_UP, PAST_WARM_UP + 3):
         iterate(experiment, players, k, draws.at(k))
+        of_loop.append(dict(beside.checkpoints(experiment, players)))
         seen.append(dict(_held(experiment)))
-    last, now = seen[-2:]
-    for name in (name for name in now if name in last and now[name] != last[name]):
+    for name in sorted(beside.changed(*of_loop[-2:])):
+        yield beside.said(name)
+    for name in sorted(beside.changed(*seen[-2:]) - of_loop[-1].keys()):
         yield f"{name} changes with every G-iteration, and is in no checkpoint: keep it in Players.more"
 
 
@@ -84,14 +83,15 @@ def _held(experiment: Experiment[Any]) -> Iterator[tuple[str, Any]]:
     codes += [part for code in tuple(codes) for part in getattr(code, "parts", ())]
     codes = [_innermost(code) for code in codes]
     modules = [m for n in {getattr(code, "__module__", "") for code in codes} if (m := sys.modules.get(n))]
-    plain = _Plain({module.__name__ for module in modules})
+    own = {module.__name__ for module in modules}
+    plain = Plain(lambda kind: kind.__module__ in own)
     functions: dict[Any, None] = dict.fromkeys(code for code in codes if isinstance(code, FunctionType))
     for module in modules:
         for name, value in list(vars(module).items()):
-            own = getattr(value, "__module__", "") == module.__name__
-            if isinstance(value, FunctionType) and own:
+            here = getattr(value, "__module__", "") == module.__name__
+            if isinstance(value, FunctionType) and here:
                 functions[value] = None
-            elif isinstance(value, type) and own:
+            elif isinstance(value, type) and here:
                 inside = {k: v for k, v in vars(value).items() if not k.startswith("__")}
                 yield f"the class {name}", plain(inside)
             elif not name.startswith("__"):
@@ -106,50 +106,10 @@ def _innermost(code: Any) -> Any:
     return getattr(code, "__func__", code)
 
 
-def _of_function(code: FunctionType, plain: _Plain) -> Iterator[tuple[str, Any]]:
+def _of_function(code: FunctionType, plain: Plain) -> Iterator[tuple[str, Any]]:
     for name, cell in zip(code.__code__.co_freevars, code.__closure__ or (), strict=False):
         with contextlib.suppress(ValueError):  # not bound yet
             yield f"the variable {name} of {code.__qualname__}", plain(cell.cell_contents)
     if code.__dict__:
         yield f"what {code.__qualname__} holds", plain({k: v for k, v in vars(code).items() if k[:2] != "__"})
     yield f"a default of {code.__qualname__}", plain((code.__defaults__, code.__kwdefaults__))
-
-
-class _Plain:
-    """A value as something that can be compared later; only the type of what has no such form.
-
-    `own` are the modules whose objects are looked into.
-    """
-
-    def __init__(self, own: set[str]) -> None:
-        self._own = own
-
-    def __call__(self, value: Any, depth: int = 0) -> Any:
-        if value is None or isinstance(value, bool | int | float | complex | str | bytes):
-            return repr(value)
-        if isinstance(value, Tensor):
-            return (
-                checkpoint.digest({"": value.detach()}) if value.device.type == "cpu" else list(value.shape)
-            )
-        kind = type(value)
-        if depth < _DEEPEST and not isinstance(value, type | ModuleType | FunctionType):
-            if isinstance(value, dict):
-                return [(self(k, depth + 1), self(v, depth + 1)) for k, v in _first(value.items())]
-            if isinstance(value, list | tuple | set | frozenset | deque):
-                return [len(value), *(self(x, depth + 1) for x in _first(value))]
-            if (content := self._content(value)) is not None:
-                return kind.__qualname__, self(content, depth + 1)
-        return kind.__qualname__, repr(value) if kind.__module__ == "itertools" else ""
-
-    def _content(self, value: Any) -> Any:
-        """What an object holds: a network, optimiser, scheduler, generator, array; one of its own classes."""
-        if hasattr(value, "bit_generator"):
-            return value.bit_generator.state
-        for name in ("state_dict", "getstate", "get_state", "tobytes"):
-            if callable(of := getattr(value, name, None)):
-                return of()
-        return vars(value) if type(value).__module__ in self._own and hasattr(value, "__dict__") else None
-
-
-def _first(items: Iterable[Any]) -> list[Any]:
-    return [x for x, _ in zip(items, range(_MOST), strict=False)]

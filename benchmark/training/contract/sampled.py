@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _NormBase
 
 from benchmark.training import sampling as images_of
 from benchmark.training.contract.tools import PAST_WARM_UP, Counted, Note, iterated, players_of
@@ -17,26 +18,62 @@ if TYPE_CHECKING:
     from baselines.spec import Experiment
 
 _FEW = 8
+_MOST = 0.5
 
 
 def value_range(experiment: Experiment[Any]) -> Iterator[str]:
-    """A generator whose weights are a hundredfold gives black and white: the ends of the declared range."""
-    generator = players_of(experiment).scored
+    """A generator whose weights are a hundredfold gives black and white: the ends of the declared range.
+
+    With its own weights, it does not give images most of whose pixels are clipped.
+    """
+    scored = players_of(experiment).scored
+    low, high = experiment.image_range
+    declared = f"image_range {low:g} to {high:g}"
+    n = experiment.settings.sampling_batch or _FEW
+    outside = _share_outside(next(images_of.batches(experiment, scored, 0, n)).outputs, low, high)
+    if outside > _MOST:
+        yield (
+            f"{outside:.0%} of the pixels of generated images lie outside {declared} and are clipped: "
+            "set image_range to what the generator gives"
+        )
+        return
+    images = _saturated(experiment, scored)
+    least, most = images.min().item(), images.max().item()
+    if least < low or most > high:
+        yield Note(
+            f"the generator can leave {declared}; what lies outside is clipped, "
+            f"{outside:.0%} of the pixels before training"
+        )
+        return
+    margin = 0.01 * (high - low)
+    if least > low + margin or most < high - margin:
+        yield f"the generator's images lie in {least:.3g} to {most:.3g}, image_range is {low:g} to {high:g}"
+
+
+def _share_outside(outputs: Tensor | None, low: float, high: float) -> float:
+    """Share of values outside by more than a tenth of the range: a linear layer begins around 0."""
+    assert outputs is not None
+    margin = 0.1 * (high - low)
+    return ((outputs < low - margin) | (outputs > high + margin)).float().mean().item()
+
+
+def _saturated(experiment: Experiment[Any], scored: nn.Module) -> Tensor:
+    """Images of hundredfold weights, in the mode that scores are made in.
+
+    Normalisation has statistics of the batch in any case: with others, the values would overflow.
+    """
+    generator = copy.deepcopy(scored).train(experiment.settings.sampling_statistics == "batch")
+    for module in generator.modules():
+        if isinstance(module, _NormBase):
+            module.train()
     draws: Any = Counted(experiment, PAST_WARM_UP)
     given = [draws.latent(_FEW), *([draws.labels(_FEW)] if experiment.classes else [])]
     with torch.no_grad():
         for p in generator.parameters():
             if p.dim() > 1:
                 p.mul_(100)
-        images = generator(*given)
-    low, high = experiment.image_range
-    least, most = images.min().item(), images.max().item()
-    if least < low or most > high:
-        yield Note(f"the generator can leave image_range {low:g} to {high:g}; what lies outside is clipped")
-        return
-    margin = 0.01 * (high - low)
-    if least > low + margin or most < high - margin:
-        yield f"the generator's images lie in {least:.3g} to {most:.3g}, image_range is {low:g} to {high:g}"
+        images: Tensor = generator(*given)
+    return images
 
 
 class _Companions(nn.Module):

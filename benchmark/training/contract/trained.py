@@ -66,6 +66,12 @@ def moves(experiment: Experiment[Any]) -> Iterator[str]:
             yield f"only {sum(moved)} of {len(moved)} weights of the {name} move in a G-iteration"
         if not all(x.isfinite().all() for x in new.state_dict().values()):
             yield f"weights of the {name} are not finite after a G-iteration"
+    pairs = zip(before.scored.state_dict().values(), players.scored.state_dict().values(), strict=True)
+    if players.scored is not players.generator and all(torch.equal(a, b) for a, b in pairs):
+        yield Note(
+            "the network that is scored, the sampler, does not move in a G-iteration: meant if it is updated "
+            "seldom or later, else scores are those of its first weights"
+        )
 
 
 def _unfit(losses: Any, device: str) -> Iterator[str]:

@@ -269,3 +269,18 @@ def test_real_images_that_are_overwritten_are_no_longer_taken_for_those_that_wer
 
     [note] = (f for f in contract.examine(of(overwriting)) if f.check == "scaling")
     assert "no real minibatch reaches the critic as it is" in note.what
+
+
+def test_weights_that_are_frozen_on_the_way_are_told_where_a_run_is_continued():
+    def with_more(s, shape, mean_image):
+        players = build(s, shape, mean_image)
+        players.more["judge"] = nn.Linear(1, 1)
+        return players
+
+    def iterate(s, p, k, draws):
+        if k == 1:
+            p.more["judge"].requires_grad_(False)
+        return step(s, p, draws)
+
+    (what,) = contract.CHECKS["resume"][0](of(iterate, with_more))
+    assert "other requires_grad in more.judge" in what

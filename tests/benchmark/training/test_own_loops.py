@@ -2,14 +2,17 @@
 """Somebody's training loops, as they are written elsewhere: each continues to the same bits."""
 
 import copy
+import enum
 import random
+import time
+from collections import Counter, defaultdict, deque
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
 from torch import nn
-from torch.optim import SGD, Adam, RMSprop
+from torch.optim import LBFGS, SGD, Adam, RMSprop
 from torch.optim.lr_scheduler import CosineAnnealingLR, MultiStepLR, ReduceLROnPlateau
 
 import ganbench
@@ -401,3 +404,238 @@ def test_drawing_elsewhere_is_found():
     findings = {f.check: f for f in contract.examine(e) if not f.ok}
     assert "something is drawn elsewhere" in findings["determinism"].what
     assert "resume" in findings
+
+
+class Phase(enum.IntEnum):
+    FIRST = 1
+    LATER = 2
+
+
+class Hoarder(Plain):
+    """Each step depends on what one kind of attribute has come to be; some are first made in a step."""
+
+    def __init__(self, s):
+        super().__init__(s)
+        self.replay = deque(maxlen=3)
+        self.array, self.count = np.asfortranarray(np.ones((2, 3))), np.int64(0)
+        self.seen_levels, self.by_level = {0}, defaultdict(list)
+        self.often, self.phase, self.history = Counter(), Phase.FIRST, []
+        self.alias = self.history
+
+    def g_step(self):
+        loss = super().g_step()
+        self.count += 1
+        self.array[0, 1] += float(loss)
+        self.replay.append(self.generator(self.noise(1)).detach())
+        self.alias.append(float(loss))
+        self.seen_levels.add(int(self.count))
+        self.by_level[int(self.count) % 2].append((float(loss), None))
+        self.often["steps"] += 1
+        self.momentum = 0.5 * getattr(self, "momentum", 0.0) + float(loss)
+        self.phase = Phase.LATER
+        state = len(self.history) + len(self.seen_levels) + self.often["steps"] + self.by_level[1][0][0]
+        state += self.momentum + float(self.array.sum()) + float(sum(x.sum() for x in self.replay))
+        self.opt_g.param_groups[0]["lr"] = 0.01 / (1 + abs(state)) + 0.001 * float(self.count)
+        return loss
+
+
+def test_every_kind_of_plain_attribute_is_in_checkpoints_with_its_type(tmp_path):
+    e = experiment(Hoarder)
+    assert [f for f in contract.examine(e) if not f.ok] == []
+    players, again = players_of(e), players_of(e)
+    for k in range(3):
+        e.iterate(e.settings, players, k, Counted(e, k))
+    checkpoint.restore(checkpoint.write(tmp_path / "checkpoints", players, {"gen_iters": 3}), again)
+    old, new = (p.more["attributes"].loop for p in (players, again))
+    for name in ("count", "seen_levels", "by_level", "often", "phase", "history", "momentum"):
+        assert getattr(new, name) == getattr(old, name)
+        assert type(getattr(new, name)) is type(getattr(old, name))
+    assert new.alias is new.history
+    assert new.array.flags.f_contiguous
+    assert np.array_equal(new.array, old.array)
+    assert new.replay.maxlen == 3
+    assert all(map(torch.equal, new.replay, old.replay))
+
+
+def test_tensors_within_containers_move_to_the_device():
+    state = players_of(experiment(Hoarder)).more["attributes"]
+    state.loop.replay.append(torch.zeros(2))
+    state.loop.pairs = {"one": [(torch.zeros(2), 1.0)]}
+    state.to(torch.device("meta"))
+    assert state.loop.replay[0].is_meta
+    assert state.loop.pairs["one"][0][0].is_meta
+
+
+def test_weights_that_a_step_froze_are_still_frozen_in_a_continued_run(tmp_path):
+    class Freezing(Plain):
+        def g_step(self):
+            loss = super().g_step()
+            self.generator[0].requires_grad_(False)
+            self.critic.eval()
+            return loss
+
+    e = experiment(Freezing)
+    players, again = players_of(e), players_of(e)
+    e.iterate(e.settings, players, 0, Counted(e, 0))
+    checkpoint.restore(checkpoint.write(tmp_path / "checkpoints", players, {"gen_iters": 1}), again)
+    assert [p.requires_grad for p in again.generator.parameters()] == [False, False, True, True]
+    assert not any(module.training for module in again.critic.modules())
+
+
+@pytest.mark.parametrize(
+    ("name", "other", "says"),
+    [
+        (
+            "ema",
+            lambda loop: copy.deepcopy(loop.generator),
+            "self.ema was replaced by another object in g_step",
+        ),
+        ("generator", lambda loop: copy.deepcopy(loop.generator), "self.generator was replaced"),
+        ("opt_g", lambda loop: Adam(loop.generator.parameters()), "self.opt_g was replaced"),
+        ("late", lambda loop: copy.deepcopy(loop.generator), "self.late was made in g_step"),
+    ],
+)
+def test_a_part_that_a_step_replaces_or_makes_is_an_error(name, other, says):
+    class Replacing(Averaged):
+        def g_step(self):
+            loss = super().g_step()
+            setattr(self, name, other(self))
+            return loss
+
+    e = experiment(Replacing, sampler="ema")
+    with pytest.raises(ValueError, match=says):
+        e.iterate(e.settings, players_of(e), 0, Counted(e, 0))
+
+
+def test_a_network_that_is_scored_and_never_moves_is_noted():
+    class Still(Averaged):
+        g_step = Plain.g_step
+
+    (note,) = contract.CHECKS["training"][0](experiment(Still, sampler="ema"))
+    assert isinstance(note, contract.Note)
+    assert "the sampler, does not move" in note
+    assert list(contract.CHECKS["training"][0](EXPERIMENTS["average"])) == []
+
+
+class Rate:
+    """State of its own that no checkpoint can ask for."""
+
+    def __init__(self):
+        self.p, self.made = 0.0, object()
+
+
+class Adapted(Plain):
+    def __init__(self, s):
+        super().__init__(s)
+        self.rates = {"of augmentation": Rate()}
+
+    def g_step(self):
+        self.rates["of augmentation"].p += 0.1
+        return super().g_step()
+
+
+def counting(s):
+    """A function whose count is in a variable of the one around it."""
+    loop, n = functions(s), 0
+    step = loop.g_step
+
+    def g_step():
+        nonlocal n
+        n += 1
+        return step()
+
+    loop.g_step = g_step
+    return loop
+
+
+def around(s):
+    """Functions of an object that is not the loop."""
+    loop = Adapted(s)
+    names = ("generator", "critic", "opt_g", "opt_d", "d_step", "g_step")
+    return SimpleNamespace(**{name: getattr(loop, name) for name in names})
+
+
+@pytest.mark.parametrize(
+    ("make", "says"),
+    [
+        (Adapted, "self.rates (dict) goes on changing, and is in no checkpoint: give its class state_dict"),
+        (counting, "the variable n of counting.<locals>.g_step goes on changing"),
+        (around, "self.g_step (method) goes on changing"),
+    ],
+)
+def test_state_that_no_checkpoint_has_is_named_though_it_acts_late(make, says):
+    faults = [f.what for f in contract.examine(experiment(make)) if not f.ok]
+    assert any(says in what for what in faults)
+    assert next(iter(contract.CHECKS["resume"][0](experiment(make)))) in faults
+
+
+def test_what_is_constant_in_a_run_or_kept_elsewhere_is_no_lost_state():
+    class Timed(Averaged):
+        def __init__(self, s):
+            super().__init__(s)
+            self.began = SimpleNamespace(at=time.perf_counter())
+            self.networks = (SimpleNamespace(both=[self.generator, self.ema]), 1.0)
+            self.history = []
+            self.note = lambda loss, history=self.history: history.append(float(loss))
+
+        def g_step(self):
+            loss = super().g_step()
+            self.note(loss)
+            return loss
+
+    assert [f for f in contract.examine(experiment(Timed)) if not f.ok] == []
+
+
+def test_images_are_judged_as_they_are_scored():
+    class Denormalised(nn.Module):
+        def forward(self, x):
+            return x if self.training else (x + 1) / 2
+
+    def ending_in(*last, **about):
+        def make(s):
+            loop = Plain(s)
+            loop.generator.extend(last)
+            return loop
+
+        return list(contract.CHECKS["range"][0](experiment(make, **about)))
+
+    (what,) = ending_in(Denormalised())
+    assert "images lie in" in what
+    assert ending_in(Denormalised(), image_range=(0.0, 1.0)) == []
+
+
+def test_a_generator_nearly_all_of_whose_pixels_are_clipped_is_a_fault():
+    class Bytes(nn.Module):
+        def forward(self, x):
+            return (x + 1) * 127.5
+
+    def make(s):
+        loop = Plain(s)
+        loop.generator.append(Bytes())
+        return loop
+
+    (what,) = contract.CHECKS["range"][0](experiment(make))
+    assert not isinstance(what, contract.Note)
+    assert what.startswith("100% of the pixels")
+    assert list(contract.CHECKS["range"][0](experiment(make, image_range=(0.0, 255.0)))) == []
+
+
+def test_an_optimiser_with_lists_of_tensors_is_told_with_a_remedy():
+    class Quasi(Plain):
+        def __init__(self, s):
+            super().__init__(s)
+            self.opt_g = LBFGS(self.generator.parameters(), max_iter=2)
+
+        def g_step(self):
+            z = self.noise(self.s.batch)
+
+            def closure():
+                self.opt_g.zero_grad()
+                loss = self.critic(self.generator(z)).square().mean()
+                loss.backward()
+                return loss
+
+            return self.opt_g.step(closure)
+
+    (what,) = contract.CHECKS["resume"][0](experiment(Quasi))
+    assert "generator_optimiser (LBFGS) keeps 'old_dirs' as a list of tensors" in what

@@ -1,0 +1,79 @@
+"""What a loop of `from_steps` has that is in no checkpoint: other objects, and variables of its functions."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import inspect
+import sys
+import sysconfig
+from pathlib import Path
+from types import FunctionType, SimpleNamespace
+from typing import TYPE_CHECKING, Any
+
+from baselines.loop_state import LoopState
+from benchmark.training.contract.plain import Plain
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from baselines.spec import Experiment, Players
+
+_INSTALLED = [Path(sysconfig.get_path(name)) for name in ("stdlib", "platstdlib", "purelib", "platlib")]
+_VARIABLE = "the variable "
+_RANDOM = ("(Generator)", "(RandomState)", "(Random)")
+
+
+def checkpoints(experiment: Experiment[Any], players: Players) -> Iterator[tuple[str, Any]]:
+    """By name, in a form to compare; objects of the author's own classes are looked into."""
+    root = getattr(experiment.iterate, "__module__", "").partition(".")[0]
+    for state in players.more.values():
+        if not isinstance(state, LoopState):
+            continue
+        # A small number is one object for all that have it.
+        kept = [x for x in state.in_checkpoints() if not isinstance(x, int | float | str | tuple | None)]
+        plain = Plain(functools.partial(_is_own, root), {id(x) for x in kept})
+        others = state.beside()
+        for name, value in others.items():
+            yield f"self.{name} ({type(value).__name__})", plain(value)
+        steps = [getattr(state.loop, step, None) for step in ("d_step", "g_step", "train")]
+        seen: set[int] = set()
+        for code in (*steps, *others.values()):
+            for name, value in _closed_over(code, seen):
+                yield name, plain(value)
+
+
+def changed(before: Mapping[str, Any], after: Mapping[str, Any]) -> set[str]:
+    """Names that both have with another value."""
+    return {name for name in after if name in before and after[name] != before[name]}
+
+
+def said(name: str) -> str:
+    """What to do about something that goes on changing."""
+    do = "keep it in an attribute of the loop"
+    if name.endswith(_RANDOM):
+        do = "draw from the global generators, which are seeded for each G-iteration"
+    elif not name.startswith(_VARIABLE):
+        do = "give its class state_dict and load_state_dict, or keep what changes in attributes of the loop"
+    return f"{name} goes on changing, and is in no checkpoint: {do}"
+
+
+def _is_own(root: str, kind: type) -> bool:
+    """Whether a class is of the package of the loop, or at least of no package that is installed."""
+    module = kind.__module__
+    if kind is SimpleNamespace or module.partition(".")[0] == root:
+        return True
+    file: str | None = getattr(sys.modules.get(module), "__file__", None)
+    return file is not None and not any(Path(file).is_relative_to(folder) for folder in _INSTALLED)
+
+
+def _closed_over(code: Any, seen: set[int]) -> Iterator[tuple[str, Any]]:
+    """Variables of a function that are of the one around it, and theirs where they are functions."""
+    code = inspect.unwrap(getattr(code, "__func__", code)) if callable(code) else code
+    if not isinstance(code, FunctionType) or id(code) in seen:
+        return
+    seen.add(id(code))
+    for name, cell in zip(code.__code__.co_freevars, code.__closure__ or (), strict=False):
+        with contextlib.suppress(ValueError):  # not bound yet
+            yield f"{_VARIABLE}{name} of {code.__qualname__}", cell.cell_contents
+            yield from _closed_over(cell.cell_contents, seen)
