@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shlex
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -111,6 +112,17 @@ def narrowing(function: F) -> F:
     return function
 
 
+def _folder(_context: click.Context, _option: click.Parameter, out: Path) -> Path:
+    """The results folder, which need not be there; `UserError` where a file is in its place."""
+    with suppress(PermissionError):  # what wants to read or write there says so
+        there = next((path for path in (out, *out.parents) if path.exists()), out)
+        if there.exists() and not there.is_dir():
+            raise UserError(
+                f"'{there}' exists and is not a folder", where=f"--out {out}", do="Choose another folder"
+            )
+    return out
+
+
 def out(function: F) -> F:
     """Where results live."""
     return click.option(
@@ -118,6 +130,7 @@ def out(function: F) -> F:
         default="results",
         show_default=True,
         type=click.Path(path_type=Path),
+        callback=_folder,
         help="The results folder.",
     )(function)
 

@@ -65,7 +65,8 @@ def page() -> str:
         "test does so again; the papers' are from `baselines/claims.toml` with their sources, hours from "
         "`docs/gpu-h100.json`. A record has the SHA-256 of its content; `ganbench check SUITE` tells whether "
         "your runs have the same numbers (in another environment: how they start, and by a test over seeds), "
-        "`ganbench verify RUN` whether a run can be believed.",
+        "`ganbench verify RUN` whether a run can be believed. Where the code of a record was edited since, "
+        "`reference/equivalent.json` has the proof that it computes the same bits.",
         "## Against the papers",
         *_against_the_papers(),
         *_anchors(),

@@ -76,7 +76,9 @@ def test_a_folder_of_other_things_is_left_alone(ganbench):
 @pytest.mark.parametrize("out", ["file", "file/below"])
 def test_a_file_in_place_of_the_folder(out, ganbench):
     Path("file").touch()
-    assert_refused(ganbench("run", "--out", out, "--device", "cpu"), 2, f"--out {out}: .*", left=["file"])
+    for command in ("run", "plan", "status", "check", "report"):
+        outcome = ganbench(command, "quick", "--out", out)
+        assert_refused(outcome, 2, f"--out {out}: 'file' exists and is not a folder.*", left=["file"])
     assert Path("file").read_bytes() == b""
 
 

@@ -13,6 +13,7 @@ from baselines import claims
 from benchmark import data, suites
 from benchmark.cli.evaluate import evaluate
 from benchmark.evaluation import protocols
+from benchmark.records import equivalence, identity
 from benchmark.records.cells import group
 from benchmark.report import anchors, committed, questions
 from benchmark.report.scores import comparisons
@@ -30,6 +31,17 @@ def records():
 def test_the_page_is_what_the_committed_files_say():
     found = committed.PAGE.read_text(encoding="utf-8")
     assert found == committed.page(), "make it again: python -m benchmark.report.committed"
+
+
+def test_this_code_computes_what_the_committed_records_have():
+    for name in SUITES:
+        suites.load(name)  # also its variants
+    for record in records():
+        now = identity.sources(record["spec"]["experiment"], record["spec"]["numerics"])
+        then = record["spec"]["sources"]
+        assert equivalence.same(now, then, record["experiment"]), (
+            f"{record['experiment']}: `ganbench probe --equal-to` the commit before, if no bit was to change"
+        )
 
 
 def test_a_mean_is_that_of_the_records():
