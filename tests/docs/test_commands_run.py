@@ -52,7 +52,7 @@ SUITE = {r'seeds = "0-\d"': 'seeds = "0-1"', r"_iters = \d+": "_iters = 2", r"_e
 
 EXCEPTED = {
     r"\btox\b": "makes environments from the network; a test below says whether they exist",
-    r"^ganbench run dcgan-table3|fetch mnist|parzen-mnist|svm-svhn": "needs the files of MNIST or SVHN",
+    r"^ganbench run (dcgan-table3|parzen)|fetch mnist|parzen-mnist|svm-svhn": "needs files of MNIST or SVHN",
     r"^ganbench data (fetch|check) cifar10": "CIFAR-10 comes from the network",
     r"^pip install --pre": "PyTorch's nightly builds come from the network",
     r"^ganbench verify-weights": "Inception's weights come from the network",

@@ -15,6 +15,7 @@ from benchmark.cli.evaluate import evaluate
 from benchmark.evaluation import protocols
 from benchmark.records import equivalence, identity
 from benchmark.records.cells import group
+from benchmark.records.quantities import NARROW_SPACE
 from benchmark.report import anchors, committed, questions
 from benchmark.report.scores import comparisons
 from benchmark.training.sampling import grid_digest
@@ -78,6 +79,7 @@ def test_a_suite_that_was_not_run_says_its_hours_where_its_note_has_them(monkeyp
     )
     monkeypatch.setattr(committed.accepted, "read", lambda path: None)
     monkeypatch.setattr(committed, "_REFERENCES", committed.ROOT / "none")
+    monkeypatch.setattr(committed, "_UNFINISHED", committed.ROOT / "none")
     (line,) = (x for x in committed._against_the_papers() if x.startswith("Nor were these suites"))
     assert "whether its Parzen estimate still rises; a run: about 6.5 hours on a CPU core)" in line
     assert "`ganbench run figure3` (WGAN-GP Figure 3: Inception score on CIFAR-10 over training)" in line
@@ -271,6 +273,10 @@ def test_the_readme_has_the_changes_of_the_page():
     ]
     assert len(rows) == 2
     assert all(f"({row[6]}" in readme for row in rows if row[3] != "not run"), rows
+    (said,) = re.findall(r"not finished: scored until ([\d\s]+) of ([\d\s]+) G-iterations", committed.page())
+    (last,) = re.findall(rf"\| {said[0]} \| ([\d.]+) \| – \|", committed.page())
+    until = "at\n  {} of {} G-iterations it was at {} nats".format(*said, last)
+    assert until.replace(NARROW_SPACE, " ") in readme
 
 
 @pytest.mark.parametrize("suite", ["dcgan-table3", "parzen"])
