@@ -23,7 +23,7 @@ from benchmark.records.quantities import DASH, count, count_range, integers, met
 from benchmark.records.summary import decimals_for, summarise
 from benchmark.report import anchors, changes, evaluations, markdown, questions, speed, undecided, unfinished
 from benchmark.report.naming import display_names
-from benchmark.report.scores import comparisons
+from benchmark.report.scores import comparisons, diverged_notes, seeds_text
 from benchmark.report.table import Column, Row, Table
 from benchmark.report.verdicts import COMPARABLE, papers
 
@@ -107,7 +107,6 @@ def _speeds() -> Iterator[str]:
 
 def _suite(name: str, records: list[dict[str, Any]]) -> Iterator[str]:
     cells = group([LoadedRecord(record, _REFERENCES) for record in records]).cells
-    seeds = integers(sorted({record["seed"] for record in records})).replace(" ", "").replace("–", "-")
     if metric := _OF_CHANGES.get(name):
         others = [run.record for run in _committed() if run.record["suite"] != name]
         suite = suites.load(name)
@@ -126,20 +125,22 @@ def _suite(name: str, records: list[dict[str, Any]]) -> Iterator[str]:
     yield from _generators(records)
     environments = sorted({(r["env_id"][:8], _machine(r)) for r in records})
     where = "; ".join(f"`{env}`: {machine}" for env, machine in environments)
-    these = _only(name, records)
-    yield (
-        f"Environment {where}. Again: `ganbench run {name}{these} --seeds {seeds} && "
-        f"ganbench check {name}{these} --seeds {seeds}`."
-    )
+    again = "; ".join(f"`ganbench run {these} && ganbench check {these}`" for these in _again(name, records))
+    yield f"Environment {where}. Again: {again}."
     rows = [f"{r['experiment']} seed {r['seed']} `{r['record_sha256'][:12]}`" for r in records]
     yield f"<details><summary>Records</summary>\n\n{', '.join(rows)}\n\n</details>"
 
 
-def _only(suite: str, records: list[dict[str, Any]]) -> str:
-    """Options for the experiments of the records, where the suite has others too."""
-    found = sorted({record["experiment"] for record in records})
-    others = set(suites.load(suite).experiments) - set(found)
-    return "".join(f" --experiment {name}" for name in found) if others else ""
+def _again(suite: str, records: list[dict[str, Any]]) -> Iterator[str]:
+    """The suite with options for these runs and no others; experiments that have other seeds apart."""
+    seeds_of: dict[str, set[int]] = {}
+    for record in records:
+        seeds_of.setdefault(record["experiment"], set()).add(record["seed"])
+    for seeds in sorted({tuple(sorted(own)) for own in seeds_of.values()}):
+        found = sorted(name for name, own in seeds_of.items() if own == set(seeds))
+        others = set(suites.load(suite).experiments) - set(found)
+        these = "".join(f" --experiment {name}" for name in found) if others else ""
+        yield f"{suite}{these} --seeds {integers(seeds).replace(' ', '').replace('–', '-')}"
 
 
 def sheet(record: dict[str, Any]) -> Path:
@@ -199,7 +200,8 @@ def _table(c: Comparison) -> Table:
     if all(map(c.real_data, c.metrics)):  # of runs scored later there is none
         real = [x for m in c.metrics for x in (c.real_data_text(m, 2), "")]
         rows.append(Row(("real data", "", "", "", *real), "scale"))
-    return Table(f"{c.where}, protocol {c.describe()}.", tuple(columns), tuple(rows))
+    notes = tuple(note for cell in c.cells for note in diverged_notes(cell))
+    return Table(f"{c.where}, protocol {c.describe()}.", tuple(columns), tuple(rows), notes)
 
 
 def _curve(c: Comparison, metric: str) -> Table:
@@ -222,7 +224,7 @@ def _row(c: Comparison, cell: Cell, name: str) -> Row:
         name if name.endswith(label) else f"{name} {label}",
         count(c.gen_iters),
         updates,
-        str(len(cell.finished)),
+        seeds_text(cell),
     ]
     for metric in c.metrics:
         values = c.final(cell, metric)

@@ -178,6 +178,17 @@ def seeds_text(cell: Cell) -> str:
     return f"{len(cell.finished)} of {planned} ({', '.join(lost)})" if lost else str(planned)
 
 
+def diverged_notes(cell: Cell) -> list[str]:
+    """Of which seeds runs diverged, and when: one sentence, or none."""
+    if not cell.diverged:
+        return []
+    which = ", ".join(
+        str(r["seed"]) if r["diverged_at"] is None else f"{r['seed']} (at {count(r['diverged_at'])})"
+        for r in cell.diverged
+    )
+    return [f"{cell.label}: diverged for seed {which}; not part of the mean."]
+
+
 def _no_score(cell: Cell) -> str:
     return "not scored" if cell.finished else "diverged"
 
@@ -223,14 +234,7 @@ def _notes(c: Comparison) -> list[str]:
     if any(len(cell.finished) == 1 for cell in c.cells):
         notes.append("A value without ± comes from a single seed: nothing is known about its spread.")
     for cell in c.cells:
-        if cell.diverged:
-            which = ", ".join(
-                f"{r['seed']} (at {count(r['diverged_at'])})"
-                if r["diverged_at"] is not None
-                else str(r["seed"])
-                for r in cell.diverged
-            )
-            notes.append(f"{cell.label}: diverged for seed {which}; not part of the mean.")
+        notes += diverged_notes(cell)
         for metric in c.metrics:
             bad = [r["seed"] for r in cell.finished if score(r["final"], c.name, metric) is None]
             if bad:

@@ -13,7 +13,7 @@ from baselines import claims
 from benchmark import data, suites
 from benchmark.cli.evaluate import evaluate
 from benchmark.evaluation import protocols
-from benchmark.records import equivalence, identity
+from benchmark.records import equivalence, identity, store
 from benchmark.records.cells import group
 from benchmark.records.quantities import NARROW_SPACE
 from benchmark.report import anchors, committed, questions
@@ -277,6 +277,32 @@ def test_the_readme_has_the_changes_of_the_page():
     (last,) = re.findall(rf"\| {said[0]} \| ([\d.]+) \| – \|", committed.page())
     until = "at\n  {} of {} G-iterations it was at {} nats".format(*said, last)
     assert until.replace(NARROW_SPACE, " ") in readme
+
+
+def test_the_readme_says_where_runs_diverged_as_the_page_does():
+    readme = (committed.ROOT / "README.md").read_text(encoding="utf-8")
+    pattern = r"^gan/mnist-printed: diverged for seed 0 \(at ([\d\s]+)\), 1 \(at ([\d\s]+)\);"
+    (at,) = re.findall(pattern, committed.page(), re.MULTILINE)
+    assert "after {} and {} G-iterations".format(*at).replace(NARROW_SPACE, " ") in readme
+
+
+def test_runs_are_made_again_with_their_own_seeds_alone():
+    made = [("a", 0), ("a", 1), ("b", 0), ("b", 1), ("gan/mnist-printed", 2)]
+    again = [*committed._again("parzen", [{"experiment": name, "seed": seed} for name, seed in made])]
+    assert again == [
+        "parzen --experiment a --experiment b --seeds 0,1",
+        "parzen --experiment gan/mnist-printed --seeds 2",
+    ]
+    every = [{"experiment": name, "seed": 3} for name in suites.load("parzen").experiments]
+    assert [*committed._again("parzen", every)] == ["parzen --seeds 3"]
+
+
+def test_what_is_not_finished_has_every_digit_of_the_finished_run_until_there():
+    folder = committed._UNFINISHED / "parzen-long" / "gan" / "mnist" / "seed0"
+    scores = {e["gen_iters"]: e["scores"] for e in store.events(folder) if e["event"] == "evaluated"}
+    (record,) = (r for r in records() if (r["suite"], r["seed"]) == ("parzen", 0))
+    assert len(record["curve"]) > 5
+    assert all(point["scores"] == scores[point["gen_iters"]] for point in record["curve"])
 
 
 @pytest.mark.parametrize("suite", ["dcgan-table3", "parzen"])
