@@ -88,7 +88,7 @@ class LoopState:
                 f"self.{name} was {done} in {step}, which is in no checkpoint and is not scored: {do}"
             )
 
-    def beside(self) -> dict[str, Any]:
+    def unkept(self) -> dict[str, Any]:
         """Attributes that no checkpoint has."""
         kept, own = self._kept(), {id(part) for part in self.parts.values()}
         return {name: x for name, x in vars_of(self.loop).items() if name not in kept and id(x) not in own}

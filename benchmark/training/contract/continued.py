@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from benchmark.training import checkpoint
-from benchmark.training.contract import beside
+from benchmark.training.contract import unkept
 from benchmark.training.contract.tools import bits, iterated, pictures, players_of
 from benchmark.training.trainer import Cadence, Trainer
 
@@ -39,10 +39,10 @@ def resume(experiment: Experiment[Any]) -> Iterator[str]:
             yield "the run ends before its second checkpoint: its losses are not finite"
             return
         continued, _ = _trained(experiment, Path(folder), cadence)
-    then, now = (dict(beside.checkpoints(experiment, of.players)) for of in (whole, continued))
+    then, now = (dict(unkept.values(experiment, of.players)) for of in (whole, continued))
     # What is constant in a run, such as the time at which it began, is no state.
-    if lost := beside.changed(then, now) & beside.changed(at_first, then):
-        yield from map(beside.said, sorted(lost))
+    if lost := unkept.changed(then, now) & unkept.changed(at_first, then):
+        yield from map(unkept.said, sorted(lost))
         return
     for name, part in whole.players.parts().items():
         if bits(whole.players, name) != bits(continued.players, name):
@@ -103,7 +103,7 @@ def _trained(experiment: Experiment[Any], folder: Path, cadence: Cadence) -> tup
         cadence=cadence,
         started=time.perf_counter(),
     )
-    at_first = dict(beside.checkpoints(experiment, trainer.players))
+    at_first = dict(unkept.values(experiment, trainer.players))
     trainer.run(lambda: False)
     return trainer, at_first
 

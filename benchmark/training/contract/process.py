@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from benchmark.training.contract import beside
-from benchmark.training.contract.plain import Plain
+from benchmark.training.contract import unkept
+from benchmark.training.contract.snapshot import Snapshot
 from benchmark.training.contract.tools import PAST_WARM_UP, Counted, iterate, players_of
 
 if TYPE_CHECKING:
@@ -66,14 +66,10 @@ def variables(experiment: Experiment[Any]) -> Iterator[str]:
     """
     players, draws = players_of(experiment), Counted(experiment, PAST_WARM_UP)
     seen: list[dict[str, Any]] = []
-    of_loop: list[dict[str, Any]] = []
     for k in range(PAST_WARM_UP, PAST_WARM_UP + 3):
         iterate(experiment, players, k, draws.at(k))
-        of_loop.append(dict(beside.checkpoints(experiment, players)))
         seen.append(dict(_held(experiment)))
-    for name in sorted(beside.changed(*of_loop[-2:])):
-        yield beside.said(name)
-    for name in sorted(beside.changed(*seen[-2:]) - of_loop[-1].keys()):
+    for name in sorted(unkept.changed(*seen[-2:])):
         yield f"{name} changes with every G-iteration, and is in no checkpoint: keep it in Players.more"
 
 
@@ -84,7 +80,7 @@ def _held(experiment: Experiment[Any]) -> Iterator[tuple[str, Any]]:
     codes = [_innermost(code) for code in codes]
     modules = [m for n in {getattr(code, "__module__", "") for code in codes} if (m := sys.modules.get(n))]
     own = {module.__name__ for module in modules}
-    plain = Plain(lambda kind: kind.__module__ in own)
+    snapshot = Snapshot(lambda kind: kind.__module__ in own)
     functions: dict[Any, None] = dict.fromkeys(code for code in codes if isinstance(code, FunctionType))
     for module in modules:
         for name, value in list(vars(module).items()):
@@ -93,11 +89,11 @@ def _held(experiment: Experiment[Any]) -> Iterator[tuple[str, Any]]:
                 functions[value] = None
             elif isinstance(value, type) and here:
                 inside = {k: v for k, v in vars(value).items() if not k.startswith("__")}
-                yield f"the class {name}", plain(inside)
+                yield f"the class {name}", snapshot(inside)
             elif not name.startswith("__"):
-                yield f"the variable {name}", plain(value)
+                yield f"the variable {name}", snapshot(value)
     for code in functions:
-        yield from _of_function(code, plain)
+        yield from _of_function(code, snapshot)
 
 
 def _innermost(code: Any) -> Any:
@@ -106,10 +102,13 @@ def _innermost(code: Any) -> Any:
     return getattr(code, "__func__", code)
 
 
-def _of_function(code: FunctionType, plain: Plain) -> Iterator[tuple[str, Any]]:
+def _of_function(code: FunctionType, snapshot: Snapshot) -> Iterator[tuple[str, Any]]:
     for name, cell in zip(code.__code__.co_freevars, code.__closure__ or (), strict=False):
         with contextlib.suppress(ValueError):  # not bound yet
-            yield f"the variable {name} of {code.__qualname__}", plain(cell.cell_contents)
+            yield f"the variable {name} of {code.__qualname__}", snapshot(cell.cell_contents)
     if code.__dict__:
-        yield f"what {code.__qualname__} holds", plain({k: v for k, v in vars(code).items() if k[:2] != "__"})
-    yield f"a default of {code.__qualname__}", plain((code.__defaults__, code.__kwdefaults__))
+        yield (
+            f"what {code.__qualname__} holds",
+            snapshot({k: v for k, v in vars(code).items() if k[:2] != "__"}),
+        )
+    yield f"a default of {code.__qualname__}", snapshot((code.__defaults__, code.__kwdefaults__))

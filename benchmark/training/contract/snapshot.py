@@ -18,7 +18,7 @@ _MOST = 10_000
 _DEEPEST = 6
 
 
-class Plain:
+class Snapshot:
     """A value as something that can be compared later; only the type of what has no such form.
 
     Objects of classes that are `own` are looked into. Those whose `id` is in `without` are not looked at.

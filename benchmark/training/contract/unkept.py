@@ -12,7 +12,7 @@ from types import FunctionType, SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 from baselines.loop_state import LoopState
-from benchmark.training.contract.plain import Plain
+from benchmark.training.contract.snapshot import Snapshot
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -24,7 +24,7 @@ _VARIABLE = "the variable "
 _RANDOM = ("(Generator)", "(RandomState)", "(Random)")
 
 
-def checkpoints(experiment: Experiment[Any], players: Players) -> Iterator[tuple[str, Any]]:
+def values(experiment: Experiment[Any], players: Players) -> Iterator[tuple[str, Any]]:
     """By name, in a form to compare; objects of the author's own classes are looked into."""
     root = getattr(experiment.iterate, "__module__", "").partition(".")[0]
     for state in players.more.values():
@@ -32,15 +32,15 @@ def checkpoints(experiment: Experiment[Any], players: Players) -> Iterator[tuple
             continue
         # A small number is one object for all that have it.
         kept = [x for x in state.in_checkpoints() if not isinstance(x, int | float | str | tuple | None)]
-        plain = Plain(functools.partial(_is_own, root), {id(x) for x in kept})
-        others = state.beside()
+        snapshot = Snapshot(functools.partial(_is_own, root), {id(x) for x in kept})
+        others = state.unkept()
         for name, value in others.items():
-            yield f"self.{name} ({type(value).__name__})", plain(value)
+            yield f"self.{name} ({type(value).__name__})", snapshot(value)
         steps = [getattr(state.loop, step, None) for step in ("d_step", "g_step", "train")]
         seen: set[int] = set()
         for code in (*steps, *others.values()):
             for name, value in _closed_over(code, seen):
-                yield name, plain(value)
+                yield name, snapshot(value)
 
 
 def changed(before: Mapping[str, Any], after: Mapping[str, Any]) -> set[str]:
