@@ -87,6 +87,13 @@ UNBOUNDED = ("gan/cifar10-", "wgan/lsun64-mlp", "wgan/lsun64-gan-mlp", "wgan_gp/
 """Generators that end in a linear layer."""
 
 
+_CODE = {(e.iterate, e.build): e.name for e in reversed(EXPERIMENTS)}
+FIRST_OF_ITS_CODE = [
+    e if _CODE[e.iterate, e.build] == e.name else pytest.param(e, marks=pytest.mark.slow) for e in EXPERIMENTS
+]
+"""Those that differ from one of these by values alone train in `tox -e slow`."""
+
+
 def is_joint(experiment):
     """Both gradients are taken from one forward pass before either network steps."""
     return experiment.baseline == "gan" and experiment.name != "gan/mnist-printed"
@@ -101,9 +108,15 @@ OF_THEIR_OWN = {"device", "gradients", "range", "resume", "scaling", "variables"
 
 
 @by_name(EXPERIMENTS)
-@pytest.mark.parametrize("check", sorted(set(contract.CHECKS) - OF_THEIR_OWN))
+@pytest.mark.parametrize("check", [*FULL_SIZE, "shapes"])
 def test_contract_is_kept(experiment, check, reduced):
     assert found(experiment if check in FULL_SIZE else reduced(experiment), check) == []
+
+
+@by_name(FIRST_OF_ITS_CODE)
+@pytest.mark.parametrize("check", sorted(set(contract.CHECKS) - OF_THEIR_OWN - {*FULL_SIZE, "shapes"}))
+def test_contract_is_kept_in_training(experiment, check, reduced):
+    assert found(reduced(experiment), check) == []
 
 
 @by_name({e.iterate: e for e in EXPERIMENTS}.values())
@@ -190,7 +203,7 @@ def limited(settings, weights):
     }
 
 
-@by_name(EXPERIMENTS)
+@by_name(FIRST_OF_ITS_CODE)
 def test_each_step_touches_only_its_own_network(experiment, synthetic, trace, reduced):
     joint = is_joint(experiment)
     experiment = reduced(experiment)
@@ -231,7 +244,7 @@ def test_generator_step_advances_only_u_in_the_critic(experiment, synthetic, tra
 # --- Latents and images -------------------------------------------------------------------------------
 
 
-@by_name(EXPERIMENTS)
+@by_name(FIRST_OF_ITS_CODE)
 def test_real_images_come_back_from_what_the_critic_sees(experiment, synthetic, trace, reduced):
     """Pixels → the experiment's scaling → `to_uint8` with its `image_range` → the same pixels."""
     experiment = reduced(experiment)

@@ -74,8 +74,12 @@ def ganbench(*arguments, folder, cwd):
 @pytest.mark.parametrize(
     ("source", "says"),
     [
-        ("import sys; sys.exit(0)", "SystemExit: 0 (strange.py:1)"),
-        ("import os; os._exit(0)", "it ends the process that imports it, exit code 0"),
+        pytest.param("import sys; sys.exit(0)", "SystemExit: 0 (strange.py:1)", marks=pytest.mark.slow),
+        pytest.param(
+            "import os; os._exit(0)",
+            "it ends the process that imports it, exit code 0",
+            marks=pytest.mark.slow,
+        ),
         ("print('{}'); import os; os.kill(os.getpid(), 9)", "it ends the process that imports it, signal 9"),
     ],
 )
@@ -240,8 +244,8 @@ def broken(here):
     "command",
     [
         ["list", "experiments"],
-        ["plan", "quick", "--device", "cpu"],
-        ["new", "foo"],
+        pytest.param(["plan", "quick", "--device", "cpu"], marks=pytest.mark.slow),
+        pytest.param(["new", "foo"], marks=pytest.mark.slow),
     ],
     ids=lambda command: command[0],
 )
@@ -287,14 +291,14 @@ def test_what_a_baseline_file_has_is_had_without_looking_for_plugins(here, monke
     assert baselines.sources(baselines.described("gan/digits")["module"])
 
 
-@pytest.mark.parametrize("asked", ["mygan/digits", "mygan/*", "*/mine", "mygan", "mygan/digits+wide"])
-def test_what_may_be_of_a_broken_plugin_is_not_called_unknown(broken, asked):
-    with pytest.raises(
-        baselines.BrokenPlugin, match=r"'point' \(strange\) cannot be loaded, and '.*' may be"
-    ):
-        baselines.check_left_out(asked)
-    with pytest.raises(baselines.BrokenPlugin, match=r"no licence line two \(strange.py:3\)"):
-        baselines.described(asked)
+def test_what_may_be_of_a_broken_plugin_is_not_called_unknown(broken):
+    for asked in ("mygan/digits", "mygan/*", "*/mine", "mygan", "mygan/digits+wide"):
+        with pytest.raises(
+            baselines.BrokenPlugin, match=r"'point' \(strange\) cannot be loaded, and '.*' may be"
+        ):
+            baselines.check_left_out(asked)
+        with pytest.raises(baselines.BrokenPlugin, match=r"no licence line two \(strange.py:3\)"):
+            baselines.described(asked)
 
 
 def test_what_is_of_a_paper_of_ours_is_no_plugins(broken):
@@ -317,8 +321,8 @@ protocols = ["digits-2k"]
     "command",
     [
         ["plan", "third.toml"],
-        ["show", "tiny/digits"],
-        ["budgets", "tiny/*"],
+        pytest.param(["show", "tiny/digits"], marks=pytest.mark.slow),
+        pytest.param(["budgets", "tiny/*"], marks=pytest.mark.slow),
         ["check-baseline", "gan/digits", "*"],
     ],
     ids=" ".join,
@@ -519,7 +523,17 @@ PACKAGE = {
 }
 
 
-def test_every_file_of_its_own_that_it_imports_is_part_of_who_it_is(here):
+@pytest.mark.parametrize(
+    "changed",
+    [
+        "strange.lazily",
+        *(
+            pytest.param(name, marks=pytest.mark.slow)
+            for name in ("strange.experiments", "strange.critics", "strange_helper", "strange_later")
+        ),
+    ],
+)
+def test_every_file_of_its_own_that_it_imports_is_part_of_who_it_is(here, changed):
     here.install(files=PACKAGE)
     before = baselines.sources("strange")
     own = {
@@ -532,14 +546,11 @@ def test_every_file_of_its_own_that_it_imports_is_part_of_who_it_is(here):
     }
     assert {name for name in before if not name.startswith("baselines.")} == own
     assert {"baselines.spec", "baselines.layers"} <= set(before)
-    for name in own - {"strange"}:
-        file = here.path.joinpath(*name.split(".")).with_suffix(".py")
-        text = file.read_text(encoding="utf-8")
-        file.write_text(text + "CHANGED = 1\n", encoding="utf-8")
-        baselines._found.cache_clear()
-        after = baselines.sources("strange")
-        assert {key for key in before if before[key] != after[key]} == {name}
-        file.write_text(text, encoding="utf-8")
+    file = here.path.joinpath(*changed.split(".")).with_suffix(".py")
+    file.write_text(file.read_text(encoding="utf-8") + "CHANGED = 1\n", encoding="utf-8")
+    baselines._found.cache_clear()
+    after = baselines.sources("strange")
+    assert {key for key in before if before[key] != after[key]} == {changed}
 
 
 # --- Without an entry point ---------------------------------------------------------------------------------

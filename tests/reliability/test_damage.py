@@ -53,7 +53,9 @@ class Bomb:
         pytest.param(
             "newest checkpoint truncated", truncate, ("000000008",), "from 6", marks=pytest.mark.slow
         ),
-        ("newest checkpoint with a flipped bit", flip, ("000000008",), "from 6"),
+        pytest.param(
+            "newest checkpoint with a flipped bit", flip, ("000000008",), "from 6", marks=pytest.mark.slow
+        ),
         pytest.param(
             "both checkpoints damaged",
             flip,

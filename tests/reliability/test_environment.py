@@ -40,7 +40,9 @@ def test_a_full_disk_under_the_output_costs_no_record(ganbench, suite, tmp_path,
     ("fault", "by", "environment"),
     [
         ("the reader of the output goes away", ("bash", "-c", 'set -o pipefail; "$@" | head -n 1', "-"), {}),
-        ("the terminal knows ASCII only", (), {"PYTHONIOENCODING": "ascii"}),
+        pytest.param(
+            "the terminal knows ASCII only", (), {"PYTHONIOENCODING": "ascii"}, marks=pytest.mark.slow
+        ),
     ],
 )
 def test_output_that_somebody_cannot_take(fault, by, environment, ganbench, suite, results, row):

@@ -82,7 +82,7 @@ def conditional(tmp_path_factory):
     return folder, players.generator
 
 
-@pytest.mark.parametrize("experiment", ["gan/digits", "dcgan/digits"])
+@pytest.mark.parametrize("experiment", [pytest.param("gan/digits", marks=pytest.mark.slow), "dcgan/digits"])
 def test_the_grid_has_the_pixels_of_the_runs_own_samples(ganbench, runs, experiment):
     code, out, err = ganbench("sample", runs[experiment], "--out", "grid.png")
     assert (code, out) == (0, "grid.png\n")

@@ -72,6 +72,7 @@ def test_the_same_command_again_continues_and_finishes(resumed):
         assert store.read_record(directory)["timing"]["sessions"] == 1 + len(resumed_at)
 
 
+@pytest.mark.slow
 def test_interrupted_and_two_at_a_time_is_uninterrupted_and_one_at_a_time(resumed, uninterrupted, records):
     expected, found = records(uninterrupted[0]), records(resumed[0])
     assert set(expected) == {"gan/digits", "dcgan/digits"}

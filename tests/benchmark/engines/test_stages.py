@@ -90,6 +90,7 @@ def directories(out, experiment):
     return [found[seed] for seed in sorted(found)]
 
 
+@pytest.mark.slow
 def test_the_second_stage_follows_the_first_of_its_seed(finished):
     for first, second in zip(
         directories(finished, "tiny/digits"), directories(finished, "tiny/second"), strict=True

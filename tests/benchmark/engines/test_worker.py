@@ -68,7 +68,10 @@ subprocess.run(command, env={**os.environ, **parent.announced()})
 
 @pytest.mark.parametrize(
     ("changes", "reason"),
-    [({"n_generated": 1000}, "the protocols or their weights changed"), ({"note": "Worded otherwise."}, "")],
+    [
+        ({"n_generated": 1000}, "the protocols or their weights changed"),
+        pytest.param({"note": "Worded otherwise."}, "", marks=pytest.mark.slow),
+    ],
 )
 def test_a_protocol_may_be_worded_otherwise_than_when_the_run_was_planned(tmp_path, changes, reason):
     (run,) = plan.plan(dataclasses.replace(SUITE, gen_iters=0), tmp_path, "cpu")

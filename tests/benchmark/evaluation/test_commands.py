@@ -356,6 +356,7 @@ def test_other_weights_show_in_the_output(random_weights, tmp_path, monkeypatch)
     assert set(result["scores"]) == {"is", "fid"}
 
 
+@pytest.mark.slow
 def test_verify_says_what_is_missing(random_weights):
     with pytest.raises(NothingToJudge, match=r"verify-weights.*GANBENCH_WEIGHTS"):
         call(verify.verify_weights, "--offline")

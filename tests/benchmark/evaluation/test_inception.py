@@ -33,9 +33,8 @@ def small(given_weights):
     )
 
 
-@pytest.mark.parametrize(
-    "memory_format", [torch.contiguous_format, pytest.param(torch.channels_last, marks=pytest.mark.slow)]
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("memory_format", [torch.contiguous_format, torch.channels_last])
 def test_one_pass_equals_torch_fidelity_called_on_the_images(
     small, random_weights, memory_format, monkeypatch
 ):

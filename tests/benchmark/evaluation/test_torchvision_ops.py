@@ -68,7 +68,11 @@ def fake(folder, loads, extension="_C.so", operators=("nms",), last=""):
 @pytest.mark.parametrize("loads", [True, False])
 @pytest.mark.parametrize(
     ("extension", "operators"),
-    [("_C.so", ("nms",)), ("_C_stable.so", ("nms", "qnms")), ("name-to-come.so", ("nms", "qnms"))],
+    [
+        pytest.param("_C.so", ("nms",), marks=pytest.mark.slow),
+        pytest.param("_C_stable.so", ("nms", "qnms"), marks=pytest.mark.slow),
+        ("name-to-come.so", ("nms", "qnms")),
+    ],
 )
 def test_operators_are_declared_just_when_the_extension_does_not_load(tmp_path, extension, operators, loads):
     finished = fake(tmp_path, loads, extension, operators)

@@ -76,6 +76,7 @@ def ours(result):
 # --- What is computed -----------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_the_same_code_in_another_folder_gives_the_same_bits_and_a_late_change_others(accepted, tmp_path):
     """Bug: a GAN's momentum stops rising where it is half way, long after the first ten G-iterations."""
     folder = tree(tmp_path)

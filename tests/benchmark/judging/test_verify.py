@@ -56,6 +56,7 @@ def verified(capsys):
     return call
 
 
+@pytest.mark.slow
 def test_a_run_may_lie_anywhere_and_its_directory_be_named_from_within(finished, verified, monkeypatch):
     with tempfile.TemporaryDirectory(dir="/tmp") as near_the_root:
         run = shutil.copytree(finished, Path(near_the_root) / finished.name)

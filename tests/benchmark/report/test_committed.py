@@ -255,15 +255,6 @@ def test_the_readme_has_the_verdicts_of_the_page():
     assert f"{finer.split('|')[4].strip()} with the finer one" in readme
 
 
-def test_the_readme_has_the_answers_of_the_page():
-    readme = (committed.ROOT / "README.md").read_text(encoding="utf-8")
-    for norm in ("batch", "layer"):
-        asked = f"| WGAN-GP: {norm} norm in the critic, against none |"
-        (line,) = (x for x in committed.page().splitlines() if x.startswith(asked))
-        _, _, _, difference, interval, p, answer, _ = (cell.strip() for cell in line.split("|"))
-        assert f"| {norm} norm | {difference} | {interval} | {p} | {answer} |" in readme
-
-
 def test_the_readme_has_the_changes_of_the_page():
     readme = (committed.ROOT / "README.md").read_text(encoding="utf-8")
     rows = [
