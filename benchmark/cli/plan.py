@@ -76,28 +76,8 @@ def plan(
     print_table(
         ("experiment", "seed", "G-iterations", "evaluations", "state", "run"),
         [
-            *(
-                (
-                    run.experiment,
-                    str(run.seed),
-                    str(run.gen_iters),
-                    str(len(run.spec["evaluate_at"])),
-                    run.state.text(),
-                    run.directory.name,
-                )
-                for run in runs
-            ),
-            *(
-                (
-                    name,
-                    str(seed),
-                    str(chosen.budget(name)),
-                    str(len(chosen.evaluate_at(name))),
-                    f"needs {_names(lacking[name])}",
-                    "",
-                )
-                for name, seed in waiting
-            ),
+            *(_planned_row(run) for run in runs),
+            *(_waiting_row(chosen, name, seed, lacking[name]) for name, seed in waiting),
         ],
         title=f"{chosen.name}: {chosen.title}",
         right=(1, 2, 3),
@@ -106,15 +86,31 @@ def plan(
         print_text("")
         _print_to_fetch(to_fetch.values())
         print_text("")
-    expected = (
-        f", about {hours * 60:.0f} min at {default_jobs(device)} at a time, judged by earlier runs"
-        if hours is not None and to_do
-        else ", time unknown: no earlier run in this folder to judge by"
-        if to_do or waiting
-        else ""
-    )
     n_all, n_open = len(runs) + len(waiting), len(to_do) + len(waiting)
+    expected = _expected(hours if to_do else None, default_jobs(device)) if n_open else ""
     print_text(f"{plural(n_all, 'run')} on {device}: {n_all - n_open} finished, {n_open} to do{expected}.")
+
+
+def _planned_row(run: PlannedRun) -> tuple[str, ...]:
+    return (
+        run.experiment,
+        str(run.seed),
+        str(run.gen_iters),
+        str(len(run.spec["evaluate_at"])),
+        run.state.text(),
+        run.directory.name,
+    )
+
+
+def _waiting_row(suite: Suite, name: str, seed: int, needed: Collection[Need]) -> tuple[str, ...]:
+    evaluations = len(suite.evaluate_at(name))
+    return (name, str(seed), str(suite.budget(name)), str(evaluations), f"needs {_names(needed)}", "")
+
+
+def _expected(hours: float | None, jobs: int) -> str:
+    if hours is None:
+        return ", time unknown: no earlier run in this folder to judge by"
+    return f", about {hours * 60:.0f} min at {jobs} at a time, judged by earlier runs"
 
 
 def _planned(run: PlannedRun) -> dict[str, Any]:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import shlex
+from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -12,6 +14,12 @@ from benchmark.cli.options import as_json, commands, narrowing, resolved_device,
 from benchmark.cli.streams import echo, print_json
 from benchmark.errors import NothingToJudge, UserError
 from benchmark.report import FORMATS
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from benchmark.judging.history import Story
+    from benchmark.suites import Suite
 
 
 @click.command()
@@ -52,11 +60,6 @@ def report(
     ganbench report --history results/reference/quick.json
     """
     from benchmark import suites
-    from benchmark.cli import results
-    from benchmark.cli.text import note
-    from benchmark.records import store
-    from benchmark.report import write_report
-    from benchmark.suites.plan import plan
 
     history = None
     if references:
@@ -68,8 +71,12 @@ def report(
         if not what:
             histories.write(history, to or out / "reports" / "history", json_)
             return
-    chosen_formats = [name.strip() for name in formats.split(",") if name.strip()]
-    told = [shlex.join(["--history", str(path)]) for path in references]
+    form = _Form(
+        [name.strip() for name in formats.split(",") if name.strip()],
+        to,
+        [shlex.join(["--history", str(path)]) for path in references],
+        history,
+    )
     folders = [Path(item) for item in what if Path(item).is_dir() and item not in suites.names()]
     if folders and len(folders) != len(what):
         other = next(item for item in what if Path(item) not in folders)
@@ -80,58 +87,91 @@ def report(
             do="Leave them out, or name the suite",
         )
     if folders:
-        name = folders[0].resolve().name or "all"
-        records = []
-        for folder in folders:
-            found, damages = store.records_below(folder)
-            records += found
-            for damage in damages:
-                note(damage)
-        if not records:
-            raise NothingToJudge("no records", where=", ".join(what), do="Run a suite first: ganbench run")
-        command = " ".join(
-            [shlex.join(["ganbench", "report", *what, *(["--to", str(to)] if to else [])]), *told]
-        )
-        files = write_report(
-            records,
-            to or out / "reports" / name,
-            suite=" + ".join(sorted({str(run.record["suite"]) for run in records})),
-            command=command,
-            formats=chosen_formats,
-            bibtex=results.bibtex(records),
-            history=history,
-        )
+        files = _of_folders(what, out, form)
     else:
         if len(what) > 1:
             raise UserError("more than one suite", do="Give one suite, or folders with records")
         name = what[0] if what else "quick"
         suite = selected(name, patterns, seeds, budget, dataset, numerics)
-        runs = plan(suite, out, resolved_device(suite, device), anywhere=True)
-        records = results.records_of(runs)
-        results.note_equivalent(runs)
-        if not records:
-            raise NothingToJudge(
-                f"no finished run of the suite '{suite.name}'",
-                where=str(out),
-                do=f"Run it first: ganbench run {name}",
-            )
-        folder = to or out / "reports" / suite.name
-        command = " ".join([commands(name, patterns, seeds, budget, dataset, numerics, out), *told])
-        accepted = results.reference_of(suite, out)
-        files = results.write(
-            suite,
-            records,
-            results.missing_runs(runs),
-            folder,
-            command,
-            chosen_formats,
-            accepted,
-            results.equivalent(runs),
-            history,
-            results.speeds_of(out),
-        )
+        again = commands(name, patterns, seeds, budget, dataset, numerics, out)
+        files = _of_suite(suite, name, resolved_device(suite, device), out, again, form)
     if json_:
         print_json([str(file) for file in files])
         return
     for file in files:
         echo(file)
+
+
+@dataclass(frozen=True)
+class _Form:
+    """Of a report, whatever it is about: formats, folder, options to say again, what was accepted when."""
+
+    formats: list[str]
+    to: Path | None
+    told: list[str]
+    history: tuple[Sequence[Story], Sequence[str]] | None
+
+
+def _of_folders(what: tuple[str, ...], out: Path, form: _Form) -> list[Path]:
+    """Of every record below these folders.
+
+    Raises:
+        NothingToJudge: there is none.
+
+    """
+    from benchmark.cli import results
+    from benchmark.cli.text import note
+    from benchmark.records import store
+    from benchmark.report import write_report
+
+    records = []
+    for folder in what:
+        found, damages = store.records_below(Path(folder))
+        records += found
+        for damage in damages:
+            note(damage)
+    if not records:
+        raise NothingToJudge("no records", where=", ".join(what), do="Run a suite first: ganbench run")
+    typed = shlex.join(["ganbench", "report", *what, *(["--to", str(form.to)] if form.to else [])])
+    return write_report(
+        records,
+        form.to or out / "reports" / (Path(what[0]).resolve().name or "all"),
+        suite=" + ".join(sorted({str(run.record["suite"]) for run in records})),
+        command=" ".join([typed, *form.told]),
+        formats=form.formats,
+        bibtex=results.bibtex(records),
+        history=form.history,
+    )
+
+
+def _of_suite(suite: Suite, name: str, device: str, out: Path, again: str, form: _Form) -> list[Path]:
+    """Of a suite's runs, as `name` says it on the command line.
+
+    Raises:
+        NothingToJudge: none of them is finished.
+
+    """
+    from benchmark.cli import results
+    from benchmark.suites.plan import plan
+
+    runs = plan(suite, out, device, anywhere=True)
+    records = results.records_of(runs)
+    results.note_equivalent(runs)
+    if not records:
+        raise NothingToJudge(
+            f"no finished run of the suite '{suite.name}'",
+            where=str(out),
+            do=f"Run it first: ganbench run {name}",
+        )
+    return results.write(
+        suite,
+        records,
+        results.missing_runs(runs),
+        form.to or out / "reports" / suite.name,
+        " ".join([again, *form.told]),
+        form.formats,
+        results.reference_of(suite, out),
+        results.equivalent(runs),
+        form.history,
+        results.speeds_of(out),
+    )

@@ -5,19 +5,21 @@ from __future__ import annotations
 import shlex
 import sys
 from contextlib import nullcontext
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
+from benchmark.cli import run_report
 from benchmark.cli.options import OneOf, as_json, asked_device, commands, selected, selection
-from benchmark.cli.streams import print_json
 from benchmark.cli.verbosity import check, verbosity
 from benchmark.engines import NAMES
 from benchmark.errors import NothingToJudge, UserError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
+    from benchmark.engines.base import Engine
     from benchmark.suites import Suite
     from benchmark.suites.plan import PlannedRun
 
@@ -126,13 +128,11 @@ def run(
     ganbench run cifar10 --gpus-per-run .5 --engine ray two runs on each GPU of a cluster
     """
     from benchmark import engines
-    from benchmark.cli.progress import display
     from benchmark.cli.results import note_equivalent
     from benchmark.cli.text import note
-    from benchmark.engines import base, queue
+    from benchmark.engines import base
     from benchmark.records import devices, provenance, store
     from benchmark.suites.plan import plan
-    from benchmark.suites.prepare import prepare
 
     check(verbose, quiet)
     chosen = selected(suite, patterns, seeds, budget, dataset, numerics)
@@ -151,15 +151,9 @@ def run(
     with nullcontext() if reuse == "only" else engines.opened(engine_name, wish) as engine:
         choice = engine.choice if engine else devices.choose(wish.device)
         places = engine.places if engine else 0
-        unasked = device == "auto" and choice.why_cpu
-        if unasked and engine:
-            if not quiet:
-                note(f"On the CPU, since {choice.why_cpu}.")
-            if not (out / "runs").exists():  # before anything is fetched; where runs are, some may be done
-                work = [(e, chosen.budget(e)) for _ in chosen.seeds for e in chosen.experiments]
-                _require_a_word(work, places)
+        why_cpu = choice.why_cpu if device == "auto" else ""
         if engine:
-            prepare(chosen, (lambda _: None) if quiet else note)
+            _prepare(chosen, out, why_cpu, places, quiet=quiet)
         runs = planned(choice.kind)
         if not engine and not any(r.state.finished for r in runs):
             raise NothingToJudge(
@@ -169,47 +163,65 @@ def run(
             )
         store.open_folder(out)
         if reuse == "never":
-            if busy := next((r for r in runs if r.state.name == "running"), None):
-                raise UserError(
-                    f"{busy.label} is running", where=str(busy.directory), do="Wait for it or stop it"
-                )
-            while there := {
-                r.directory for r in runs if r.directory.exists()
-            }:  # also those of equivalent sources
-                for directory in there:
-                    store.set_aside(directory)
-                runs = planned(choice.kind)
+            runs = _set_aside(runs, lambda: planned(choice.kind))
         to_do = [] if not engine else [r for r in runs if not r.state.finished]
-        if unasked:
+        if why_cpu:
             _require_a_word([(r.experiment, r.gen_iters) for r in to_do], places)
         if not quiet:
             note(_announcement(chosen, runs, to_do, places, choice.kind, out))
             note_equivalent(runs)
         try:
             if engine and to_do:
-                with display(to_do, places, quiet=quiet, verbose=verbose) as shown:
-                    queue.execute(to_do, engine, display=shown, fail_fast=fail_fast)
+                _execute(to_do, engine, fail_fast=fail_fast, verbose=verbose, quiet=quiet)
         except base.Interrupted as stopped:
             note(f"Stopped. Nothing is lost; to continue: {_command(chosen.name, sys.argv)}")
             return 75 if stopped.terminated else 130
-    runs = planned(choice.kind)
-    written: Path | str | None = None
-    try:
-        if no_report:
-            _scores(chosen, runs, out, None, json_)
-        else:
-            written = _report(
-                chosen, runs, out, commands(suite, patterns, seeds, budget, dataset, numerics, out), json_
-            )
-    except UserError as error:
-        written = str(error)
-    bad = [r for r in runs if r.state.name != "done"]
-    for r in bad:
-        note(f"{r.label}: {r.state.text()}" + (f", see {r.directory}" if r.state.name == "failed" else ""))
-    if written:
-        note(f"Report: {written}")
-    unexpected = {"failed", "diverged", "running"} | ({"interrupted", "not run"} if to_do else set())
-    return 3 if isinstance(written, str) or any(r.state.name in unexpected for r in bad) else 0
+    again = None if no_report else commands(suite, patterns, seeds, budget, dataset, numerics, out)
+    return run_report.conclude(chosen, planned(choice.kind), out, again, json_, begun=bool(to_do))
+
+
+def _prepare(suite: Suite, out: Path, why_cpu: str, places: int, *, quiet: bool) -> None:
+    """Fetch what the runs need; of a CPU that nobody asked for, first say why it is one.
+
+    Raises:
+        UserError: it would take hours there, or something cannot be fetched.
+
+    """
+    from benchmark.cli.text import note
+    from benchmark.suites.prepare import prepare
+
+    if why_cpu:
+        if not quiet:
+            note(f"On the CPU, since {why_cpu}.")
+        if not (out / "runs").exists():  # before anything is fetched; where runs are, some may be done
+            _require_a_word([(e, suite.budget(e)) for _ in suite.seeds for e in suite.experiments], places)
+    prepare(suite, (lambda _: None) if quiet else note)
+
+
+def _set_aside(runs: list[PlannedRun], planned: Callable[[], list[PlannedRun]]) -> list[PlannedRun]:
+    """Set all directories of the runs aside, also those of equivalent sources; the runs, planned again.
+
+    Raises:
+        UserError: one of them is running.
+
+    """
+    from benchmark.records import store
+
+    if busy := next((r for r in runs if r.state.name == "running"), None):
+        raise UserError(f"{busy.label} is running", where=str(busy.directory), do="Wait for it or stop it")
+    while there := {r.directory for r in runs if r.directory.exists()}:
+        for directory in there:
+            store.set_aside(directory)
+        runs = planned()
+    return runs
+
+
+def _execute(to_do: list[PlannedRun], engine: Engine, *, fail_fast: bool, verbose: bool, quiet: bool) -> None:
+    from benchmark.cli.progress import display
+    from benchmark.engines import queue
+
+    with display(to_do, engine.places, quiet=quiet, verbose=verbose) as shown:
+        queue.execute(to_do, engine, display=shown, fail_fast=fail_fast)
 
 
 def _only(runs: list[PlannedRun], wanted: tuple[str, ...]) -> list[PlannedRun]:
@@ -258,53 +270,6 @@ def _announcement(
         + (f". {len(stale)} older runs do not count: {stale[0].state.reason}" if stale else "")
         + "."
     )
-
-
-def _report(suite: Suite, runs: list[PlannedRun], out: Path, again: str, json_: bool) -> Path:
-    from benchmark.cli.results import missing_runs, records_of, reference_of, speeds_of, write
-
-    files = write(
-        suite,
-        records_of(runs),
-        missing_runs(runs),
-        out / "reports" / suite.name,
-        again,
-        reference=reference_of(suite, out),
-        speeds=speeds_of(out),
-    )
-    _scores(suite, runs, out, files[0], json_)
-    return files[0]
-
-
-def _scores(suite: Suite, runs: list[PlannedRun], out: Path, report: Path | None, json_: bool) -> None:
-    from benchmark.cli.results import final_scores, missing_runs, print_scores, records_of, reference_of
-    from benchmark.cli.verdicts import against_papers, print_verdicts
-
-    records, missing = records_of(runs), missing_runs(runs)
-    found = against_papers(suite, records, missing, reference_of(suite, out))
-    if json_:
-        print_json(
-            {
-                "suite": suite.name,
-                "report": str(report) if report else None,
-                "runs": [_summary(r) for r in runs],
-                "scores": final_scores(records),
-                "verdicts": found.as_dict()["verdicts"],
-            }
-        )
-    else:
-        print_scores(records, missing)
-        print_verdicts(found)
-
-
-def _summary(r: PlannedRun) -> dict[str, Any]:
-    return {
-        "experiment": r.experiment,
-        "seed": r.seed,
-        "state": r.state.name,
-        "reason": r.state.reason,
-        "directory": str(r.directory),
-    }
 
 
 def _command(suite: str, argv: list[str]) -> str:

@@ -144,27 +144,7 @@ def _show_experiment(name: str, json_: bool) -> None:
     )
     print_text(paper_budget(e["budget"]) + "\n")
     for part, rows in networks.items():
-        print_text(
-            f"{part}: {players[part]['class']}, {_count(e['parameters'][part])} parameters", style="bold"
-        )
-        if players[part]["description"]:
-            print_text(players[part]["description"])
-        print_table(
-            ("layer", "kind", "", "output", "parameters", "initial sd"),
-            [
-                (
-                    r["layer"],
-                    r["kind"],
-                    r["details"],
-                    _shape(r["output"]),
-                    _count(r["parameters"]),
-                    "" if r["initial_sd"] is None else f"{r['initial_sd']:.3g}",
-                )
-                for r in rows
-            ],
-            right=(4, 5),
-        )
-        print_text("")
+        _print_network(part, rows, players[part], e["parameters"][part])
     print_table(
         ("optimiser of", "class", "values", "rule"),
         [
@@ -175,6 +155,42 @@ def _show_experiment(name: str, json_: bool) -> None:
     print_text("")
     print_text("one generator iteration", style="bold")
     print_text(iteration + "\n")
+    _print_settings(e)
+    print_text("how it is tested", style="bold")
+    print_text(proof.text() if proof else "A third party's experiment: ganbench knows of no golden vectors.")
+    print_text("")
+    _print_claims(about)
+    print_text("\n" + bibtex)
+
+
+def _print_network(part: str, rows: list[dict[str, Any]], player: dict[str, str], parameters: int) -> None:
+    from benchmark.cli.text import print_table, print_text
+
+    print_text(f"{part}: {player['class']}, {_count(parameters)} parameters", style="bold")
+    if player["description"]:
+        print_text(player["description"])
+    print_table(
+        ("layer", "kind", "", "output", "parameters", "initial sd"),
+        [
+            (
+                r["layer"],
+                r["kind"],
+                r["details"],
+                _shape(r["output"]),
+                _count(r["parameters"]),
+                "" if r["initial_sd"] is None else f"{r['initial_sd']:.3g}",
+            )
+            for r in rows
+        ],
+        right=(4, 5),
+    )
+    print_text("")
+
+
+def _print_settings(e: dict[str, Any]) -> None:
+    """Of an experiment: hyper-parameters, and where it deviates from the paper."""
+    from benchmark.cli.text import print_table, print_text
+
     print_table(
         ("setting", "value", "source", "confidence"),
         [(k, _text(v["value"]), v["source"], v["confidence"]) for k, v in e["settings"].items()],
@@ -187,11 +203,6 @@ def _show_experiment(name: str, json_: bool) -> None:
         title="deviations from the paper" if e["deviations"] else "no deviations are declared",
     )
     print_text("")
-    print_text("how it is tested", style="bold")
-    print_text(proof.text() if proof else "A third party's experiment: ganbench knows of no golden vectors.")
-    print_text("")
-    _print_claims(about)
-    print_text("\n" + bibtex)
 
 
 def _print_claims(about: list[dict[str, Any]]) -> None:

@@ -15,14 +15,14 @@ from __future__ import annotations
 import dataclasses
 import math
 from dataclasses import dataclass, replace
-from statistics import fmean, stdev
 from typing import TYPE_CHECKING, Any, Literal
 
-from benchmark.judging import comparability, statistics
+from benchmark.judging import comparability, sample_size, statistics
+from benchmark.judging.exclusions import excluded
 from benchmark.judging.margins import MARGINS
 from benchmark.judging.margins import margin as declared_margin
-from benchmark.records.cells import score
-from benchmark.records.quantities import named_seeds, plural
+from benchmark.judging.spread_within import spread_within
+from benchmark.records.quantities import named_seeds
 from benchmark.records.summary import Spread, summarise
 
 if TYPE_CHECKING:
@@ -50,15 +50,6 @@ SPREADS = {
     "unknown": "of unknown meaning, so it does not enter",
 }
 """What the ± of a claim is, by `spread_kind`, and what it does here (`uncertainty`)."""
-WITHIN = {
-    "splits": ("is_std_over_splits", "isc_splits", "sd over {} splits"),
-    "eval_repeats": ("is_std_over_sets", "is_sets", "sd over {} sets of images"),
-    "test_examples": ("parzen_se_over_test_examples", "n_reference", "standard error over {} test images"),
-    "folds": ("parzen_se_over_folds", "folds", "standard error over {} folds"),
-}
-"""The spread within one run that records have of the same kind as a claim's ± (`spread_kind`): its name
-among the scores, how many it is over by the protocol's key, and what it is in words."""
-
 _OUTCOMES: Mapping[statistics.Equivalence, Outcome] = {
     "equivalent": "reproduced",
     "worse": "below",
@@ -79,7 +70,7 @@ class Verdict:
         experiment, metric: what the claim is about; of an ordering, the experiment above.
         protocol: the one of our runs that fits best; empty without runs.
         ours: mean and sample standard deviation over our seeds, and how many have a result.
-        within: what the spread within one run is over (`WITHIN`), never seeds, and its mean over our runs.
+        within: what the spread within one run is over, never seeds, and its mean over our runs.
         rival: the same of the experiment below, for an ordering.
         lost: seeds without a result: diverged, or with a score that is not finite.
         paper, value: the number as printed, and as a number; empty for an ordering.
@@ -149,9 +140,10 @@ def judge(
     if claim.value is None:
         return _say(base, "not-comparable", f"the claim is no number: {claim.statement}")
     if own.values:
+        within, suspect = spread_within(claim, own)
+        base = replace(base, within=within, caveats=(*base.caveats, *suspect))
         base = replace(base, difference=_sign(claim) * (own.mean - claim.value))
-        base = _with_spread_within(claim, own, base)
-    if stop := _stopped([own]):
+    if stop := excluded([own]):
         return _say(base, *stop)
     delta, rule = margin, "as asked for"
     if delta is None:
@@ -188,7 +180,7 @@ def judge_ordering(
         )
     if all(side.values for side in sides):
         base = replace(base, difference=_sign(claim) * (sides[0].mean - sides[1].mean))
-    if stop := _stopped(sides):
+    if stop := excluded(sides):
         return _say(base, *stop)
     first, second = sides[0].values, sides[1].values
     comparison = statistics.welch(second, first)
@@ -198,7 +190,7 @@ def judge_ordering(
     reason = f"{claim.above} is {_interval_text(worse_by, found)} than {claim.below}"
     needed = None
     if outcome == "inconclusive":
-        needed = seeds_to_order(first, second)
+        needed = sample_size.seeds_to_order(first, second)
         reason += f"; {_needs(needed)}"
     return _say(base, outcome, reason, interval=found, seeds_needed=needed)
 
@@ -216,30 +208,6 @@ def uncertainty(claim: Claim, sd: float) -> float:
     if claim.spread_kind == "seeds" and claim.spread is not None:
         return claim.spread**2 / (claim.spread_n or 1)
     return sd**2
-
-
-def seeds_needed(worse_by: float, sd: float, prior_df: float, u2: float, margin: float) -> int | None:
-    """The smallest n with t_{.95,d₀+n−1}·√(s̃²/n + u²) < |δ − |D||, if D and s̃ stay as they are.
-
-    None where no number would do, for the paper's own uncertainty is too large.
-    """
-
-    def half_width(n: int) -> float:
-        return statistics.t_quantile(0.95, prior_df + n - 1) * math.sqrt(sd**2 / n + u2)
-
-    return statistics.fewest(half_width, abs(margin - abs(worse_by)))
-
-
-def seeds_to_order(first: Sequence[float], second: Sequence[float]) -> int | None:
-    """The smallest n with t_{.95,ν}·√((s₁²+s₂²)/n) < |D|, ν = (n−1)·(s₁²+s₂²)²/(s₁⁴+s₂⁴), n of each."""
-    a, b = stdev(first) ** 2, stdev(second) ** 2
-    share = a / (a + b)
-
-    def half_width(n: int) -> float:
-        df = (n - 1) / (share**2 + (1 - share) ** 2)
-        return statistics.t_quantile(0.95, df) * math.sqrt((a + b) / n)
-
-    return statistics.fewest(half_width, abs(fmean(first) - fmean(second)))
 
 
 def _by_interval(claim: Claim, base: Verdict, values: Sequence[float], prior: Prior | None) -> Verdict:
@@ -262,61 +230,9 @@ def _by_interval(claim: Claim, base: Verdict, values: Sequence[float], prior: Pr
         caveats.append("the margin is small for this spread and number of seeds: hard to reproduce within")
     needed = None
     if outcome == "inconclusive":
-        needed = seeds_needed(worse_by, moderated.sd, moderated.df - (n - 1), u2, margin)
+        needed = sample_size.seeds_needed(worse_by, moderated.sd, moderated.df - (n - 1), u2, margin)
         reason += f"; {_needs(needed)}"
     return _say(base, outcome, reason, interval=found, seeds_needed=needed, caveats=tuple(caveats))
-
-
-# --- What may be concluded -------------------------------------------------------------------------------
-
-
-def _stopped(sides: Sequence[comparability.Side]) -> tuple[Outcome, str] | None:
-    """Why nothing can be concluded whatever the numbers are, or None.
-
-    Two of the reasons hold whatever is known of the spread beforehand: a single seed cannot contradict that,
-    and equal values of several seeds are what runs leave whose seed does nothing.
-    """
-    reasons = dict.fromkeys(reason for side in sides for reason in side.reasons)
-    if len(sides) == 2 and all(side.records for side in sides):
-        first, second = sides
-        if comparability.fields(first.protocol) != comparability.fields(second.protocol):
-            reasons["the two were scored by different protocols"] = None
-        if first.records[0]["gen_iters"] != second.records[0]["gen_iters"]:
-            reasons["the two have different budgets"] = None
-    if reasons:
-        return "not-comparable", "; ".join(reasons)
-    if absent := [side.name for side in sides if not side.records]:
-        return "missing", f"no finished run of {' and '.join(absent)}"
-    for side in sides:
-        n = len(side.records)
-        if statistics.too_many_lost(len(side.lost), n) or not side.values:
-            return "unstable", f"{side.name}: {len(side.lost)} of {plural(n, 'seed')} without a result"
-    if any(len(side.values) == 1 for side in sides):
-        return "inconclusive", "a single seed tells nothing of the spread over seeds; needs at least 2"
-    if all(len(set(side.values)) == 1 for side in sides):
-        return (
-            "inconclusive",
-            "all seeds gave the same value: no spread to judge by. Does the seed matter?",
-        )
-    return None
-
-
-def _with_spread_within(claim: Claim, own: comparability.Side, base: Verdict) -> Verdict:
-    """`within`, and a caveat where it and the paper's cannot have been computed alike."""
-    metric = comparability.METRICS.get(claim.metric, claim.metric)
-    for kind, (key, number, words) in WITHIN.items():
-        found = [score(record["final"], own.protocol.get("name", ""), key) for record in own.records]
-        values = [x for x in found if x is not None]
-        if not values or not key.startswith(metric.split("_")[0]):
-            continue
-        mean, k = fmean(values), int(own.protocol[number])
-        base = replace(base, within=(words.format(k), mean))
-        alike = kind == claim.spread_kind in ("splits", "eval_repeats") and k == claim.spread_n
-        if alike and claim.spread is not None and statistics.spreads_differ(mean, claim.spread, k):
-            differs = f"ours is {_number(mean)}, the paper's {claim.spread:g}, each over {k}"
-            caveat = f"split spread differs: protocol suspect ({differs})"
-            base = replace(base, caveats=(*base.caveats, caveat))
-    return base
 
 
 # --- Words ----------------------------------------------------------------------------------------------

@@ -27,7 +27,8 @@ import document
 
 from benchmark.engines import worker
 from benchmark.records import identity, loss_file, provenance, record, store
-from benchmark.suites import Suite, plan
+from benchmark.suites import Suite
+from benchmark.suites.spec import spec_without_seed
 from benchmark.training import numerics
 
 EXPERIMENTS = tuple(f"{baseline}/digits" for baseline in ("gan", "dcgan", "wgan", "wgan_gp", "sngan"))
@@ -167,7 +168,7 @@ def main():
     arguments = parser.parse_args()
     folder = Path(tempfile.mkdtemp(prefix="ganbench-stress-"))
     died, planned, trials, unequal = Counter(), 0, Counter(), []
-    specs = {name: {**plan.spec_without_seed(SUITE, name, "cpu"), "seed": 0} for name in EXPERIMENTS}
+    specs = {name: {**spec_without_seed(SUITE, name, "cpu"), "seed": 0} for name in EXPERIMENTS}
 
     def one(i):
         name = EXPERIMENTS[i % len(EXPERIMENTS)]

@@ -12,7 +12,7 @@ import torch
 
 from baselines import gan, sngan
 from benchmark import data
-from benchmark.engines import parent, worker
+from benchmark.engines import inputs, parent, stopping, worker
 from benchmark.errors import Stopped, UserError
 from benchmark.records import locks, store
 from benchmark.suites import Suite, plan
@@ -114,9 +114,9 @@ def test_the_death_of_the_parent_is_a_signal(tmp_path, wait, begin):
 
 @pytest.fixture
 def stop():
-    """A worker's `_Stop` in this process, and the handlers as they were afterwards."""
+    """A worker's `Stop` in this process, and the handlers as they were afterwards."""
     before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
-    yield worker._Stop(None)
+    yield stopping.Stop(None)
     for number, handler in before.items():
         signal.signal(number, handler)
 
@@ -141,7 +141,7 @@ def interrupt():
 def test_a_signal_ends_an_evaluation_at_once(stop):
     stop.at_once = False
     with pytest.raises(Stopped):
-        worker._Stoppable(Evaluator(interrupt), stop).scores_of(iter("ab"))
+        stopping.Stoppable(Evaluator(interrupt), stop).scores_of(iter("ab"))
     assert stop.asked()
 
 
@@ -150,16 +150,16 @@ def test_a_signal_during_training_waits_for_the_end_of_the_iteration(stop):
     interrupt()
     assert stop.asked()
     with pytest.raises(Stopped):
-        worker._Stoppable(Evaluator(), stop).scores_of(iter("ab"))
+        stopping.Stoppable(Evaluator(), stop).scores_of(iter("ab"))
 
 
 def test_an_evaluation_notices_that_the_parent_is_gone(stop):
     stop.at_once = False
-    assert worker._Stoppable(Evaluator(), stop).scores_of(iter("ab")) == {"seen": {"batches": 2}}
+    assert stopping.Stoppable(Evaluator(), stop).scores_of(iter("ab")) == {"seen": {"batches": 2}}
     assert not stop.at_once
     stop._parent = os.getpid()  # any process but the one that started this one
     with pytest.raises(Stopped):
-        worker._Stoppable(Evaluator(), stop).scores_of(iter("ab"))
+        stopping.Stoppable(Evaluator(), stop).scores_of(iter("ab"))
 
 
 # --- Training data ------------------------------------------------------------------------------------
@@ -173,7 +173,7 @@ def digits():
 def test_an_experiment_gets_the_images_it_is_trained_on(n):
     everything = data.load("digits", "train")
     experiment = dataclasses.replace(sngan.DIGITS, train_images=n, classes=10)
-    images, labels = worker.training_data(digits(), experiment)
+    images, labels = inputs.training_data(digits(), experiment)
     assert images.shape[1:] == experiment.image_shape
     assert torch.equal(images[:, :, 2:-2, 2:-2], everything[: n or None])
     assert torch.equal(labels, data.load_labels("digits", "train")[: n or None])
@@ -182,11 +182,11 @@ def test_an_experiment_gets_the_images_it_is_trained_on(n):
 def test_images_of_the_right_size_are_not_copied(monkeypatch):
     known = data.load("digits", "train")
     monkeypatch.setattr(data, "load", lambda name, split: known)
-    images, labels = worker.training_data(digits(), gan.DIGITS)
+    images, labels = inputs.training_data(digits(), gan.DIGITS)
     assert images.data_ptr() == known.data_ptr()
     assert labels is None
 
 
 def test_data_that_are_not_those_of_the_plan_are_refused():
     with pytest.raises(UserError, match="the data changed after this run was planned"):
-        worker.training_data({"name": "digits", "digest": "0" * 64}, gan.DIGITS)
+        inputs.training_data({"name": "digits", "digest": "0" * 64}, gan.DIGITS)

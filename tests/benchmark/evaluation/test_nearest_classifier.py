@@ -7,7 +7,7 @@ import torch
 
 import baselines
 from benchmark import data
-from benchmark.engines import worker
+from benchmark.engines import stopping
 from benchmark.errors import UserError
 from benchmark.evaluation import protocols, scoring
 from benchmark.evaluation.evaluator import Evaluator
@@ -114,5 +114,5 @@ def test_whoever_scores_gives_it_large_batches(monkeypatch):
     scoring.scores_of_images([SMALL], small, "digits", "cpu", print)
     stop = SimpleNamespace(at_once=False, asked=lambda: False)
     evaluator = Evaluator([SMALL], "digits")
-    worker._Stoppable(evaluator, stop, evaluator.protocols).scores_of(small.batches(300))
+    stopping.Stoppable(evaluator, stop, evaluator.protocols).scores_of(small.batches(300))
     assert taken == [[300], [300]]

@@ -15,7 +15,7 @@ import baselines
 from baselines import claims
 from benchmark.data import DatasetInfo
 from benchmark.evaluation import protocols
-from benchmark.judging import margins, statistics, verdict
+from benchmark.judging import margins, sample_size, statistics, verdict
 from benchmark.judging.statistics import Prior
 from benchmark.records.summary import Spread
 from benchmark.training.policies import BF16_MIXED
@@ -128,14 +128,14 @@ def test_what_is_known_beforehand_counts_for_the_seeds_needed_too():
     found = judge([25.0, 26.2, 27.4], claim=RESNET, prior=lambda _: prior, margin=6.5)
     sd = statistics.moderated([25.0, 26.2, 27.4], prior)
     assert (found.outcome, sd.contradicted) == ("inconclusive", True)
-    assert found.seeds_needed == verdict.seeds_needed(4.5, sd.sd, 0, 0.21**2, 6.5) == 4
+    assert found.seeds_needed == sample_size.seeds_needed(4.5, sd.sd, 0, 0.21**2, 6.5) == 4
     prior = Prior(1.0, 4, "")
     found = judge([25.0, 26.2, 27.4], claim=RESNET, prior=lambda _: prior, margin=5.0)
     sd = statistics.moderated([25.0, 26.2, 27.4], prior)
     assert (found.outcome, sd.df) == ("inconclusive", 6)
-    expected = verdict.seeds_needed(4.5, sd.sd, 4, 0.21**2, 5.0)
+    expected = sample_size.seeds_needed(4.5, sd.sd, 4, 0.21**2, 5.0)
     assert found.seeds_needed == expected
-    assert expected < verdict.seeds_needed(4.5, sd.sd, 0, 0.21**2, 5.0)
+    assert expected < sample_size.seeds_needed(4.5, sd.sd, 0, 0.21**2, 5.0)
 
 
 def test_no_number_of_seeds_helps_where_the_papers_own_noise_is_too_large():
@@ -516,7 +516,7 @@ def test_an_ordering_the_other_way_round_is_below_and_an_overlap_inconclusive():
     found = order([5.4, 5.6, 5.8], [5.2, 5.4, 5.6])
     assert found.outcome == "inconclusive"
     assert f"needs about {found.seeds_needed} seeds" in found.reason
-    settled = verdict.seeds_to_order([5.4, 5.6, 5.8], [5.2, 5.4, 5.6])
+    settled = sample_size.seeds_to_order([5.4, 5.6, 5.8], [5.2, 5.4, 5.6])
     assert settled == found.seeds_needed > 3
 
 
@@ -582,7 +582,7 @@ def test_seeds_needed_is_the_first_number_that_settles_it(worse_by, sd, prior_df
         error = math.sqrt(sd**2 / n + u2)
         return statistics.equivalence(worse_by, error, prior_df + n - 1, 2.55) != "undecided"
 
-    n = verdict.seeds_needed(worse_by, sd, prior_df, u2, 2.55)
+    n = sample_size.seeds_needed(worse_by, sd, prior_df, u2, 2.55)
     if n is None:
         assert not settled(statistics.MOST_SEEDS)
     else:

@@ -12,7 +12,7 @@ from PIL import Image
 
 from benchmark import cli, data
 from benchmark.errors import NothingToJudge
-from benchmark.judging import verify
+from benchmark.judging import recomputation
 from benchmark.records import identity, loss_file, record, store
 from benchmark.training import checkpoint
 
@@ -321,9 +321,9 @@ def test_numbers_that_another_environment_cannot_explain(elsewhere, verified):
 
 @pytest.mark.parametrize(("a", "b", "close"), [(1.0, 1.0009, True), (1.0, 1.002, False), (500, 500.4, True)])
 def test_the_tolerance_is_relative_and_at_least_absolute(a, b, close):
-    assert verify._close(a, b) is verify._close(b, a) is close
-    assert verify._close(None, None)
-    assert not verify._close(None, a)
+    assert recomputation._close(a, b) is recomputation._close(b, a) is close
+    assert recomputation._close(None, None)
+    assert not recomputation._close(None, a)
 
 
 def test_nothing_to_verify_is_exit_code_4(tmp_path, capsys):
@@ -348,10 +348,10 @@ def test_a_stretch_that_is_computed_again_says_how_far_it_is(tmp_path, monkeypat
         def end(self):
             told.append("end")
 
-    monkeypatch.setattr(verify, "Meter", Told)
+    monkeypatch.setattr(recomputation, "Meter", Told)
     progress = {"phase": "train", "gen_iters": 30, "budget": 50, "iters_per_s": 1.0}
     (tmp_path / "progress.json").write_text(json.dumps(progress))
     process = begin([sys.executable, "-c", "import time; time.sleep(3000)"])
-    verify._wait(process, tmp_path)
+    recomputation._wait(process, tmp_path)
     assert told[:2] == ["computing again", (0, 20)]
     assert told[-1] == "end"

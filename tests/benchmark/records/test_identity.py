@@ -14,7 +14,8 @@ import benchmark
 from baselines import catalogue
 from baselines.source_code import code_digest
 from benchmark.records import identity
-from benchmark.suites import Suite, experiments, plan
+from benchmark.suites import Suite, experiments
+from benchmark.suites.spec import spec_without_seed
 from benchmark.training.numerics import FAITHFUL, PORTABLE
 from benchmark.training.policies import BF16_MIXED
 
@@ -236,7 +237,7 @@ def test_seed_and_code_make_another_run_of_the_same_cell(path, value):
 
 def test_every_setting_of_an_experiment_counts():
     suite = Suite("s", "", ("wgan_gp/digits",), (0,), 5, 5, ("digits-2k",))
-    spec = plan.spec_without_seed(suite, "wgan_gp/digits", "cpu")
+    spec = spec_without_seed(suite, "wgan_gp/digits", "cpu")
     cells = {identity.cell_id(spec)}
     for name in spec["experiment"]["settings"]:
         other = copy.deepcopy(spec)
@@ -370,7 +371,7 @@ def test_words_about_code_make_no_other_run_and_code_does(tmp_path, monkeypatch)
 def test_a_portable_run_is_the_same_on_every_machine_and_another_than_the_faithful_one():
     suite = Suite("s", "", ("gan/digits",), (0,), 10, 5, ("digits-2k",))
     faithful, portable = (
-        {**plan.spec_without_seed(suite.revised(numerics=profile), "gan/digits", "cpu"), "seed": 0}
+        {**spec_without_seed(suite.revised(numerics=profile), "gan/digits", "cpu"), "seed": 0}
         for profile in ("faithful", "portable")
     )
     machines = [{"torch": version, "device": device} for version, device in (("2.13", "a"), ("2.6", "b"))]
@@ -386,5 +387,5 @@ def test_a_portable_run_is_the_same_on_every_machine_and_another_than_the_faithf
 
 def test_another_revision_of_the_rules_is_another_cell():
     suite = Suite("s", "", ("gan/digits",), (0,), 10, 5, (), numerics="portable")
-    spec = plan.spec_without_seed(suite, "gan/digits", "cpu")
+    spec = spec_without_seed(suite, "gan/digits", "cpu")
     assert identity.cell_id({**spec, "numerics": {**PORTABLE, "rules": 2}}) != identity.cell_id(spec)

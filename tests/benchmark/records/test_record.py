@@ -5,12 +5,13 @@ import copy
 import pytest
 
 from benchmark.records import identity, record
-from benchmark.suites import Suite, plan
+from benchmark.suites import Suite
+from benchmark.suites.spec import spec_without_seed
 
 
 def spec():
     suite = Suite("mine", "", ("gan/digits",), (0,), 20, 10, ("digits-2k",))
-    return {**plan.spec_without_seed(suite, "gan/digits", "cpu"), "seed": 0}
+    return {**spec_without_seed(suite, "gan/digits", "cpu"), "seed": 0}
 
 
 def state(**changes):

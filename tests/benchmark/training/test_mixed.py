@@ -7,7 +7,8 @@ from torch import nn
 import baselines
 from benchmark.errors import UserError
 from benchmark.records import devices, identity
-from benchmark.suites import Suite, plan
+from benchmark.suites import Suite
+from benchmark.suites.spec import spec_without_seed
 from benchmark.training import checkpoint, mixed, sampling
 
 DIGITS = ("gan/digits", "dcgan/digits", "wgan/digits", "wgan_gp/digits", "sngan/digits")
@@ -115,7 +116,7 @@ def test_images_that_are_scored_are_made_in_float32(run, never, tmp_path):
 def test_a_mixed_run_has_an_identity_of_its_own_and_leaves_that_of_others():
     suite = Suite("s", "", ("gan/digits",), (0,), 10, 5, ("digits-2k",))
     faithful, other = (
-        {**plan.spec_without_seed(suite.revised(numerics=profile), "gan/digits", "cpu"), "seed": 0}
+        {**spec_without_seed(suite.revised(numerics=profile), "gan/digits", "cpu"), "seed": 0}
         for profile in ("faithful", "bf16-mixed")
     )
     assert identity.cell_id(faithful) != identity.cell_id(other)
@@ -132,8 +133,8 @@ def test_a_gpu_without_bfloat16_is_refused_in_a_line(monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation: False)
     suite = Suite("s", "", ("gan/digits",), (0,), 10, 5, (), numerics="bf16-mixed")
     with pytest.raises(UserError, match="Tesla T4 computes no bfloat16") as error:
-        plan.spec_without_seed(suite, "gan/digits", "cuda")
+        spec_without_seed(suite, "gan/digits", "cuda")
     assert "--numerics faithful" in error.value.do
-    plan.spec_without_seed(suite, "gan/digits", "cpu")
+    spec_without_seed(suite, "gan/digits", "cpu")
     monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation: True)
     devices.check_bfloat16("cuda")

@@ -8,7 +8,8 @@ import torch
 
 from benchmark.errors import Stopped
 from benchmark.records import identity, record
-from benchmark.suites import Suite, plan
+from benchmark.suites import Suite
+from benchmark.suites.spec import spec_without_seed
 from benchmark.training import checkpoint, sampling, trainer
 from benchmark.training.trainer import Cadence
 
@@ -302,7 +303,7 @@ def test_the_record_of_a_divergence_does_not_depend_on_interruptions(
 
 def comparable(run):
     suite = Suite("s", "", ("gan/digits",), (0,), BUDGET, BUDGET, ("digits-2k",))
-    spec = {**plan.spec_without_seed(suite, "gan/digits", "cpu"), "seed": 0}
+    spec = {**spec_without_seed(suite, "gan/digits", "cpu"), "seed": 0}
     content = record.build(
         spec,
         env_id="e",
