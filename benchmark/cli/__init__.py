@@ -13,7 +13,8 @@ import click
 
 from baselines import BrokenPlugin, PluginLeftOut
 from benchmark.cli import complete
-from benchmark.cli.streams import Output, echo, say
+from benchmark.cli.options import strict
+from benchmark.cli.streams import Output, echo, print_json, say
 from benchmark.errors import UserError, did_you_mean
 
 _VERBS = (
@@ -53,11 +54,16 @@ _THE_SYSTEMS = frozenset(
 """What the system says of paths and disks that people name; other errors of files are ours."""
 
 
-def _with_line_breaks(command: click.Command) -> click.Command:
-    """Turn backslash-b of raw docstrings into what click takes for "keep these lines"; also below groups."""
+def _prepared(command: click.Command) -> click.Command:
+    """A command, and those below a group, as they are to be used.
+
+    Backslash-b of raw docstrings becomes what click takes for "keep these lines". Options are `strict`.
+    """
     command.help = (command.help or "").replace("\\b\n", "\b\n")
+    for parameter in command.params:
+        parameter.type = strict(parameter.type)
     for below in getattr(command, "commands", {}).values():
-        _with_line_breaks(below)
+        _prepared(below)
     return command
 
 
@@ -72,7 +78,7 @@ class _Group(click.Group):
             return None
         module = importlib.import_module(f"benchmark.cli.{cmd_name.replace('-', '_')}")
         commands = [c for c in vars(module).values() if isinstance(c, click.Command)]
-        return _with_line_breaks(next(c for c in commands if c.name == cmd_name))
+        return _prepared(next(c for c in commands if c.name == cmd_name))
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
@@ -118,7 +124,7 @@ def cli() -> None:
     """
 
 
-_with_line_breaks(cli)
+_prepared(cli)
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -137,33 +143,39 @@ def main(argv: list[str] | None = None) -> None:
 
 def _exit_code(argv: list[str] | None) -> int:
     """Run the command; the one place where errors become text."""
+    argv = sys.argv[1:] if argv is None else argv
     try:
         result: Any = cli.main(argv, prog_name="ganbench", standalone_mode=False)
     except UserError as error:
-        say(str(error))
-        return error.exit_code
+        return _told(error, argv)
     except BrokenPlugin as error:
-        say(f"the plugin {error}. Fix or uninstall it")
-        return UserError.exit_code
+        return _told(UserError(f"the plugin {error}", do="Fix or uninstall it"), argv)
     except click.exceptions.NoArgsIsHelpError as error:
         echo(error.format_message(), err=True)
         return error.exit_code
     except click.ClickException as error:
-        say(error.format_message())
+        _told(UserError(error.format_message()), argv)
         if isinstance(error, click.UsageError) and error.ctx is not None:
             echo(f"Try '{error.ctx.command_path} --help'.", err=True)
         return error.exit_code
     except (click.Abort, KeyboardInterrupt):
         return 130
     except MemoryError:
-        say("there is not enough memory for this")
-        return UserError.exit_code
+        return _told(UserError("there is not enough memory for this"), argv)
     except (Exception, SystemExit) as error:  # no command of ours ends by SystemExit, but foreign code may
         if isinstance(error, OSError) and error.filename is not None and error.errno in _THE_SYSTEMS:
-            say(f"{os.fsdecode(error.filename)}: {error.strerror}")
-            return UserError.exit_code
+            return _told(UserError(str(error.strerror), where=os.fsdecode(error.filename)), argv)
         from benchmark.cli import unexpected
 
-        say(unexpected.told(error, sys.argv[1:] if argv is None else argv))
-        return unexpected.EXIT_CODE
+        return _told(UserError(unexpected.told(error, argv)), argv, unexpected.EXIT_CODE)
     return result if isinstance(result, int) else 0
+
+
+def _told(error: UserError, argv: list[str], exit_code: int | None = None) -> int:
+    """Say it on stderr; where JSON is asked for and stdout has none yet, there too. Gives the exit code."""
+    code = error.exit_code if exit_code is None else exit_code
+    say(str(error))
+    if "--json" in argv and not Output.answered:
+        about = {"exit_code": code, "what": error.what, "where": error.where, "do": error.do}
+        print_json({"error": about})
+    return code

@@ -42,7 +42,7 @@ _STYLES = {"slower": "red", "faster": "yellow", "unchanged": "green", "new": "di
 )
 @click.option(
     "--seconds",
-    type=click.FloatRange(min=0),
+    type=click.FloatRange(min=0, max=3600),
     default=5.0,
     show_default=True,
     metavar="S",

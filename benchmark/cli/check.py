@@ -173,6 +173,8 @@ def narrowed(
 
 
 def _summary_file(summary: str | None) -> Path | None:
+    if summary == "":
+        raise UserError("is empty", where="--summary", do="Name a file, or leave it out")
     if summary != "auto":
         return Path(summary) if summary else None
     if not os.environ.get("GITHUB_STEP_SUMMARY"):

@@ -18,6 +18,15 @@ if TYPE_CHECKING:
     from benchmark.training.quantise import Generated
 
 _NETWORKS = ("run", "checkpoint", "weights")
+_MEANT_FOR = {
+    "key": ("weights", "samples"),
+    "experiment": _NETWORKS,
+    "seed": (*_NETWORKS, "torchscript"),
+    "value_range": ("samples", "torchscript"),
+    "latent": ("torchscript",),
+    "prior": ("torchscript",),
+}
+"""What is said beside the path, by what of it means something: elsewhere it would be passed over."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,12 +63,13 @@ def dataset_of(path: Path, asked: Asked) -> str:
     """The data set that the images at PATH are compared with; empty where it is a file with statistics.
 
     Raises:
-        UserError: nothing says it, or PATH cannot be scored.
+        UserError: nothing says it, PATH cannot be scored, or something said beside it means nothing for it.
 
     """
     from benchmark.evaluation import kinds
 
     what = kinds.kind(path)
+    _refuse_idle(path, what, asked)
     low, high = asked.value_range or (0.0, 1.0)
     if not (low < high and math.isfinite(high - low)):
         raise UserError("the first value must be below the second, both finite", where="--range")
@@ -81,6 +91,17 @@ def dataset_of(path: Path, asked: Asked) -> str:
             "it is not said what the images are to be compared with", where=str(path), do="Add --data NAME"
         )
     return asked.dataset
+
+
+def _refuse_idle(path: Path, what: str, asked: Asked) -> None:
+    """Refuse what would be passed over without a word."""
+    usual = Asked()
+    for name, kinds in _MEANT_FOR.items():
+        if getattr(asked, name) != getattr(usual, name) and what not in kinds:
+            option = {"value_range": "--range"}.get(name, f"--{name}")
+            raise UserError(f"means nothing for {what} ({path})", where=option, do="Leave it out")
+    if asked.reference and asked.dataset:
+        raise UserError("both say what to compare with", where="--data and --reference", do="Give one")
 
 
 def own_protocols(path: Path) -> list[str]:

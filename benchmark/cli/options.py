@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import math
 import os
 import shlex
 from contextlib import suppress
@@ -27,6 +29,36 @@ class OneOf(click.Choice[str]):
     def get_invalid_choice_message(self, value: Any, ctx: click.Context | None) -> str:  # noqa: ARG002
         """Part of the message."""
         return f"there is no '{value}'. {did_you_mean(str(value), self.choices)}"
+
+
+class _NamedPath(click.Path):
+    """A path that is not empty, as one of an unset variable of the shell is: click takes it for `.`."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        if not os.fspath(value):
+            self.fail("it is empty. Name a path, or leave it out", param, ctx)
+        return super().convert(value, param, ctx)
+
+
+class _Number(click.FloatRange):
+    """A number in a range; NaN is in none, but click lets it into each."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        if math.isnan(found := super().convert(value, param, ctx)):
+            self.fail(f"'{value}' is no number", param, ctx)
+        return found
+
+
+_STRICT: dict[type, type] = {click.Path: _NamedPath, click.FloatRange: _Number}
+
+
+def strict(kind: Any) -> Any:
+    """The same type of values, without those that click lets through and nobody means."""
+    if type(kind) not in _STRICT:
+        return kind
+    found = copy.copy(kind)
+    found.__class__ = _STRICT[type(kind)]
+    return found
 
 
 def selection(function: F) -> F:

@@ -58,7 +58,11 @@ class _Raw(io.FileIO):
 class Output:
     """The standard streams of a command."""
 
+    answered = False
+    """Whether stdout has a JSON document of this command's."""
+
     def __init__(self) -> None:
+        Output.answered = False
         while (
             number := os.open(os.devnull, os.O_RDWR)
         ) <= 2:  # no other file may get the number of a closed one
@@ -116,6 +120,7 @@ def _warn(message: Warning | str, category: type[Warning], *_: object, **__: obj
 
 def print_json(value: Any) -> None:
     """JSON on stdout; in ASCII where that has no Unicode."""
+    Output.answered = True
     encoding = sys.stdout.encoding or "utf-8"
     _write(escape.json_text(value, ascii_only=not encoding.lower().startswith("utf")), sys.stdout)
 

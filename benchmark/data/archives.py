@@ -12,6 +12,7 @@ import shutil
 import tarfile
 import zipfile
 import zlib
+from collections import Counter
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
@@ -61,9 +62,13 @@ def check_zip(file: zipfile.ZipFile, path: Path) -> None:
     """Refuse a ZIP file whose members say that they would fill more than half of the memory.
 
     Raises:
-        UserError: it would.
+        UserError: it would; or two members have one name, and readers differ in which they take.
 
     """
+    names = Counter(member.filename for member in file.infolist())
+    for name, count in names.most_common(1):
+        if count > 1:
+            raise UserError(f"has {count} members called '{name}'", where=str(path), do="Write it again")
     n_bytes = sum(member.file_size for member in file.infolist())
     if n_bytes > os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 2:
         raise UserError(f"unpacks to {n_bytes / 1e9:.0f} GB, more than half of the memory", where=str(path))

@@ -8,6 +8,7 @@ chosen by nothing that has to do with what they show.
 from __future__ import annotations
 
 import hashlib
+import warnings
 import zipfile
 from typing import TYPE_CHECKING, Any
 
@@ -28,6 +29,9 @@ _BATCH = 500
 _LOSSY = (".jpg", ".jpeg", ".jpe", ".jfif")
 _KEPT_BYTES = 1 << 29
 """Pictures of a folder are decoded once if all together take no more than this, else twice."""
+
+_MORE = "goes on after its array, as if several had been written one after the other; one would be scored"
+_JOIN = "Write all images as one array"
 
 
 def of_array(images: Any, value_range: tuple[float, float] | None, where: str, **described: Any) -> Source:
@@ -62,13 +66,13 @@ def of_array(images: Any, value_range: tuple[float, float] | None, where: str, *
         raise UserError(f"nothing to score: {error}", where=where) from error
     if tensor.shape[1] == 3 and all((part == part[:, :1]).all() for part in parts):
         tensor, parts = tensor[:, :1], [part[:, :1] for part in parts]
-    order = _order(image for part in parts for image in part.numpy())
+    order, notes = _order((image for part in parts for image in part.numpy()), where)
 
     def batches(n: int) -> Iterator[Generated]:
         for chosen in torch.split(order[:n], _BATCH):
             yield generated(tensor[chosen.to(tensor.device)].contiguous())
 
-    return Source(batches, {**described, "images": len(tensor)}, where, len(tensor))
+    return Source(batches, {**described, "images": len(tensor)}, where, len(tensor), notes=notes)
 
 
 def of_file(file: Path, key: str | None, value_range: tuple[float, float] | None) -> Source:
@@ -102,7 +106,7 @@ def of_folder(folder: Path) -> Source:
         names = " and ".join(f"'{name}'" for name in found.names.values())
         raise UserError(f"has the splits {names}", where=where, do="Name one of them")
     if not found.train:
-        raise UserError("there is no image", where=where)
+        raise UserError("; ".join(["there is no image", *found.account()]), where=where)
     colour, size = found.has_colour(), found.sizes()[0][0] if found.sizes() else None
     channels = 3 if colour else 1
     n_bytes = len(found.train) * channels * (size[0] * size[1] if size else 0)
@@ -122,13 +126,13 @@ def of_folder(folder: Path) -> Source:
                 kept[i] = image
             yield image
 
-    order = _order(read())
+    order, copies = _order(read(), where)
     found.unusable.stop(where, len(found.train), "Repair or remove them")
     shape = f"{size[1]} x {size[0]}" if size else ""
     parts = [f"{len(files)} images, {shape}, {'coloured' if colour else 'grey'}", *found.account()]
     if lossy := sum(file.suffix.lower() in _LOSSY for file in files):
         parts.append(f"{lossy} are JPEG, which changes pixels")
-    notes = [f"{where}: {'; '.join(parts)}"]
+    notes = [f"{where}: {'; '.join(parts)}", *copies]
 
     def batches(n: int) -> Iterator[Generated]:
         for chosen in torch.split(order[:n], _BATCH):
@@ -141,32 +145,49 @@ def of_folder(folder: Path) -> Source:
     return Source(batches, {"folder_images": len(files)}, where, len(files), notes=notes)
 
 
-def _order(images: Iterable[np.ndarray[Any, np.dtype[np.uint8]]]) -> Tensor:
-    """Positions of uint8 images [C,H,W] in the order of the SHA-256 of their pixels."""
+def _order(images: Iterable[np.ndarray[Any, np.dtype[np.uint8]]], where: str) -> tuple[Tensor, list[str]]:
+    """Positions of uint8 images [C,H,W] in the order of the SHA-256 of their pixels; a line on copies."""
     digests = [hashlib.sha256(np.ascontiguousarray(image).data).digest() for image in images]
-    return torch.tensor(sorted(range(len(digests)), key=digests.__getitem__), dtype=torch.int64)
+    order = torch.tensor(sorted(range(len(digests)), key=digests.__getitem__), dtype=torch.int64)
+    copies = len(digests) - len(set(digests))
+    return order, [f"{where}: {copies} of the {len(digests)} images are copies of others"] if copies else []
 
 
 def _array(file: Path, key: str | None) -> np.ndarray[Any, np.dtype[Any]]:
     where = str(file)
     try:
-        with file.open("rb") as opened:
-            zipped_arrays = opened.read(2) == b"PK"
-        if not zipped_arrays:
-            array: np.ndarray[Any, np.dtype[Any]] = np.load(file, mmap_mode="c", allow_pickle=False)
-            return array
-        with zipfile.ZipFile(file) as zipped:
-            names = [info.filename.removesuffix(".npy") for info in zipped.infolist()]
-            name = key or ("arr_0" if "arr_0" in names or len(names) != 1 else names[0])
-            if name not in names:
-                do = f"Name one of them with --key: {', '.join(names)}"
-                raise UserError(f"has no array '{name}'", where=where, do=do)
-        with np.load(file, allow_pickle=False) as arrays:
-            found: np.ndarray[Any, np.dtype[Any]] = arrays[name]
-        if not isinstance(found, np.ndarray):  # NumPy gives the bytes of what is none
-            raise UserError(f"'{name}' is no array", where=where)
-        return found
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # what they are about is an error that follows
+            with file.open("rb") as opened:
+                zipped_arrays = opened.read(2) == b"PK"
+            return _member(file, key) if zipped_arrays else _alone(file, key)
     except UserError:
         raise
     except Exception as error:  # NumPy raises nearly anything on damaged files
         raise UserError(f"cannot be read as an array ({error})", where=where) from error
+
+
+def _alone(file: Path, key: str | None) -> np.ndarray[Any, np.dtype[Any]]:
+    """The array of an .npy file, mapped."""
+    if key is not None:
+        raise UserError("has one array, which has no name", where=str(file), do="Leave out --key")
+    array: np.memmap[Any, np.dtype[Any]] = np.load(file, mmap_mode="c", allow_pickle=False)
+    if file.stat().st_size > array.offset + array.nbytes:
+        raise UserError(_MORE, where=str(file), do=_JOIN)
+    return array
+
+
+def _member(file: Path, key: str | None) -> np.ndarray[Any, np.dtype[Any]]:
+    """An array of an .npz file."""
+    with zipfile.ZipFile(file) as zipped:
+        members = zipped.infolist()
+        names = [info.filename.removesuffix(".npy") for info in members]
+        name = key or ("arr_0" if "arr_0" in names or len(names) != 1 else names[0])
+        if names.count(name) != 1:
+            what = f"has several '{name}'" if name in names else f"has no array '{name}'"
+            raise UserError(what, where=str(file), do=f"Name one of them with --key: {', '.join(names)}")
+        with zipped.open(members[names.index(name)]) as content:
+            array: np.ndarray[Any, np.dtype[Any]] = np.lib.format.read_array(content, allow_pickle=False)
+            if content.read(1):
+                raise UserError(f"'{name}' {_MORE}", where=str(file), do=_JOIN)
+    return array

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import math
 from dataclasses import replace
 from itertools import chain
 from typing import TYPE_CHECKING
@@ -17,9 +19,14 @@ from benchmark.training.quantise import Generated, NonFiniteImages
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
+    from torch import Tensor
+
     from benchmark.data import DatasetInfo
     from benchmark.evaluation.protocol import Protocol
     from benchmark.evaluation.source import Source
+
+_MOST_HASHED = 1 << 30
+"""Bytes of a data set whose images are looked for among those to score; of CIFAR-10 0.2 GB."""
 
 
 def scores_of_images(
@@ -42,6 +49,8 @@ def scores_of_images(
     try:
         batches, shape = checked(chosen, source, info.shape[0], info.name, note)
         evaluator = Evaluator(chosen, dataset, device, frame_of(chosen, source, shape, info, note))
+        if shape == info.shape[1:]:
+            batches = _copies_told(batches, dataset, source.where, note)
         return evaluator.scores_of(gathered(batches, chosen))
     except (NonFiniteImages, NonFiniteScore) as error:
         raise UserError(f"nothing to score: {error}", where=source.where) from error
@@ -88,6 +97,31 @@ def checked(
     first = next(stream)
     height, width = first.images.shape[2:]
     return chain([first], stream), (height, width)
+
+
+def _copies_told(
+    batches: Iterable[Generated], dataset: str, where: str, note: Callable[[str], None]
+) -> Iterator[Generated]:
+    """The same images; a line at the end if some are copies of the data set's: no score of a generator's."""
+    info, real = data.info(dataset), set[bytes]()
+    sizes: dict[data.Split, int] = {"train": info.n_train, "held-out": info.n_held_out}
+    if sum(sizes.values()) * math.prod(info.shape) <= _MOST_HASHED:
+        for split, size in sizes.items():
+            if size:
+                real |= {*digests(data.load(dataset, split))}
+    n = copies = 0
+    for batch in batches:
+        yield batch
+        if real:
+            n += len(batch.images)
+            copies += sum(digest in real for digest in digests(batch.images))
+    if copies:
+        note(f"{where}: {copies} of the {n} images that were scored are images of '{info.name}' itself")
+
+
+def digests(images: Iterable[Tensor]) -> Iterator[bytes]:
+    """SHA-256 of the pixels of each of some uint8 images [C,H,W]."""
+    return (hashlib.sha256(image.cpu().contiguous().numpy().data).digest() for image in images)
 
 
 def frame_of(

@@ -8,6 +8,8 @@ and what fits a network exactly is taken. Only tensors are read: nothing is unpi
 from __future__ import annotations
 
 import pickle
+import warnings
+from bisect import bisect_left
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -64,7 +66,9 @@ def read(file: Path) -> Any:
         except (OSError, SafetensorError) as error:
             raise UserError(f"the weights cannot be read ({error})", where=where) from error
     try:
-        return torch.load(file, map_location="cpu", weights_only=True)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # what they are about is an error that follows, or nothing
+            return torch.load(file, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         what = "holds more than tensors, and nothing else is read" if "GLOBAL" in str(error) else "is damaged"
         do = "Save the state dictionary alone: torch.save(generator.state_dict(), FILE)"
@@ -102,27 +106,38 @@ def fitting(content: Any, own: Mapping[str, Tensor], key: str | None, where: str
     raise UserError(f"not weights of {whose}: {_difference(everything, own)}", where=where)
 
 
-def _dictionaries(content: Any, path: str = "", depth: int = 0) -> Iterator[tuple[str, dict[str, Tensor]]]:
-    """The tensors by name of every dictionary in a file that has some, with the names around it."""
-    if not isinstance(content, dict) or depth > _DEEPEST:
+def _dictionaries(
+    content: Any, path: str = "", depth: int = 0, seen: set[int] | None = None
+) -> Iterator[tuple[str, dict[str, Tensor]]]:
+    """The tensors by name of every dictionary in a file that has some, with the names around it.
+
+    Each counts once: one that holds itself, or thousands of times another, has no end.
+    """
+    seen = set() if seen is None else seen
+    if not isinstance(content, dict) or depth > _DEEPEST or id(content) in seen:
         return
+    seen.add(id(content))
     named = {name: value for name, value in content.items() if isinstance(name, str)}
     tensors = {name: value for name, value in named.items() if isinstance(value, Tensor)}
     if tensors:
         yield path, tensors
     for name, value in named.items():
-        yield from _dictionaries(value, f"{path}.{name}" if path else name, depth + 1)
+        yield from _dictionaries(value, f"{path}.{name}" if path else name, depth + 1, seen)
 
 
 def _parts(path: str, tensors: dict[str, Tensor], own: Mapping[str, Tensor]) -> Iterator[Found]:
     """The tensors with a common prefix that are the network's, name by name and shape by shape."""
-    first = next(iter(own))
+    first, names = next(iter(own)), sorted(tensors)
     for name in tensors:
         prefix = name.removesuffix(first)
         if not name.endswith(first) or (prefix and not prefix.endswith(".")):
             continue
-        part = {n.removeprefix(prefix): t for n, t in tensors.items() if n.startswith(prefix)}
-        if part.keys() == own.keys() and not any(_mismatch(part[n], tensor) for n, tensor in own.items()):
+        begin = bisect_left(names, prefix)  # names that begin alike follow each other
+        beyond = names[begin + len(own) : begin + len(own) + 1]
+        if any(n.startswith(prefix) for n in beyond) or any(prefix + n not in tensors for n in own):
+            continue
+        part = {n: tensors[prefix + n] for n in own}
+        if not any(_mismatch(part[n], tensor) for n, tensor in own.items()):
             yield Found(".".join(text for text in (path, prefix.rstrip(".")) if text), part)
 
 
@@ -130,6 +145,8 @@ def _mismatch(theirs: Tensor, own: Tensor) -> str:
     """Why a tensor cannot take the place of another one; empty if it can."""
     if theirs.shape != own.shape:
         return f"{list(theirs.shape)}, not {list(own.shape)}"
+    if theirs.is_meta:
+        return "without values (of torch's device meta)"
     plain = theirs.layout == torch.strided and not theirs.is_quantized
     if not plain or theirs.is_floating_point() != own.is_floating_point() or theirs.is_complex():
         return f"{theirs.dtype} {theirs.layout}, not {own.dtype}"

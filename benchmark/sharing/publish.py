@@ -9,7 +9,6 @@ runs/               as in a results folder, without logs; in each run generator.
 from __future__ import annotations
 
 import shutil
-from contextlib import suppress
 from importlib.resources import files
 from typing import TYPE_CHECKING
 
@@ -32,7 +31,8 @@ _FILES = {
     "events.jsonl": 1024 * bounded.MIB,
     loss_file.NAME: loss_file.MOST_BYTES,
 }
-"""What is copied where it is there, and the most bytes that it may have."""
+"""What is copied, and the most bytes that it may have."""
+_WHOLE = "`ganbench verify` on it tells all. Copy the run again from where it is whole"
 
 
 def chosen(paths: Iterable[Path]) -> list[LoadedRecord]:
@@ -83,7 +83,8 @@ def publish(
     Raises:
         NothingToJudge: a run has no checkpoint.
         UserError: the folder holds something or cannot be written, a checkpoint is damaged, or a file of a
-            run lies outside of its directory, is no regular file, or is too large.
+            run is missing, is not what its record says, lies outside of its directory, is no regular file,
+            or is too large.
 
     """
     half, there = _half(target)
@@ -140,8 +141,13 @@ def _copy(run: LoadedRecord, to: Path) -> None:
 
     (to / "samples").mkdir(parents=True)
     for name, limit in {**_FILES, **dict.fromkeys(run.record["samples"], bounded.PICTURE_BYTES)}.items():
-        with suppress(FileNotFoundError):
+        try:
             _copy_own(run.directory, name, to, limit)
+        except FileNotFoundError as error:
+            if name != "events.jsonl":  # which nothing that is published is checked by
+                raise UserError(f"{name} is missing", where=str(run.directory), do=_WHOLE) from error
+    if store.read_spec(to) != run.record["spec"]:
+        raise UserError("spec.json is not that of its record", where=str(run.directory), do=_WHOLE)
     available = checkpoint.available(run.directory / "checkpoints")
     if not available:
         raise NothingToJudge("the run has no checkpoint, so no weights", where=str(run.directory))
@@ -153,6 +159,12 @@ def _copy(run: LoadedRecord, to: Path) -> None:
             _, tensors = checkpoint.read(available[0])
         except checkpoint.DamagedCheckpoint as error:
             raise UserError(f"the checkpoint {error}", where=str(run.directory)) from error
+        if (
+            checkpoint.digest(checkpoint.part(tensors, "generator"))
+            != run.record["digests"]["generator_weights"]
+        ):
+            what = f"{available[0].name} does not hold the generator of its record"
+            raise UserError(what, where=str(run.directory), do=_WHOLE)
         save_file(checkpoint.scored_part(tensors), to / store.GENERATOR)
 
 

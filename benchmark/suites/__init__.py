@@ -137,6 +137,8 @@ class Suite:
             changes["seeds"] = parse_seeds(seeds, where="--seeds")
         if budget is not None:
             changes |= {"gen_iters": budget, "budgets": {}}
+        if dataset == "":  # of a variable of the shell that is not set; it would mean the experiments' own
+            raise UserError("is empty", where="--dataset", do="Name a data set, or leave it out")
         if dataset is not None:
             changes["dataset"] = dataset
         if numerics is not None:

@@ -38,7 +38,7 @@ def read(path: Path, what: str, where: str = "") -> dict[str, Any]:
         content = bounded.read(path, _MOST_BYTES)
         if any(piece.lastgroup for piece in _PIECES.finditer(content)):
             raise RecursionError  # `a.b.c…`, which the library reads in quadratic time
-        return tomllib.loads(content.decode("utf-8"))
+        return tomllib.loads(content.decode("utf-8-sig"))
     except FileNotFoundError as error:
         raise UserError(f"cannot read {what} ({error.strerror})", where=where or str(path)) from error
     except bounded.Unreadable as error:

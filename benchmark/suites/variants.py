@@ -15,6 +15,12 @@ _KEYS = ("experiment", "name", "settings")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,30}")
 _SIZES = ("batch", "generator_batch", "sampling_batch", "latent")
 """Settings that count what there must be at least one of, where there is any."""
+_KINDS: dict[tuple[type, ...], str] = {
+    (bool,): "true or false",
+    (int, float): "a number",
+    (str,): "a text",
+    (list,): "a list",
+}
 _DEEPEST = bounded.DEPTH // 2
 """Nesting of a setting; a spec, a record and a reference put levels of their own around it."""
 
@@ -57,7 +63,11 @@ def _registered(entry: dict[str, Any], where: str, suite: str) -> str:
         if key not in known:
             raise UserError(f"'{of}' has no setting '{key}'", where=where, do=did_you_mean(key, known))
         _check_value(settings[key], f"{where}: settings.{key}")
+        _check_kind(settings[key], known[key]["value"], f"{where}: settings.{key}")
         _check_size(key, settings[key], known[key]["value"], f"{where}: settings.{key}")
+    if all(settings[key] == known[key]["value"] for key in settings):
+        do = f"Change a setting, or leave it out: the suite may have '{of}' itself"
+        raise UserError(f"has the settings of '{of}'; nothing differs", where=where, do=do)
     return baselines.vary(of, name, settings, f"variant '{name}' of the suite '{suite}'")
 
 
@@ -81,6 +91,13 @@ def _check_value(value: Any, where: str) -> None:
         if not level:
             return
     raise UserError(f"is nested deeper than {_DEEPEST} levels", where=where)
+
+
+def _check_kind(value: Any, declared: Any, where: str) -> None:
+    """Refuse a text for a number and the like; the rest is up to the experiment's class."""
+    for kind, what in _KINDS.items():
+        if type(declared) in kind and type(value) not in kind:
+            raise UserError(f"must be {what}, not {shown(value)}", where=where)
 
 
 def _check_size(name: str, value: Any, declared: Any, where: str) -> None:

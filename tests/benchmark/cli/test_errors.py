@@ -1,5 +1,6 @@
 """What a person gets wrong: one line that says what, where and what to do, an exit code, and nothing else."""
 
+import json
 import re
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import torch
 
 from benchmark.cli import cli
 from benchmark.cli.options import OneOf
+from benchmark.errors import NothingToJudge
 
 VERBS = ("run", "plan", "status")
 
@@ -86,7 +88,6 @@ def test_a_file_in_place_of_the_folder(out, ganbench):
     ("arguments", "pattern"),
     [
         (["rnu"], r"unknown command 'rnu'\. Did you mean 'run'\?"),
-        (["stauts", "--json"], r"unknown command 'stauts'\. Did you mean 'status'\?"),
         (["show", "gan/digts"], r"unknown name 'gan/digts'\. Did you mean 'gan/digits'\?"),
         (["show", "sngn"], r"unknown name 'sngn'\. Did you mean 'sngan'\?"),
         (["report", "a", "b"], r"more than one suite\. Give one suite, or folders with records"),
@@ -117,6 +118,112 @@ def test_an_option_that_does_not_fit_points_to_the_help(arguments, pattern, ganb
     assert outcome[2].splitlines()[1] == f"Try 'ganbench {arguments[0]} --help'."
 
 
+@pytest.mark.parametrize(
+    ("arguments", "code", "error"),
+    [
+        (["stauts"], 2, {"what": "unknown command 'stauts'", "where": "", "do": "Did you mean 'status'?"}),
+        (
+            ["plan", "--seeds", "4-0"],
+            2,
+            {
+                "what": "the range '4-0' runs backwards",
+                "where": "--seeds",
+                "do": "Write seeds like 0-4 or 0,2,7-9",
+            },
+        ),
+        (["show"], 2, {"what": "Missing argument 'NAME'.", "where": "", "do": ""}),
+        (["report", "."], 4, {"what": "no records", "where": ".", "do": "Run a suite first: ganbench run"}),
+    ],
+)
+def test_a_script_that_asks_for_json_gets_the_error_too(arguments, code, error, ganbench):
+    plain = ganbench(*arguments)
+    assert plain[:2] == (code, "")
+    exit_code, out, err = ganbench(*arguments, "--json")
+    assert json.loads(out) == {"error": {"exit_code": code, **error}}
+    assert (exit_code, err) == (code, plain[2])
+
+
+def test_one_document_is_enough(ganbench, monkeypatch):
+    from benchmark.cli import streams
+    from benchmark.judging import selection
+
+    def answered(*_, **__):
+        streams.print_json({})
+        raise NothingToJudge("nothing")
+
+    monkeypatch.setattr(selection, "select", answered)
+    assert ganbench("check", "quick", "--json") == (4, "{}\n", "ganbench: nothing\n")
+
+
+def test_an_error_of_ours_is_told_as_json_too(ganbench, monkeypatch, tmp_path):
+    from benchmark.suites import seeds
+
+    monkeypatch.setenv("GANBENCH_CACHE_DIR", str(tmp_path))
+    monkeypatch.setattr(seeds, "_part", lambda *_: 1 / 0)
+    code, out, _ = ganbench("plan", "--json", "--seeds", "0")
+    error = json.loads(out)["error"]
+    assert (code, error["exit_code"]) == (70, 70)
+    assert "division by zero" in error["what"]
+
+
+def test_no_path_is_empty_and_no_number_is_none():
+    """As of a variable of the shell that is not set; click takes an empty path for this folder."""
+    paths = numbers = 0
+    for verb in cli.list_commands(None):
+        command = cli.get_command(None, verb)
+        commands = [command, *getattr(command, "commands", {}).values()]
+        for parameter in (p for c in commands for p in c.params):
+            if isinstance(parameter.type, click.Path):
+                paths += 1
+                with pytest.raises(click.BadParameter, match="it is empty"):
+                    parameter.type.convert("", parameter, None)
+            elif isinstance(parameter.type, click.FloatRange):
+                numbers += 1
+                with pytest.raises(click.BadParameter, match="'nan' is no number"):
+                    parameter.type.convert("nan", parameter, None)
+    assert paths > 20
+    assert numbers >= 3
+
+
+@pytest.mark.parametrize(
+    ("arguments", "pattern"),
+    [
+        (["plan", "--dataset", ""], r"--dataset: is empty\. Name a data set, or leave it out"),
+        (["check", "--summary", ""], r"--summary: is empty\. Name a file, or leave it out"),
+    ],
+)
+def test_an_empty_name_is_not_taken_for_none(arguments, pattern, ganbench):
+    assert_refused(ganbench(*arguments), 2, pattern)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "option"),
+    [
+        (["--key", "G"], "--key"),
+        (["--seed", "1"], "--seed"),
+        (["--experiment", "gan/digits"], "--experiment"),
+        (["--range", "0", "1"], "--range"),
+        (["--latent", "5"], "--latent"),
+        (["--prior", "uniform"], "--prior"),
+    ],
+)
+def test_what_means_nothing_for_images_is_not_passed_over(arguments, option, ganbench):
+    Path("pictures").mkdir()
+    outcome = ganbench("evaluate", "pictures", "--data", "digits", "--protocol", "digits-2k", *arguments)
+    pattern = rf"{option}: means nothing for folder \(pictures\)\. Leave it out"
+    assert_refused(outcome, 2, pattern, left=["pictures"])
+
+
+def test_two_things_to_compare_with_are_one_too_many(ganbench):
+    Path("it.npz").touch()
+    Path("pictures").mkdir()
+    outcome = ganbench(
+        "evaluate", "pictures", "--data", "digits", "--protocol", "digits-2k", "--reference", "it.npz"
+    )
+    pattern = "--data and --reference: both say what to compare with. Give one"
+    assert_refused(outcome, 2, pattern, left=["it.npz", "pictures"])
+
+
 def test_whatever_takes_one_of_a_few_words_names_the_closest():
     commands = [cli.get_command(None, verb) for verb in cli.list_commands(None)]
     choices = [p.type for c in commands for p in c.params if isinstance(p.type, click.Choice)]
@@ -137,8 +244,6 @@ def test_nothing_to_report_is_exit_code_4(arguments, pattern, ganbench):
 
 
 def test_a_running_run_is_not_set_aside(ganbench):
-    import json
-
     from benchmark import suites
     from benchmark.records import locks
     from benchmark.suites import plan

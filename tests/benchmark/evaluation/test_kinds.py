@@ -129,3 +129,13 @@ def test_nothing_is_executed(tmp_path):
         with pytest.raises(UserError):
             state_dicts.read(file)
     assert not (tmp_path / "executed").exists()
+
+
+def test_two_members_of_one_name_are_refused(tmp_path):
+    file = tmp_path / "it.npz"
+    with zipfile.ZipFile(file, "w") as zipped:
+        zipped.writestr("arr_0.npy", b"a")
+        with pytest.warns(UserWarning, match="Duplicate name"):
+            zipped.writestr("arr_0.npy", b"b")
+    with pytest.raises(UserError, match=r"has 2 members called 'arr_0\.npy'"):
+        kinds.kind(file)

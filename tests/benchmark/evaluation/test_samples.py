@@ -99,6 +99,22 @@ def test_folders_that_cannot_be_scored_are_refused(tmp_path):
         samples.of_folder(tmp_path / "splits")
 
 
+def test_copies_are_told(tmp_path):
+    images = some(20)
+    images[[3, 4, 5]] = images[0]
+    assert samples.of_array(some(20), None, "it").notes == []
+    assert samples.of_array(images, None, "it").notes == ["it: 3 of the 20 images are copies of others"]
+    assert samples.of_folder(pictures(tmp_path / "it", images)).notes[1:] == [
+        f"{tmp_path / 'it'}: 3 of the 20 images are copies of others"
+    ]
+
+
+def test_what_was_passed_over_is_told_where_no_image_is_left(tmp_path):
+    (tmp_path / "0.avif").write_bytes(b"a picture of a kind that is not read")
+    with pytest.raises(UserError, match=r"there is no image; passed over: 1 other files \(\.avif\)"):
+        samples.of_folder(tmp_path)
+
+
 def test_a_picture_that_is_far_too_large_is_named(tmp_path, monkeypatch):
     folder = pictures(tmp_path / "images", some(3))
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 100)
@@ -124,6 +140,46 @@ def test_files_of_arrays_are_closed_again(tmp_path, monkeypatch):
         save(tmp_path / name, some(20))
         samples._array(tmp_path / name, None)
     assert [file.closed for file in opened] == [True, True]
+
+
+@pytest.mark.parametrize("name", ["it.npy", "it.npz"])
+def test_batches_saved_one_after_the_other_are_not_taken_for_the_first(name, tmp_path):
+    content = io.BytesIO()
+    for seed in (0, 1):
+        np.save(content, some(5, seed=seed))
+    file = tmp_path / name
+    if name == "it.npy":
+        file.write_bytes(content.getvalue())
+    else:
+        with zipfile.ZipFile(file, "w") as zipped:
+            zipped.writestr("arr_0.npy", content.getvalue())
+    with pytest.raises(UserError, match=r"goes on after its array.*Write all images as one array"):
+        samples.of_file(file, None, None)
+
+
+def test_a_name_means_nothing_where_arrays_have_none(tmp_path):
+    np.save(tmp_path / "it.npy", some(5))
+    with pytest.raises(UserError, match=r"has one array, which has no name\. Leave out --key"):
+        samples.of_file(tmp_path / "it.npy", "arr_0", None)
+
+
+def test_an_array_and_a_file_of_one_name_are_two(tmp_path):
+    content = io.BytesIO()
+    np.save(content, some(5))
+    with zipfile.ZipFile(tmp_path / "it.npz", "w") as zipped:
+        for name in ("arr_0", "arr_0.npy"):
+            zipped.writestr(name, content.getvalue())
+    with pytest.raises(UserError, match="has several 'arr_0'"):
+        samples.of_file(tmp_path / "it.npz", None, None)
+
+
+def test_a_damaged_array_is_one_error_and_no_warning(tmp_path, recwarn):
+    with (tmp_path / "it.npy").open("wb") as file:
+        header = {"descr": "|u1", "fortran_order": False, "shape": (2**62, 28, 28)}
+        np.lib.format.write_array_header_1_0(file, header)
+    with pytest.raises(UserError, match="cannot be read as an array"):
+        samples.of_file(tmp_path / "it.npy", None, None)
+    assert not recwarn.list
 
 
 def test_arrays_that_cannot_be_scored_are_refused(tmp_path):

@@ -19,6 +19,7 @@ OWN_SIZE = replace(SMALL, name="own", extractor="inception-2015", image_size=0, 
 def digits(n=30, size=28, channels=1):
     images = data.load("digits", "train")[:n]
     images = torch.nn.functional.interpolate(images.float(), size=size, mode="bilinear").round().byte()
+    images[:, :, 0, 0] ^= 1  # no copies of those that they are compared with
     return images.expand(-1, channels, -1, -1).contiguous()
 
 
@@ -36,6 +37,18 @@ def test_equal_channels_are_grey():
     generated = Generated(digits(channels=3), outputs=digits(channels=3) / 255)
     source = Source(lambda n: iter([generated]), {}, "it")
     assert scored(source)[0]["small"]["fid"] == pytest.approx(expected["small"]["fid"], rel=1e-5)
+
+
+@pytest.mark.parametrize("split", ["train", "held-out"])
+def test_images_of_the_data_set_itself_are_told(split):
+    images = digits()
+    images[:7] = data.load("digits", split)[:7]
+    assert scored(images)[1] == ["it: 7 of the 30 images that were scored are images of 'digits' itself"]
+
+
+def test_a_data_set_too_large_to_be_looked_through_is_not(monkeypatch):
+    monkeypatch.setattr(scoring, "_MOST_HASHED", 1000)
+    assert scored(data.load("digits", "train")[:30])[1] == []
 
 
 def test_colour_is_refused_where_the_data_are_grey():

@@ -1,5 +1,6 @@
 """Weights of strangers: one state dictionary is found, whatever is around it, or what is wrong is told."""
 
+import time
 from collections import OrderedDict
 
 import pytest
@@ -47,6 +48,41 @@ def test_what_fits_is_found(content, key, tmp_path):
 def test_safetensors_are_read_likewise(tmp_path):
     save_file(prefixed("module."), tmp_path / "it.safetensors")
     assert fitting(state_dicts.read(tmp_path / "it.safetensors")).key == "module"
+
+
+def test_dictionaries_within_themselves_and_each_other_come_to_an_end():
+    circle = {"G": WEIGHTS}
+    circle["self"] = circle
+    assert fitting(circle).key == "G"
+    many = WEIGHTS
+    for _ in range(4):
+        many = {str(i): many for i in range(300)}
+    assert fitting(many).key == "0.0.0.0"
+
+
+def test_thousands_of_networks_are_looked_through_in_seconds():
+    content = {name: torch.zeros(()) for i in range(20_000) for name in prefixed(f"m{i}.")}
+    started = time.process_time()
+    assert fitting(content | prefixed("it.")).key == "it"
+    assert time.process_time() - started < 20  # by the square of their number, minutes
+
+
+def test_what_a_prefix_has_besides_the_network_is_no_part_of_it():
+    with pytest.raises(UserError, match="not weights of the generator"):
+        fitting(prefixed("G.") | {"G.zz": torch.zeros(1)})
+    assert fitting(prefixed("G.") | prefixed("G2.", OTHER)).key == "G"
+
+
+def test_tensors_without_values_are_told():
+    with pytest.raises(UserError, match="is without values"):
+        fitting({name: tensor.to("meta") for name, tensor in WEIGHTS.items()})
+
+
+def test_a_hostile_file_is_one_error_and_no_warning(tmp_path, recwarn):
+    (tmp_path / "it.pth").write_bytes(b"\x80\x04cos\nsystem\n(S'true'\ntR.")
+    with pytest.raises(UserError, match="holds more than tensors"):
+        state_dicts.read(tmp_path / "it.pth")
+    assert not recwarn.list
 
 
 def test_of_several_that_fit_one_must_be_named():

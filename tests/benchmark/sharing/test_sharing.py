@@ -312,6 +312,26 @@ def test_what_cannot_be_published_is_told(run, published, tmp_path):
     assert not list(tmp_path.glob("*new*"))
 
 
+@pytest.mark.parametrize("name", ["spec.json", "samples/000000002.png", "losses.safetensors"])
+def test_a_run_that_would_not_verify_is_not_published(name, run, tmp_path):
+    (run / name).unlink()
+    with pytest.raises(UserError, match=rf"{name} is missing\. `ganbench verify` on it tells all"):
+        call(publish, run, "--to", tmp_path / "new", "--author", "A")
+    assert not list(tmp_path.glob("*new*"))
+
+
+def test_what_contradicts_the_record_is_not_published(run, tmp_path):
+    content = store.load_record(run)
+    atomic.write_json(run / "spec.json", {**content["spec"], "seed": 99})
+    with pytest.raises(UserError, match=r"spec\.json is not that of its record"):
+        call(publish, run, "--to", tmp_path / "new", "--author", "A")
+    atomic.write_json(run / "spec.json", content["spec"])
+    digests = {**content["digests"], "generator_weights": "0" * 64}
+    atomic.write_json(run / "record.json", record.sealed(content | {"digests": digests}))
+    with pytest.raises(UserError, match=r"\.safetensors does not hold the generator of its record"):
+        call(publish, run, "--to", tmp_path / "new", "--author", "A")
+
+
 def test_the_run_that_a_run_starts_from_comes_along(trained, monkeypatch):
     own, record = trained[0], store.load_record(trained[0])
     before = {"experiment": "gan/digits", "run_id": record["run_id"]}

@@ -50,6 +50,13 @@ def test_a_good_file(load):
     )
 
 
+def test_a_byte_order_mark_is_no_matter(tmp_path):
+    """As editors on Windows write it."""
+    for encoding in ("utf-8", "utf-8-sig"):
+        (tmp_path / "mine.toml").write_text(SMALL, encoding=encoding)
+        assert suites.load(str(tmp_path / "mine.toml")).title == "A test"
+
+
 def test_a_suite_may_score_nothing(load):
     assert load(protocols="[]").protocols == ()
 
