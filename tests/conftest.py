@@ -7,10 +7,21 @@ import time
 import pytest
 from hypothesis import HealthCheck, settings
 
+import baselines
+
 settings.register_profile(
     "patient", settings.default, deadline=None, suppress_health_check=[HealthCheck.too_slow]
 )
 settings.load_profile("patient")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _registry():
+    """What a file's tests register is forgotten after them: which files share a process is chance."""
+    before = dict(baselines._registered)
+    yield
+    baselines._registered.clear()
+    baselines._registered.update(before)
 
 
 def wait_for(condition, process=None):
