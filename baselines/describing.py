@@ -14,6 +14,7 @@ from contextlib import suppress
 from importlib import import_module
 from importlib.metadata import packages_distributions
 from importlib.util import find_spec, resolve_name
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
     from types import ModuleType
 
 _HOUSE = {"baselines", "benchmark", "ganbench"}
+_MOST = 10_000
+"""Experiments of a plugin; an iterator without end would fill the memory."""
 
 
 def main(value: str, distribution: str) -> None:
@@ -83,7 +86,10 @@ def _given(module: ModuleType) -> list[Any]:
         raise TypeError(
             f"EXPERIMENTS of {module.__name__} is {_kind(module.EXPERIMENTS)}, no tuple of experiments"
         )
-    return list(module.EXPERIMENTS)
+    found = list(islice(module.EXPERIMENTS, _MOST + 1))
+    if len(found) > _MOST:
+        raise TypeError(f"EXPERIMENTS of {module.__name__} has more than {_MOST}, or no end")
+    return found
 
 
 def _kind(value: object) -> str:

@@ -13,6 +13,8 @@ import click
 from benchmark.errors import UserError
 
 _PLACEHOLDER = "mygan"
+_OF_OTHERS = ("conftest", "setup")
+"""Modules that pip or pytest execute where they lie."""
 _FILES = ("pyproject.toml", "mygan.py", "test_mygan.py", "mygan.toml")
 
 
@@ -66,6 +68,6 @@ def _check_name(name: str) -> None:
             f"'{name}' is no name for it", do="Use lower-case letters, digits and _, and begin with a letter"
         )
     spec = find_spec(name)
-    taken = name in sys.stdlib_module_names or (spec is not None and spec.origin is not None)
+    taken = name in (*_OF_OTHERS, *sys.stdlib_module_names) or (spec is not None and spec.origin is not None)
     if taken or any(known.split("/")[0] == name for known in baselines.names()):
         raise UserError(f"the name '{name}' is taken", do="Choose another")

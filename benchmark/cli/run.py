@@ -38,7 +38,7 @@ _LEAST_S = 0.02
 )
 @click.option(
     "--gpus-per-run",
-    type=float,
+    type=click.FloatRange(min=0, min_open=True),
     default=1.0,
     show_default=True,
     metavar="SHARE",

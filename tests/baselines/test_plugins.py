@@ -405,6 +405,10 @@ def test_a_name_that_is_taken_stays_whose_it_is(here):
     ("files", "says"),
     [
         ({"strange.py": "EXPERIMENTS = 5"}, "TypeError: EXPERIMENTS of strange is of the type int"),
+        (
+            {"strange.py": "EXPERIMENTS = iter(int, 1)"},
+            "TypeError: EXPERIMENTS of strange has more than 10000",
+        ),
         ({"strange.py": "def f(:"}, r"SyntaxError: invalid syntax \(strange.py:1\)"),
         (
             {

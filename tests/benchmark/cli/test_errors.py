@@ -108,6 +108,7 @@ def test_a_name_that_is_none(arguments, pattern, ganbench):
         (["run", "--numerics", "portabel"], "Invalid value for '--numerics': .* Did you mean 'portable'\\?"),
         (["export", ".", "--to", "mlfow"], "Invalid value for '--to': there is no 'mlfow'. .* 'mlflow'\\?"),
         (["run", "--sedes", "1"], r"No such option.*--seeds.*"),
+        (["run", "--gpus-per-run", "0"], r"Invalid value for '--gpus-per-run': 0.0 is not in the range x>0."),
         (["list", "xyz"], "Invalid value for '.*': there is no 'xyz'. Choose one of: .*"),
         (["show"], "Missing argument 'NAME'."),
     ],

@@ -70,6 +70,8 @@ def _text(file):
         ("../x", "'../x' is no name for it"),
         ("torch", "the name 'torch' is taken"),
         ("json", "the name 'json' is taken"),
+        ("setup", "the name 'setup' is taken"),
+        ("conftest", "the name 'conftest' is taken"),
         ("wgan", "the name 'wgan' is taken"),
     ],
 )
