@@ -85,8 +85,8 @@ def named_seeds(values: Iterable[int]) -> str:
 
 
 def signed(value: float, decimals: int) -> str:
-    """`+0.50`, `−1.20`."""
-    return f"{value:+.{decimals}f}".replace("-", "−")
+    """`+0.50`, `−1.20`; what rounds to nothing is `+0.00`."""
+    return f"{value:+z.{decimals}f}".replace("-", "−")
 
 
 def plural(n: int, noun: str) -> str:
