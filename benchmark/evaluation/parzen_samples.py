@@ -2,7 +2,7 @@
 
     python -m benchmark.evaluation.parzen_samples EXPERIMENT
 
-The protocols take ten thousand. Here samples of the committed generator of seed 0, and real training
+The protocols take ten thousand. Here samples of the committed generator of `parzen`, seed 0, and real training
 images, are scored with fewer and more, under the finer grid of σ. Writes `results/parzen-samples.json`; needs
 MNIST and some minutes.
 """
@@ -38,7 +38,7 @@ N_REAL = (1_000, 3_000, 10_000, 30_000, 50_000)
 
 def compute(name: str) -> dict[str, Any]:
     """Scores by number of samples, of an experiment's generator and of real images."""
-    generator = RESULTS / "generators" / name / "seed0.safetensors"
+    generator = RESULTS / "generators" / "parzen" / name / "seed0.safetensors"
     images = generation.of_checkpoint(generator, baselines.get(name), 0, torch.device("cpu"))
     return {
         "dataset": {"name": "mnist", "sha256": data.info("mnist").digest},

@@ -145,7 +145,12 @@ def _again(suite: str, records: list[dict[str, Any]]) -> Iterator[str]:
 
 def sheet(record: dict[str, Any]) -> Path:
     """Where a run's last sample grid is, if it is committed."""
-    return SAMPLES / str(record["experiment"]) / f"seed{record['seed']}.png"
+    return _of(record, SAMPLES, ".png")
+
+
+def _of(record: dict[str, Any], folder: Path, suffix: str) -> Path:
+    """Suites run the same experiment and seed to several budgets."""
+    return folder / record["suite"] / record["experiment"] / f"seed{record['seed']}{suffix}"
 
 
 def beside_training_images(record: dict[str, Any]) -> Path:
@@ -173,7 +178,7 @@ def _pictures(records: list[dict[str, Any]]) -> Iterator[str]:
 
 def _generators(records: list[dict[str, Any]]) -> Iterator[str]:
     """How to score the committed ones again."""
-    found = [(r, _GENERATORS / r["experiment"] / f"seed{r['seed']}.safetensors") for r in records]
+    found = [(r, _of(r, _GENERATORS, ".safetensors")) for r in records]
     there = [(r, path) for r, path in found if path.is_file()]
     if there:
         record, path = there[0]
