@@ -9,6 +9,8 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
+from benchmark.records.quantities import named_seeds
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
@@ -39,13 +41,17 @@ def _with(record: Mapping[str, Any], results: list[dict[str, Any]]) -> Record:
 
 def sentence(later: Sequence[Record]) -> str:
     """Which they are, and how they were scored."""
+    by_protocol: dict[str, dict[str, list[int]]] = {}
+    for record in later:
+        who = f"{record['experiment']} of `{record['suite']}`"
+        for protocol in record["spec"]["protocols"]:
+            by_protocol.setdefault(protocol["name"], {}).setdefault(who, []).append(record["seed"])
     of = [
-        f"{record['experiment']} seed {record['seed']} by {protocol['name']}"
-        for record in later
-        for protocol in record["spec"]["protocols"]
+        f"by {name} " + ", ".join(f"{who}, {named_seeds(seeds)}" for who, seeds in runs.items())
+        for name, runs in sorted(by_protocol.items())
     ]
     return (
-        f"Scored later, by protocols that the runs did not have (`evaluations/`): {', '.join(of)}. Again: "
+        f"Scored later, by protocols that the runs did not have (`evaluations/`): {'; '.join(of)}. Again: "
         "`ganbench evaluate RUN --protocol NAME`, which prints the SHA-256 of the generator's weights; the "
         "record has it too."
     )

@@ -173,7 +173,7 @@ def test_runs_scored_later_are_judged_like_others(monkeypatch, tmp_path):
     assert first[2:5] == ["✓ reproduced", "3.18 ± 0.07", "3"]
     assert later[2:7] == ["? inconclusive", "1.62", "1", "–", "1.48"]
     assert "a single seed tells nothing" in said_of_ten_million(page)
-    assert "dcgan/mnist-conditional seed 1 by nearest-10m" in page
+    assert "by nearest-10m dcgan/mnist-conditional of `dcgan-table3`, seed 1" in page
     _, later = rows_of_verdicts(score(both[0], 1.60))
     assert later[2:5] == ["✓ reproduced", "1.61 ± 0.01", "2"]
     (tmp_path / "1.json").unlink()
