@@ -24,6 +24,15 @@ def _registry():
     baselines._registered.update(before)
 
 
+def pytest_generate_tests(metafunc):
+    """`by_code`: every experiment's name; slow where it differs from an earlier one by values alone."""
+    if "by_code" in metafunc.fixturenames:
+        firsts = {(e.iterate, e.build): e.name for e in map(baselines.get, reversed(baselines.names()))}
+        quick = set(firsts.values())
+        names = [n if n in quick else pytest.param(n, marks=pytest.mark.slow) for n in baselines.names()]
+        metafunc.parametrize("by_code", names)
+
+
 def wait_for(condition, process=None):
     """What `condition` returns as soon as it is true; fails if `process`, which makes it so, ends before."""
     while not (value := condition()):

@@ -110,7 +110,12 @@ def mlp_names():
     return generator_names, critic_names
 
 
-@pytest.mark.parametrize(("case", "file"), TOLERANCES)
+SLOW = {("nobnG_dcgan64", "f32"), ("mlpG_dcganD64", "f64"), ("mlpG_dcganD64", "f32"), ("mlp64", "f32")}
+
+
+@pytest.mark.parametrize(
+    ("case", "file"), [pytest.param(*x, marks=pytest.mark.slow) if x in SLOW else x for x in TOLERANCES]
+)
 def test_three_critic_steps_and_a_generator_step(golden, double_players, replay, trace, revise, case, file):
     tolerances, vectors = TOLERANCES[case, file], golden(f"wgan_{case}_{file}")
     size, experiment = int(case[-2:]), EXPERIMENTS[case]

@@ -169,6 +169,7 @@ def test_cifar_wgan_gp(golden, double_players, replay, trace, revise):
     assert not vectors.unread
 
 
+@pytest.mark.slow
 def test_cifar_wgan_gp_with_rmsprop(golden, double_players, replay, trace, revise):
     """Values and gradients of the script's mode wgan-gp; then the first step of RMSProp in closed form."""
     vectors = golden("wgangp_cifar_wgangp_f32")
@@ -191,6 +192,7 @@ def test_cifar_wgan_gp_with_rmsprop(golden, double_players, replay, trace, revis
         torch.testing.assert_close(step.state[name], expected, rtol=0, atol=1e-12)
 
 
+@pytest.mark.slow
 def test_cifar_dcgan(golden, double_players, replay, trace, revise):
     vectors = golden("wgangp_cifar_dcgan_f32")
     settings = revise(dcgan.CIFAR10.settings, batch=6)

@@ -112,6 +112,7 @@ def test_errors_without_words_and_streams_taken_away(here, capfd, source):
     assert "Traceback" not in capfd.readouterr().err
 
 
+@pytest.mark.slow
 def test_processes_that_an_import_leaves_are_not_waited_for(here, tmp_path):
     sleeper = tmp_path / "pid"
     starts = f"open({str(sleeper)!r}, 'w').write(str(subprocess.Popen(['sleep', '100000']).pid))"
@@ -147,6 +148,7 @@ def test_what_an_import_prints_is_no_output_of_ours(here, capfd):
     assert sorted(said) == sorted(["python", "descriptor", "child"] * 2)
 
 
+@pytest.mark.slow
 def test_whoever_waits_is_told_for_what(here, capfd, monkeypatch):
     monkeypatch.setattr(plugins, "SLOW_S", 0.0)
     here.install(TINY)
@@ -200,15 +202,17 @@ def test_a_plugin_cannot_choose_where_results_go(here):
             "\n",
             r"the critic of 'tiny/digits' gives \[2, 1\] for a batch of 2, not \[2\]",
         ),
-        (
+        pytest.param(
             ", nn.Unflatten(1, shape)\n",
             "\n",
             r"the generator of 'tiny/digits' gives \[2, 784\] for a batch of 2",
+            marks=pytest.mark.slow,
         ),
-        (
+        pytest.param(
             "nn.Unflatten(1, shape)",
             "type('Pair', (nn.Module,), {'forward': lambda _, x: (x, x)})()",
             r"'tiny/digits' cannot .*: TypeError: the Sequential gives a tuple, not a tensor",
+            marks=pytest.mark.slow,
         ),
         (
             "learning_rate=(1e-3,",
@@ -264,6 +268,7 @@ def test_a_command_that_needs_no_plugin_goes_on_and_says_once_what_is_broken(fol
     ]
 
 
+@pytest.mark.slow
 def test_neither_settings_of_warnings_nor_the_shell_change_that(folder, tmp_path, monkeypatch):
     folder.install(RAISES)
     for setting in ("error", "ignore"):
@@ -374,6 +379,7 @@ def test_one_bad_experiment_leaves_the_others(here):
         baselines.get("tiny/digist")
 
 
+@pytest.mark.slow
 def test_what_is_broken_is_asked_again(here, monkeypatch):
     """Its files need not change for that: a package that it wants may be installed."""
     here.install(TINY + "\nimport strange_helper\n")
@@ -442,6 +448,7 @@ def test_an_error_that_arises_only_here_says_so_too(here):
 # --- What is kept of it -----------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_an_experiment_that_is_gone_is_forgotten_though_no_file_of_the_code_changed(here, monkeypatch):
     monkeypatch.setenv("NAME_OF_TINY", "tiny/one")
     here.install(TINY.replace('name="tiny/digits"', 'name=__import__("os").environ["NAME_OF_TINY"]'))
@@ -475,6 +482,7 @@ DAMAGES = (
 )
 
 
+@pytest.mark.slow
 def test_damaged_or_altered_it_counts_for_nothing(here):
     here.install(TINY)
     expected = baselines.described("tiny/digits")
@@ -503,6 +511,7 @@ def test_forged_it_is_found_out_when_the_experiment_is_used(here):
     assert baselines.get("tiny/digits").settings.width == 32
 
 
+@pytest.mark.slow
 def test_without_a_cache_it_works_all_the_same(here, monkeypatch):
     here.cache.write_text("a file where the folder should be")
     here.install(TINY)

@@ -114,6 +114,7 @@ def test_unknown_name_is_an_error_of_its_own():
         baselines.get("gan/mnits")
 
 
+@pytest.mark.slow
 def test_third_party_experiment_is_listed_and_run(with_plugin, tmp_path):
     listed = ganbench("list", "experiments", "--json", env=with_plugin, cwd=tmp_path)
     names = [entry["experiment"] for entry in json.loads(listed.stdout)]
@@ -153,10 +154,11 @@ def test_third_party_experiment_is_listed_and_run(with_plugin, tmp_path):
             "EXPERIMENTS = (replace(gan.DIGITS, name='nameless'),)",
             "'nameless' is no name: baseline/experiment",
         ),
-        (
+        pytest.param(
             "from dataclasses import replace\nfrom baselines import gan\n"
             "EXPERIMENTS = (replace(gan.DIGITS, name='a/b'), replace(gan.DIGITS, name='a/b'))",
             "'a/b' is the name of two experiments",
+            marks=pytest.mark.slow,
         ),
     ],
 )

@@ -103,9 +103,8 @@ def test_every_op_that_raises_is_one_of_aten():
 # --- Experiments --------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", baselines.names())
-def test_a_whole_iteration_at_full_size(name):
-    experiment = baselines.get(name)
+def test_a_whole_iteration_at_full_size(by_code):
+    experiment = baselines.get(by_code)
     players, draws = players_of(experiment, DEVICE), Counted(experiment, PAST_WARM_UP, device=DEVICE)
     with StandIn() as gpu:
         losses = experiment.iterate(experiment.settings, players, PAST_WARM_UP, draws)
@@ -132,7 +131,7 @@ def is_quick(name):
     )
 
 
-@pytest.mark.parametrize("where", ["cpu", DEVICE])
+@pytest.mark.parametrize("where", [pytest.param("cpu", marks=pytest.mark.slow), DEVICE])
 @pytest.mark.parametrize(
     "name", [n if is_quick(n) else pytest.param(n, marks=pytest.mark.slow) for n in baselines.names()]
 )

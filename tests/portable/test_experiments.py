@@ -1,6 +1,5 @@
 """Every experiment can be trained in the profile: no op of any is missing. Narrow networks, the same ops."""
 
-import pytest
 import torch
 
 import baselines
@@ -9,17 +8,16 @@ from benchmark.training.draws import SeededDraws
 from benchmark.training.portable import Portable, adopt_players
 
 
-@pytest.mark.parametrize("name", baselines.names())
-def test_an_experiment_steps(name, reduced):
-    experiment = reduced(baselines.get(name), batch=2)
+def test_an_experiment_steps(by_code, reduced):
+    experiment = reduced(baselines.get(by_code), batch=2)
     n = 0 if experiment.points else 16
     generator = torch.Generator().manual_seed(0)
     images = torch.randint(256, (n, *experiment.image_shape), dtype=torch.uint8, generator=generator)
     labels = torch.arange(n) % experiment.classes if experiment.classes else None
     players = trainer.build(experiment, 0, images)
-    adopt_players(players, name)
+    adopt_players(players, by_code)
     before = [p.detach().clone() for p in players.generator.parameters()]
-    with Portable(name):
+    with Portable(by_code):
         losses = experiment.iterate(
             experiment.settings, players, 30, SeededDraws(experiment, 0, images, labels).at(30)
         )

@@ -103,6 +103,7 @@ def test_a_pickle_in_place_of_a_checkpoint_is_not_executed(
     row("a hostile pickle as checkpoint", 0, ended.line("seed 0: checkpoint"), "never executed; same bits")
 
 
+@pytest.mark.slow
 def test_a_damaged_record_is_made_again(whole, ganbench, suite, expected, bits_of, tmp_path, row):
     out = shutil.copytree(whole, tmp_path / "results")
     damaged, *_ = [run.directory for run in store.records_below(out)[0]]

@@ -36,13 +36,12 @@ def test_a_full_disk_under_the_output_costs_no_record(ganbench, suite, tmp_path,
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("fault", "by", "environment"),
     [
         ("the reader of the output goes away", ("bash", "-c", 'set -o pipefail; "$@" | head -n 1', "-"), {}),
-        pytest.param(
-            "the terminal knows ASCII only", (), {"PYTHONIOENCODING": "ascii"}, marks=pytest.mark.slow
-        ),
+        ("the terminal knows ASCII only", (), {"PYTHONIOENCODING": "ascii"}),
     ],
 )
 def test_output_that_somebody_cannot_take(fault, by, environment, ganbench, suite, results, row):
@@ -81,6 +80,7 @@ def test_a_fresh_volume_is_an_empty_folder(ganbench, suite, results, row):
     row("the results folder is a volume with `lost+found`", 0, ended.line("2 finished"), "everything")
 
 
+@pytest.mark.slow
 def test_a_report_that_cannot_be_written_costs_no_record(ganbench, suite, results, row):
     (results / "reports").touch()
     assert ganbench("report", suite, "--device", "cpu").code == 2

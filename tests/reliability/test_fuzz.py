@@ -25,7 +25,7 @@ from benchmark.suites import plan
 
 SYNTHETIC = Path(__file__).parents[1] / "benchmark" / "cli" / "synthetic.py"
 fuzzed = settings(
-    max_examples=int(os.environ.get("GANBENCH_FUZZ_EXAMPLES", "8")),
+    max_examples=int(os.environ.get("GANBENCH_FUZZ_EXAMPLES", "5")),
     suppress_health_check=list(HealthCheck),
     deadline=None,
 )

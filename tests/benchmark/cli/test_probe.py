@@ -92,6 +92,7 @@ def test_variants_of_a_suite_are_among_its_probes_and_only_there(ganbench, compu
     assert outcomes(out) == {"gan/digits": "unchanged", VARIANT: "unchanged", "scores": "unchanged"}
 
 
+@pytest.mark.slow
 def test_a_process_computes_a_variant(sweep):
     suites.load(sweep)
     found = pool.compute(dict.fromkeys([VARIANT, "gan/digits"]), 1)

@@ -54,6 +54,7 @@ def test_batch_systems_and_people_get_exit_codes_of_their_own(ganbench, monkeypa
     assert "Nothing is lost" in err
 
 
+@pytest.mark.slow
 def test_one_run_by_its_id(ganbench):
     runs = json.loads(ganbench("plan", "quick", "--seeds", "0", "--json")[1])["runs"]
     wanted = runs[1]["run_id"]

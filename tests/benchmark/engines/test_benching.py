@@ -90,6 +90,7 @@ def test_every_protocol_is_measured_or_left_out_for_a_reason(monkeypatch, tmp_pa
     assert not any(str(tmp_path) in reason for reason in left_out.values())
 
 
+@pytest.mark.slow
 def test_a_process_that_fails_is_told_in_one_line():
     with pytest.raises(processes.UserError, match=r"^nobody/nothing: cannot be measured"):
         processes.measure({"experiment": "nobody/nothing", "device": "cpu", "seconds": 0})

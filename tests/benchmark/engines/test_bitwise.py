@@ -206,6 +206,7 @@ def test_json_alone_goes_to_stdout(uninterrupted, ganbench, small_suite):
     }
 
 
+@pytest.mark.slow
 def test_a_damaged_record_is_made_again_from_the_checkpoint(resumed, ganbench, small_suite, records):
     out = resumed[0]
     before = comparable(records(out))

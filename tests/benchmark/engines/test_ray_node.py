@@ -119,6 +119,7 @@ def test_runs_on_a_cpu_after_the_first_are_forked(scratch, device):
     one.leave()
 
 
+@pytest.mark.slow
 def test_the_process_that_forks_is_ended_with_its_seat(scratch):
     one = node.Seat("driver-of-test", {})
     for _ in range(2):

@@ -66,6 +66,7 @@ subprocess.run(command, env={**os.environ, **parent.announced()})
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("changes", "reason"),
     [

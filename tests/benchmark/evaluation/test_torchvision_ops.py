@@ -65,6 +65,7 @@ def fake(folder, loads, extension="_C.so", operators=("nms",), last=""):
     return run(LOADER.format(operators=operators), folder)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("loads", [True, False])
 @pytest.mark.parametrize(
     ("extension", "operators"),
@@ -80,6 +81,7 @@ def test_operators_are_declared_just_when_the_extension_does_not_load(tmp_path, 
     assert finished.stdout.splitlines() == [f"loaded {extension}", f"declared {not loads}"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("loads", [True, False])
 def test_what_is_wrong_besides_is_said_by_torchvision(tmp_path, loads):
     finished = fake(tmp_path, loads, last="raise RuntimeError('other CUDA')")
@@ -101,6 +103,7 @@ def test_importing_fidelity_prints_and_warns_nothing():
     assert (finished.returncode, finished.stdout, finished.stderr) == (0, "", "")
 
 
+@pytest.mark.slow
 def test_reloading_fidelity_registers_its_extractor_once():
     finished = run(
         "import importlib, torch; from benchmark.evaluation import fidelity\n"

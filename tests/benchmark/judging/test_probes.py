@@ -211,6 +211,7 @@ def test_a_metric_that_changed_is_noticed(accepted, tmp_path):
     assert finding.reason.startswith("fid is ")
 
 
+@pytest.mark.slow
 def test_a_process_that_dies_is_told_and_the_others_go_on(tmp_path):
     folder = tree(tmp_path)
     path, old = "benchmark/engines/probing/worker.py", "    begin = time.process_time()\n"

@@ -118,6 +118,7 @@ def test_no_host_user_or_time_reaches_the_report(folder):
             assert secret.encode() not in content, (file, secret)
 
 
+@pytest.mark.slow
 def test_fifteen_runs_stay_below_three_megabytes(build, tmp_path):
     names = ("gan/c", "dcgan/c", "wgan/c", "wgan_gp/c", "sngan/c")
     runs = [build.store(build.record(name, seed), tmp_path, side=40) for name in names for seed in range(3)]

@@ -77,6 +77,7 @@ def expected_points(directory):
     return points
 
 
+@pytest.mark.slow
 def test_a_history_has_every_score_every_loss_the_settings_and_the_grids(run):
     found, record = history.read(run), store.load_record(run)
     assert {(p.tag, p.gen_iters): p.value for p in found.points} == expected_points(run)
@@ -252,6 +253,7 @@ def published(trained, tmp_path_factory):
     return folder
 
 
+@pytest.mark.slow
 def test_a_published_folder_verifies_and_scores_the_same(published, trained, tmp_path):
     downloaded = shutil.copytree(published, tmp_path / "downloaded")
     code, said = call(verify, downloaded, "--json")

@@ -225,6 +225,7 @@ def digests(names, capability):
     return done.stdout.splitlines()
 
 
+@pytest.mark.slow
 def test_initial_weights_do_not_depend_on_the_vector_units_torch_uses():
     assert digests(DIGITS, "default") == digests(DIGITS, "avx2") == GOLDEN
 

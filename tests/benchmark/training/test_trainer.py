@@ -14,6 +14,11 @@ from benchmark.training import checkpoint, sampling, trainer
 from benchmark.training.trainer import Cadence
 
 BUDGET = 12
+TWO_OF_FIVE = [
+    "gan/digits",
+    "sngan/digits",
+    *(pytest.param(f"{name}/digits", marks=pytest.mark.slow) for name in ("dcgan", "wgan", "wgan_gp")),
+]
 
 
 @pytest.fixture(scope="module")
@@ -31,6 +36,7 @@ def uninterrupted(make_trainer, bits_of, never, tmp_path_factory):
     return of
 
 
+@pytest.mark.parametrize("digits_experiment", TWO_OF_FIVE)
 def test_evaluating_often_or_never_trains_the_same_weights(
     digits_experiment, make_trainer, bits_of, never, uninterrupted, tmp_path
 ):
@@ -89,6 +95,7 @@ def test_stopped_within_an_evaluation_and_resumed_is_the_uninterrupted_run(
     assert bits_of(last) == uninterrupted("dcgan/digits")
 
 
+@pytest.mark.parametrize("digits_experiment", TWO_OF_FIVE)
 def test_two_runs_are_equal_and_another_seed_is_not(
     digits_experiment, make_trainer, bits_of, never, uninterrupted, tmp_path
 ):

@@ -17,7 +17,7 @@ def run(make_trainer):
     )
 
 
-@pytest.mark.parametrize("name", ["wgan/digits", "wgan_gp/digits"])
+@pytest.mark.parametrize("name", [pytest.param("wgan/digits", marks=pytest.mark.slow), "wgan_gp/digits"])
 def test_stopped_and_resumed_is_the_uninterrupted_run(name, run, resumed_bitwise, tmp_path):
     resumed_bitwise(run, name, tmp_path)
 
