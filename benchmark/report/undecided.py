@@ -35,7 +35,8 @@ def table(judged: Iterable[Judged], rates_file: Path) -> Table:
         Column("Hours a seed", numeric=True),
         Column("Command"),
     )
-    rows = [_row(j, rates["experiments"]) for j in judged if j.claim.kind == "value" and j.claim.experiment]
+    numbers = (j for j in judged if j.claim.kind == "value" and j.claim.experiment)
+    rows = dict.fromkeys(_row(j, rates["experiments"]) for j in numbers)  # runs of two budgets: one number
     caption = (
         f"Hours: training alone at the rate measured on one {rates['gpu']} (docs/gpu.md); {DASH} where none "
         "was measured or the paper prints no length."
