@@ -7,6 +7,7 @@ import importlib
 import os
 import sys
 import warnings
+from contextlib import suppress
 from typing import Any
 
 import click
@@ -54,11 +55,27 @@ _THE_SYSTEMS = frozenset(
 """What the system says of paths and disks that people name; other errors of files are ours."""
 
 
+class _Once(click.Command):
+    """A command that refuses an option given twice, of which only the last would count."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        if not ctx.resilient_parsing:
+            *_, given = self.make_parser(ctx).parse_args([*args])
+            for one in given:
+                single = isinstance(one, click.Option) and not one.multiple and not one.is_flag
+                if single and given.count(one) > 1:
+                    raise click.UsageError(f"{one.opts[-1]} is given twice. Leave one out", ctx)
+        return super().parse_args(ctx, args)
+
+
 def _prepared(command: click.Command) -> click.Command:
     """A command, and those below a group, as they are to be used.
 
-    Backslash-b of raw docstrings becomes what click takes for "keep these lines". Options are `strict`.
+    Backslash-b of raw docstrings becomes what click takes for "keep these lines". Options are `strict`, and
+    given `_Once`.
     """
+    if type(command) is click.Command:
+        command.__class__ = _Once
     command.help = (command.help or "").replace("\\b\n", "\b\n")
     for parameter in command.params:
         parameter.type = strict(parameter.type)
@@ -131,7 +148,9 @@ def main(argv: list[str] | None = None) -> None:
     """Entry point: ends the process with an exit code; what went wrong is one line on stderr."""
     if complete.is_asked():
         warnings.simplefilter("ignore", PluginLeftOut)  # it would go into the line that is typed
-        cli.main(prog_name="ganbench")  # answers, and ends the process
+        with suppress(Exception):  # neither may a traceback; the shell then completes nothing
+            cli.main(prog_name="ganbench")  # answers, and ends the process
+        sys.exit(1)
     output = Output()
     warnings.simplefilter("always", PluginLeftOut)  # however warnings are set: this is said, and no error
     code = _exit_code(argv)
@@ -163,8 +182,9 @@ def _exit_code(argv: list[str] | None) -> int:
     except MemoryError:
         return _told(UserError("there is not enough memory for this"), argv)
     except (Exception, SystemExit) as error:  # no command of ours ends by SystemExit, but foreign code may
-        if isinstance(error, OSError) and error.filename is not None and error.errno in _THE_SYSTEMS:
-            return _told(UserError(str(error.strerror), where=os.fsdecode(error.filename)), argv)
+        if isinstance(error, OSError) and error.errno in _THE_SYSTEMS:
+            where = "" if error.filename is None else os.fsdecode(error.filename)  # writing names no file
+            return _told(UserError(str(error.strerror), where=where), argv)
         from benchmark.cli import unexpected
 
         return _told(UserError(unexpected.told(error, argv)), argv, unexpected.EXIT_CODE)

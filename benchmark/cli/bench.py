@@ -72,7 +72,7 @@ def bench(
     Each is measured in turns with a large convolution and a matrix product, the roof of this machine. The
     share of the roof is the part of the time that the work's own products would take at that rate. It changes
     less than the rates when the machine is busy or clocks down, so it is what --check compares. What each
-    lever is worth is in the README.
+    lever is worth: docs/speed.md.
 
     \b
     ganbench bench                       the experiments of the suite quick; OUT/bench.json keeps the figures

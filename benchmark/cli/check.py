@@ -212,7 +212,8 @@ def _write(result: Checked, junit: Path | None, summary: Path | None, overview: 
             with summary.open("a", encoding="utf-8", newline="\n") as file:
                 file.write(step_summary.render(result, step_summary.LIMIT_BYTES - used, overview))
     except OSError as error:
-        raise UserError(f"cannot be written ({error.strerror})", where=str(error.filename)) from error
+        where = error.filename or " or ".join(str(file) for file in (junit, summary) if file)
+        raise UserError(f"cannot be written ({error.strerror})", where=str(where)) from error
 
 
 def _print(result: Checked) -> None:

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     shell_complete=complete.experiments,
 )
 @click.option("--data", "dataset", metavar="NAME", help="What to compare with; the run's unless given.")
-@click.option("--seed", type=click.IntRange(min=0), help="Of the latents; the run's, else 0.")
+@click.option("--seed", type=click.IntRange(0, 2**64 - 1), help="Of the latents; the run's, else 0.")
 @click.option("--device", default="auto", show_default=True, type=OneOf(["auto", "cpu", "cuda"]))
 @click.option("--key", metavar="NAME", help="Which of several state dictionaries, or arrays, in a FILE.")
 @click.option(

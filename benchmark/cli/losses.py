@@ -29,7 +29,7 @@ _WIDTH = 101
     "width",
     default=_WIDTH,
     show_default=True,
-    type=click.IntRange(min=1),
+    type=click.IntRange(min=1, max=10_001),
     metavar="N",
     help="G-iterations under the median filter; odd, 1 for none.",
 )
@@ -56,7 +56,7 @@ def losses(runs: tuple[Path, ...], width: int, out: Path | None, force: bool, js
     if width % 2 == 0:
         raise UserError(f"the width must be odd, not {width}", where="--filter", do=f"Try {width + 1}")
     check_new_file(out, (".svg", ".png", ".csv"), force)
-    read = [found for path in runs for found in _read(path, width)]
+    read = [*{found["said"]["run"]: found for path in runs for found in _read(path, width)}.values()]
     if out is not None:
         try:
             _write(read, out)
@@ -156,13 +156,13 @@ def _print(said: list[dict[str, Any]]) -> None:
 
 
 def _write(read: list[dict[str, Any]], out: Path) -> None:
-    if out.suffix == ".csv":
+    if out.suffix.lower() == ".csv":
         import pandas as pd
 
         from benchmark.report.tidy import cell
 
         frames = [
-            pd.DataFrame(found["columns"]).assign(
+            pd.DataFrame(dict(sorted(found["columns"].items()))).assign(  # the file's order is chance
                 experiment=cell(found["said"]["experiment"]),
                 seed=found["said"]["seed"],
                 gen_iters=range(1, found["said"]["gen_iters"] + 1),

@@ -32,12 +32,15 @@ class OneOf(click.Choice[str]):
 
 
 class _NamedPath(click.Path):
-    """A path that is not empty, as one of an unset variable of the shell is: click takes it for `.`."""
+    """A path that is not empty, as one of an unset variable of the shell is: click takes it for `.`.
+
+    A `~` before it is the home folder, which shells put there after a blank but not in `--out=~/results`.
+    """
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         if not os.fspath(value):
             self.fail("it is empty. Name a path, or leave it out", param, ctx)
-        return super().convert(value, param, ctx)
+        return super().convert(os.path.expanduser(value), param, ctx)  # noqa: PTH111 - it may have no home
 
 
 class _Number(click.FloatRange):
@@ -234,7 +237,8 @@ def experiments_of(what: Sequence[str], where: str) -> list[str]:
         elif "/" in item or set(item) & set("*?["):
             chosen.update(experiments.matching([item], registered, where))
         else:
-            do = did_you_mean(item, [*suites.names(), *registered])
+            baselines.check_left_out(item)
+            do = experiments.meant(item, [*suites.names(), *registered])
             raise UserError(f"'{item}' is neither a suite nor an experiment", where=where, do=do)
     return [name for name in baselines.names() if not what or name in chosen]
 

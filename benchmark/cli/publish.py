@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from benchmark.cli.streams import echo
+from benchmark.errors import UserError
 
 
 @click.command()
@@ -52,6 +53,8 @@ def publish(
     from benchmark.records.quantities import plural
     from benchmark.sharing import publish as packing
 
+    if not all(author.strip() for author in authors):
+        raise UserError("is empty", where="--author", do="Name who made the runs")
     records = packing.chosen(paths)
     for name in packing.publish(
         records, target, title=title, authors=authors, licence=licence, suite_file=suite_file

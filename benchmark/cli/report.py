@@ -12,7 +12,7 @@ import click
 from benchmark.cli import complete
 from benchmark.cli.options import as_json, commands, narrowing, resolved_device, selected
 from benchmark.cli.streams import echo, print_json
-from benchmark.errors import NothingToJudge, UserError
+from benchmark.errors import NothingToJudge, UserError, did_you_mean
 from benchmark.report import FORMATS
 
 if TYPE_CHECKING:
@@ -78,6 +78,10 @@ def report(
         history,
     )
     folders = [Path(item) for item in what if Path(item).is_dir() and item not in suites.names()]
+    for item in what:
+        if Path(item) not in folders and item not in suites.names() and not item.endswith(".toml"):
+            do = f"Name a folder with records or one suite. {did_you_mean(item, suites.names())}"
+            raise UserError(f"'{item}' is neither a folder nor a suite", do=do)
     if folders and len(folders) != len(what):
         other = next(item for item in what if Path(item) not in folders)
         raise UserError(f"'{other}' is not a folder", do="Give either one suite or folders with records")

@@ -41,7 +41,10 @@ _ROWS, _COLUMNS = 4, 5
 )
 @click.option("--class", "label", type=click.IntRange(min=0), metavar="N", help="Images of one class.")
 @click.option(
-    "--seed", type=click.IntRange(min=0), metavar="N", help="Other latents than those of the run's seed."
+    "--seed",
+    type=click.IntRange(0, 2**64 - 1),
+    metavar="N",
+    help="Other latents than those of the run's seed.",
 )
 @click.option(
     "--out",

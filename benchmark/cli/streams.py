@@ -28,6 +28,9 @@ _ASCII = {
     "≤": "<=",
     "≥": ">=",
     "≠": "!=",
+    "↑": "(up)",
+    "↓": "(down)",
+    "§": "Sec. ",
     "\N{NARROW NO-BREAK SPACE}": " ",
     "\N{NO-BREAK SPACE}": " ",
 }

@@ -2,9 +2,9 @@
 
     python -m benchmark.evaluation.parzen_samples EXPERIMENT
 
-The protocols take ten thousand. Here samples of the committed generator of `parzen`, seed 0, and real training
-images, are scored with fewer and more, under the finer grid of σ. Writes `results/parzen-samples.json`; needs
-MNIST and some minutes.
+The protocols take ten thousand. Here samples of the committed generator of `parzen`, seed 0, and real
+training images, are scored with fewer and more, under the finer grid of σ. Writes
+`results/parzen-samples.json`; needs MNIST and some minutes.
 """
 
 from __future__ import annotations

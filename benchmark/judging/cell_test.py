@@ -141,7 +141,7 @@ def _by_bits(pair: Pair) -> tuple[Outcome, str] | None:
         twin = accepted.get((record["run_id"], record["env_id"]))
         if twin and (differs := differing_results(twin, record)):
             same_run = f"seed {record['seed']}: the same run in the same environment"
-            return "nondeterministic", f"{same_run} gave another {', '.join(differs)}"
+            return "nondeterministic", f"{same_run} differs in {', '.join(differs)}"
     if not fresh(pair):
         return "unchanged", f"bit for bit the reference's: {named_seeds(r['seed'] for r in pair.tested)}"
     return None

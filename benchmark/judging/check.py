@@ -10,6 +10,7 @@ from collections import Counter, defaultdict
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
+from benchmark.errors import shown
 from benchmark.judging import gate
 from benchmark.judging.against_paper import against_paper
 from benchmark.judging.cases import (
@@ -106,7 +107,7 @@ def against_reference(
             c for c in not_run(suite, selection, rules.strict) if c.experiment not in accepted or c.cell
         ]
         cases += diverged(suite, records, reference)
-        notes += _few_seeds(reference)
+        notes += [*_few_seeds(reference), *_of_other_suites(suite, reference)]
     return _concluded(suite, "reference", cases, notes, rules, details, why)
 
 
@@ -142,6 +143,15 @@ def _few_seeds(reference: Sequence[Record]) -> list[str]:
     if not few:
         return []
     return [f"fewer than {gate.ENOUGH} seeds in the reference, which lets much pass: {', '.join(few)}"]
+
+
+def _of_other_suites(suite: Suite, reference: Sequence[Record]) -> list[str]:
+    """One line where the reference may be another suite's, as where the wrong file was named."""
+    others = sorted({record["suite"] for record in reference} - {suite.name})
+    if not others:
+        return []
+    named = ", ".join(map(shown, others[:5]))
+    return [f"the reference has records of the suite {named}, not of '{suite.name}' alone"]
 
 
 # --- What they come to ----------------------------------------------------------------------------------
@@ -206,7 +216,8 @@ def _conclusion(suite: Suite, against: Against, cases: Sequence[Case], code: int
     head = f"{suite.name} against the {against}"
     counts: dict[str, int] = defaultdict(int)
     for case in cases:
-        counts[case.outcome] += 1
+        waived = " (waived)" if case.reason.startswith("waived: ") else ""
+        counts[case.outcome + waived] += 1
     tally = ", ".join(f"{n} {_tallied(outcome, cases)}" for outcome, n in counts.items())
     word = {0: "passed", 1: "failed", 3: "failed, runs have no result", 4: "nothing to judge"}[code]
     if code == 0 and any(case.mark == "skip" for case in cases):

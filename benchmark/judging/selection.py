@@ -190,10 +190,9 @@ def _without_copies(runs: Sequence[LoadedRecord]) -> tuple[list[LoadedRecord], l
 
 
 def _run_directories(folders: Iterable[Path]) -> list[Path]:
-    files = [
-        path for folder in folders for name in ("record", "spec") for path in folder.rglob(f"{name}.json")
-    ]
-    return [d for d in sorted({path.parent for path in files}) if not store.is_set_aside(d)]
+    return sorted(
+        {d for folder in folders for d in store.directories_with(folder, "record.json", "spec.json")}
+    )
 
 
 def _read(directory: Path) -> tuple[dict[str, Any] | None, str]:

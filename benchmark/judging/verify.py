@@ -44,8 +44,7 @@ def runs_at(path: Path) -> list[Path]:
     """
     if (path / "record.json").is_file() or (path / "spec.json").is_file():
         return [path]
-    found = [p.parent for p in sorted(path.rglob("record.json")) if not store.is_set_aside(p.parent)]
-    if not found:
+    if not (found := store.directories_with(path, "record.json")):
         raise NothingToJudge(
             "no finished run", where=str(path), do="Name a run directory or a results folder"
         )

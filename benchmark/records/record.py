@@ -118,7 +118,11 @@ def inconsistent(record: Mapping[str, Any]) -> str:
     points = [point["gen_iters"] for point in record["curve"]]
     if record["status"] == "done" and points != list(spec["evaluate_at"]):
         return "curve"
-    return ""
+    wanted = [(protocol["name"], set(protocol["metrics"])) for protocol in spec["protocols"]]
+    scores = (point["scores"] for point in record["curve"])  # one that is not finite is null, but there
+    return (
+        "" if all(metrics <= s.get(name, {}).keys() for s in scores for name, metrics in wanted) else "curve"
+    )
 
 
 def comparable_part(record: Mapping[str, Any]) -> dict[str, Any]:

@@ -13,6 +13,9 @@ from msgspec import Meta, Struct
 
 from benchmark.records.bounded import Unreadable
 
+SPEC_VERSION = 1
+MOST_METRICS = 100
+"""Of a protocol, and protocols of a run: no suite has nearly as many."""
 MOST_POINTS = 100_000
 """Evaluations in a curve; a run of 10⁶ G-iterations, scored every 10, has as many."""
 
@@ -29,9 +32,12 @@ Word = Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._+-]{0,99}\Z")]
 """What may become part of a path."""
 Name = Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._+-]{0,99}/[A-Za-z0-9][A-Za-z0-9._+-]{0,99}\Z")]
 Text = Annotated[str, Meta(max_length=100_000)]
+Utc = Annotated[str, Meta(pattern=r"^[0-9]{4}(-[0-9]{2}){2}T[0-9]{2}(:[0-9]{2}){2}(\.[0-9]{1,9})?Z\Z")]
+"""Texts of one zone and form: the later is the greater."""
 Sample = Annotated[str, Meta(pattern=r"^samples/[0-9]{1,15}\.png\Z")]
 Scores = dict[str, dict[str, Value]]
-Row = dict[str, Value]
+Row = Annotated[dict[str, Value], Meta(max_length=100)]
+"""Losses by name; each is drawn."""
 
 
 class Setting(Struct):
@@ -130,7 +136,7 @@ class Protocol(Struct):
     name: Word
     title: Text
     extractor: Text
-    metrics: list[Word]
+    metrics: Annotated[list[Word], Meta(min_length=1, max_length=MOST_METRICS)]
     n_generated: Count
     n_reference: Count
     reference_split: Text
@@ -154,6 +160,11 @@ class Protocol(Struct):
     choosing_draws: Count | None = None
     sigma_grid: Annotated[list[float], Meta(min_length=3, max_length=3)] | None = None
 
+    def __post_init__(self) -> None:
+        """Each metric has a column of its own."""
+        if len({*self.metrics}) < len(self.metrics):
+            raise ValueError("a metric comes twice")
+
 
 class Before(Struct):
     """The run that a second stage starts from."""
@@ -171,12 +182,22 @@ class Spec(Struct):
     dataset: Dataset
     gen_iters: Count
     evaluate_at: Annotated[list[Count], Meta(max_length=MOST_POINTS)]
-    protocols: list[Protocol]
+    protocols: Annotated[list[Protocol], Meta(max_length=MOST_METRICS)]
     numerics: dict[str, Any]
     device: Text
     sources: dict[str, Text]
     seed: Annotated[int, Meta(ge=0)]
     starts_from: Before | None = None
+
+    def __post_init__(self) -> None:
+        """Another version may mean something else by the same keys."""
+        if self.spec_version != SPEC_VERSION:
+            raise ValueError(
+                f"has spec_version {self.spec_version}; this version of ganbench reads {SPEC_VERSION}, "
+                "so use the one that made it"
+            )
+        if len({protocol.name for protocol in self.protocols}) < len(self.protocols):
+            raise ValueError("a protocol comes twice")
 
 
 class Point(Struct):
@@ -233,8 +254,8 @@ class Provenance(Struct):
 
     packages: dict[str, Text]
     environment: dict[str, Any]
-    started_utc: Text
-    finished_utc: Text
+    started_utc: Utc
+    finished_utc: Utc
     argv: list[Text] = msgspec.field(default_factory=list)
     git: Git | None = None
 

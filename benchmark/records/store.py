@@ -88,7 +88,7 @@ def open_folder(out: Path) -> None:
 
 def run_directory(out: Path, experiment: str, run_id: str, env_id: str) -> Path:
     """Where a run lives."""
-    return out / "runs" / experiment / f"{run_id[:12]}-{env_id[:8]}"
+    return Path(out, "runs", experiment, f"{run_id[:12]}-{env_id[:8]}")
 
 
 def first_stages(directory: Path, before: Mapping[str, str]) -> list[Path]:
@@ -203,18 +203,46 @@ def last_event(directory: Path) -> dict[str, Any]:
     return next(reversed(list(events(directory))), {})
 
 
+def directories_with(folder: Path, *names: str) -> list[Path]:
+    """The directories below a folder that hold a file of one of the names, sorted; not those set aside.
+
+    No links are followed but those called `runs`: results may lie on another disk. What is reached in two
+    ways is named once.
+
+    Raises:
+        UserError: one of the folders cannot be read, so that runs would be passed over.
+
+    """
+    found: dict[str, Path] = {}
+    tops, seen = [folder], set()
+    for top in tops:
+        if (real := os.path.realpath(top)) in seen:
+            continue
+        seen.add(real)
+        for place, folders, files in os.walk(top, onerror=_refused):
+            if not {*names}.isdisjoint([*folders, *files]):
+                found.setdefault(os.path.realpath(place), Path(place))
+            if "runs" in folders and (link := Path(place, "runs")).is_symlink():
+                tops.append(link)
+            folders[:] = [name for name in folders if name != "lost+found"]  # root's, where a volume begins
+    return sorted(directory for directory in found.values() if not is_set_aside(directory))
+
+
+def _refused(error: OSError) -> None:
+    if not isinstance(error, FileNotFoundError | NotADirectoryError):
+        raise UserError(f"cannot be read ({error.strerror})", where=os.fsdecode(error.filename)) from error
+
+
 def records_below(folder: Path) -> tuple[list[LoadedRecord], list[str]]:
     """The records below a folder by name of the directory, not those set aside; and what is damaged."""
     found, damages = [], []
-    for path in sorted(folder.rglob("record.json")):
-        if is_set_aside(path.parent):
-            continue
+    for directory in directories_with(folder, "record.json"):
         try:
-            found.append(LoadedRecord(load_record(path.parent), path.parent))
+            found.append(LoadedRecord(load_record(directory), directory))
         except FileNotFoundError:  # gone since
             continue
         except Unreadable as error:
-            damages.append(damaged(path.parent, error))
+            damages.append(damaged(directory, error))
     return found, damages
 
 

@@ -66,6 +66,8 @@ def write_report(
         UserError: an unknown format, or a file cannot be written.
 
     """
+    if not formats:
+        raise UserError("names no format", where="--format", do=f"Choose of: {', '.join(FORMATS)}")
     for name in formats:
         if name not in FORMATS:
             raise UserError(

@@ -150,7 +150,8 @@ def sheet(record: dict[str, Any]) -> Path:
 
 def _of(record: dict[str, Any], folder: Path, suffix: str) -> Path:
     """Suites run the same experiment and seed to several budgets."""
-    return folder / record["suite"] / record["experiment"] / f"seed{record['seed']}{suffix}"
+    path: Path = folder / record["suite"] / record["experiment"] / f"seed{record['seed']}{suffix}"
+    return path
 
 
 def beside_training_images(record: dict[str, Any]) -> Path:

@@ -64,8 +64,10 @@ def directories(paths: Iterable[Path]) -> list[Path]:
     """
     found: dict[Path, None] = {}
     for path in paths:
-        own = [path] if (path / "spec.json").is_file() else [p.parent for p in path.rglob("spec.json")]
-        below = sorted(p for p in own if not store.is_set_aside(p))
+        if (path / "spec.json").is_file():
+            below = [] if store.is_set_aside(path) else [path]
+        else:
+            below = store.directories_with(path, "spec.json")
         if not below:
             raise NothingToJudge("no run", where=str(path), do="Name a run directory or a results folder")
         found.update(dict.fromkeys(below))

@@ -55,6 +55,8 @@ _FOLDER = Path(__file__).parent
 _NO_KEYS = ("name", "comes_with_ganbench")
 MAX_GEN_ITERS = 10**9
 """Most G-iterations of a run."""
+MAX_RUNS = 100_000
+"""Of a suite. The smallest take seconds each; a plan of so many takes some."""
 _OPTIONAL = ("variants", "note", "dataset", "numerics", "budgets", "gate", "waiver")
 
 
@@ -85,6 +87,16 @@ class Suite:
     gate: GateTable = field(default_factory=GateTable)
     waiver: tuple[Mapping[str, Any], ...] = ()
     comes_with_ganbench: bool = False
+
+    def __post_init__(self) -> None:
+        """Refuse more runs than anybody could mean."""
+        if (runs := len(self.seeds) * len(self.experiments)) > MAX_RUNS:
+            raise UserError(
+                f"{len(self.seeds)} seeds of {len(self.experiments)} experiments are {runs} runs; "
+                f"at most {MAX_RUNS} are planned",
+                where=f"suite '{self.name}'",
+                do="Choose fewer seeds, like --seeds 0-9, or some experiments, like --experiment 'wgan*'",
+            )
 
     def budget(self, experiment: str) -> int:
         """G-iterations of one experiment; `UserError` where the suite wants the paper's and it has none."""
@@ -163,10 +175,11 @@ def load(name_or_file: str) -> Suite:
     elif name_or_file in names():
         path = _FOLDER / f"{name_or_file}.toml"
     else:
-        raise UserError(
-            f"unknown suite '{name_or_file}'",
-            do="A file must end in .toml. " + did_you_mean(name_or_file, names()),
-        )
+        do = "A file must end in .toml. " + did_you_mean(name_or_file, names())
+        if of := [n for n in baselines.names() if name_or_file in (n, n.partition("/")[0])]:
+            pattern = name_or_file if name_or_file in of else f"{name_or_file}/*"
+            do = f"Name a suite that has it (`ganbench list suites`), and --experiment '{pattern}'"
+        raise UserError(f"unknown suite '{name_or_file}'", do=do)
     if path.stem.startswith(".") or path.stem != escape.visible(path.stem):
         raise UserError(f"'{path.stem}' can be no suite's name", where=name_or_file, do="Rename the file")
     return _checked(toml.read(path, "the suite"), path)
@@ -231,7 +244,10 @@ def _budgets(table: Any, chosen: tuple[str, ...], where: str) -> dict[str, OwnBu
             raise UserError(
                 f"needs gen_iters and reason, not {shown(entry)}", where=f"{where}: {name}", do=do
             )
-        reason = _string(entry["reason"], "reason", f"{where}: {name}")
+        if not (reason := _string(entry["reason"], "reason", f"{where}: {name}")).strip():
+            raise UserError(
+                "the reason is empty", where=f"{where}: {name}", do="Say why it is another budget"
+            )
         found[name] = OwnBudget(_whole(entry["gen_iters"], name, where, at_least=0), reason)
     return found
 

@@ -35,6 +35,14 @@ def describe(name: str, where: str = "") -> dict[str, Any]:
         raise UserError(str(error), where=where) from error
 
 
+def meant(asked: str, among: Iterable[str]) -> str:
+    """What to write for a name that is none of `among`: the pattern of a baseline's, else the closest."""
+    among = list(among)
+    if any(name.startswith(f"{asked}/") for name in among):
+        return f"Write '{asked}/*' for all experiments of it"
+    return did_you_mean(asked, among)
+
+
 def check_pattern(pattern: str, where: str) -> None:
     """Refuse a shell-style pattern longer than any name: one takes time by the square of its length.
 
@@ -62,9 +70,7 @@ def matching(patterns: Sequence[str], among: Sequence[str], where: str) -> tuple
         check_pattern(pattern, where)
         if not any(fnmatchcase(name, pattern) for name in among):
             baselines.check_left_out(pattern)
-            raise UserError(
-                f"no experiment matches '{pattern}'", where=where, do=did_you_mean(pattern, among)
-            )
+            raise UserError(f"no experiment matches '{pattern}'", where=where, do=meant(pattern, among))
     return tuple(name for name in among if any(fnmatchcase(name, pattern) for pattern in patterns))
 
 

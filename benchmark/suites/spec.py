@@ -7,14 +7,12 @@ from typing import TYPE_CHECKING, Any
 from benchmark import data
 from benchmark.errors import UserError
 from benchmark.evaluation import fit, protocols
-from benchmark.records import devices, identity
+from benchmark.records import devices, identity, schema
 from benchmark.suites import experiments
 from benchmark.training.policies import MIXED, POLICIES
 
 if TYPE_CHECKING:
     from benchmark.suites import Suite
-
-SPEC_VERSION = 1
 
 
 def spec_without_seed(suite: Suite, name: str, device: str) -> dict[str, Any]:
@@ -38,7 +36,7 @@ def spec_without_seed(suite: Suite, name: str, device: str) -> dict[str, Any]:
     elif suite.numerics == MIXED:
         devices.check_bfloat16(device)
     return {
-        "spec_version": SPEC_VERSION,
+        "spec_version": schema.SPEC_VERSION,
         "suite": suite.name,
         "experiment": experiment,
         "dataset": {

@@ -8,7 +8,7 @@ from typing import Any
 
 import baselines
 from benchmark.errors import UserError, did_you_mean, shown
-from benchmark.records import bounded
+from benchmark.records import bounded, identity
 from benchmark.suites import experiments
 
 _KEYS = ("experiment", "name", "settings")
@@ -35,19 +35,25 @@ def read(table: Any, where: str, suite: str) -> tuple[str, ...]:
     if not isinstance(table, list) or not all(isinstance(entry, dict) for entry in table):
         raise UserError(f"must be tables, not {shown(table)}", where=where, do="Write [[variants]]")
     found: list[str] = []
+    made: dict[str, str] = {}
     for entry in table:
         for key in entry:
             if key not in _KEYS:
                 raise UserError(f"unknown key '{key}'", where=where, do=did_you_mean(key, _KEYS))
         if missing := [key for key in _KEYS if key not in entry]:
             raise UserError(f"the key '{missing[0]}' is missing", where=where)
-        found.append(_registered(entry, where, suite))
-        if found.count(found[-1]) > 1:
-            raise UserError(f"there are two variants '{found[-1]}'", where=where, do="Name them differently")
+        name, settings = _registered(entry, where, suite)
+        if name.casefold() in map(str.casefold, found):  # they name files, also where case does not count
+            raise UserError(f"there are two variants '{name}'", where=where, do="Name them differently")
+        if (other := made.setdefault(settings, name)) != name:
+            do = "Leave one out: it would be trained twice"
+            raise UserError(f"'{name}' has the settings of '{other}'", where=where, do=do)
+        found.append(name)
     return tuple(found)
 
 
-def _registered(entry: dict[str, Any], where: str, suite: str) -> str:
+def _registered(entry: dict[str, Any], where: str, suite: str) -> tuple[str, str]:
+    """Its name; and what it trains, as a text that is equal where that is."""
     of, name, settings = (entry[key] for key in _KEYS)
     if not isinstance(name, str) or not _NAME.fullmatch(name):
         do = "Use letters, digits, '.', '-' and '_', 31 at most"
@@ -68,7 +74,11 @@ def _registered(entry: dict[str, Any], where: str, suite: str) -> str:
     if all(settings[key] == known[key]["value"] for key in settings):
         do = f"Change a setting, or leave it out: the suite may have '{of}' itself"
         raise UserError(f"has the settings of '{of}'; nothing differs", where=where, do=do)
-    return baselines.vary(of, name, settings, f"variant '{name}' of the suite '{suite}'")
+    whole = {**{key: entry["value"] for key, entry in known.items()}, **settings}
+    return (
+        baselines.vary(of, name, settings, f"variant '{name}' of the suite '{suite}'"),
+        f"{of} {identity.canonical(whole)}",
+    )
 
 
 def _check_value(value: Any, where: str) -> None:

@@ -67,7 +67,7 @@ def _waiver(entry: Mapping[str, Any], where: str) -> Waiver:
         if key not in known:
             raise UserError(f"unknown key '{key}'", where=where, do=did_you_mean(key, known))
     for key in ("cell", "reason", "expires"):
-        if not entry.get(key):
+        if not entry.get(key) or not str(entry[key]).strip():
             raise UserError(f"'{key}' is missing", where=where, do="Say what, why and until when")
     expires = entry["expires"]
     try:

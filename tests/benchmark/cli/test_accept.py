@@ -48,7 +48,11 @@ def test_the_changes_are_shown_per_cell_and_metric(s, accept):
     for seed in range(3):
         s.put(
             s.make_record(
-                "gan/digits", seed, s.FIDS["gan/digits"][seed] + 1, env="a" * 64, finished="2026-12"
+                "gan/digits",
+                seed,
+                s.FIDS["gan/digits"][seed] + 1,
+                env="a" * 64,
+                finished="2026-12-01T00:00:00Z",
             )
         )
     for directory in Path("results/runs/wgan/digits").iterdir():
@@ -75,7 +79,7 @@ def test_other_experiments_stay_with_a_pattern(s, accept):
     accept()
     before = accepted.read(REFERENCE)
     for seed in range(3):
-        s.put(s.make_record("gan/digits", seed, 50.0 + seed, finished="2026-12", env="a" * 64))
+        s.put(s.make_record("gan/digits", seed, 50.0 + seed, finished="2026-12-01T00:00:00Z", env="a" * 64))
     accept("--experiment", "gan/*")
     after = accepted.read(REFERENCE)
     assert [r for r in after if r["experiment"] == "wgan/digits"] == before[3:]
@@ -102,7 +106,7 @@ def test_seeds_are_added_to_what_is_accepted_though_its_runs_are_gone(s, accept,
 def test_the_same_seed_is_replaced_and_one_experiment_added(s, accept):
     s.put_all()
     accept("--experiment", "gan/*")
-    s.put(s.make_record("gan/digits", 1, 44.0, finished="2026-12"))
+    s.put(s.make_record("gan/digits", 1, 44.0, finished="2026-12-01T00:00:00Z"))
     assert accept("--add")[0] == 0
     after = accepted.read(REFERENCE)
     assert [(r["experiment"], r["seed"]) for r in after] == [

@@ -326,6 +326,7 @@ def test_waivers_of_the_suite_and_of_a_file(s, check, judged):
     Path("w.toml").write_text(WAIVER.format('"9999-01-01"'))
     code, content = judged("--waivers", "w.toml")
     assert code == 0
+    assert "regressed (waived)" in content["conclusion"]
     assert all(
         "waived: * until 9999-01-01: known" in c["reason"] for c in cases(content, outcome="regressed")
     )
@@ -424,6 +425,22 @@ def test_a_reference_with_a_record_of_other_settings_is_refused(s, check):
     assert (code, "small.json: the cell_id of gan/digits seed 0 is not that of its spec" in err) == (2, True)
 
 
+def test_the_reference_of_another_suite_is_told(s, judged):
+    accept(s, suite="other")
+    s.put_all()
+    told = "the reference has records of the suite 'other', not of 'small' alone"
+    assert told in judged()[1]["notes"]
+    accept(s)
+    assert told not in judged()[1]["notes"]
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+def test_a_file_that_the_disk_has_no_room_for_is_named(s, check):
+    s.put_all()
+    what = "ganbench: /dev/full: cannot be written (No space left on device)\n"
+    assert check("--junit", "/dev/full")[::2] == (2, what)
+
+
 def test_a_record_whose_parts_are_not_of_its_spec_is_damaged(s, judged):
     accept(s)
     s.put_all()
@@ -436,7 +453,10 @@ def test_a_record_whose_parts_are_not_of_its_spec_is_damaged(s, judged):
     def cut(content):
         content["curve"] = [content["curve"][0], content["curve"][-1]]
 
-    for forge, what in ((other_settings, "cell_id"), (cut, "curve")):
+    def unscored(content):  # it would be a seed without a result, which passes where enough others have one
+        del content["curve"][2]["scores"]["digits-2k"]["fid"]
+
+    for forge, what in ((other_settings, "cell_id"), (cut, "curve"), (unscored, "curve")):
         content = s.make_record("gan/digits", 1, s.FIDS["gan/digits"][1])
         forge(content)
         directory = s.put(record.sealed({k: v for k, v in content.items() if k != "record_sha256"}))

@@ -95,8 +95,8 @@ def test_other_numerics_are_named(s, compare):
 
 
 def test_seeds_of_other_code_are_not_averaged(s, compare):
-    s.put_all(finished="2026-01")
-    s.put_all(sources={"x": "0" * 64}, plus=5.0, finished="2026-02", seeds=range(2))
+    s.put_all(finished="2026-01-01T00:00:00Z")
+    s.put_all(sources={"x": "0" * 64}, plus=5.0, finished="2026-02-01T00:00:00Z", seeds=range(2))
     content = compare("results", "results")
     assert row(content, "wgan/digits")["a"]["mean"] == pytest.approx(25.2)
     assert sum("of 2 codes the one that ran last counts" in note for note in content["notes"]) == 4

@@ -90,8 +90,14 @@ def test_a_file_in_place_of_the_folder(out, ganbench):
         (["rnu"], r"unknown command 'rnu'\. Did you mean 'run'\?"),
         (["show", "gan/digts"], r"unknown name 'gan/digts'\. Did you mean 'gan/digits'\?"),
         (["show", "sngn"], r"unknown name 'sngn'\. Did you mean 'sngan'\?"),
-        (["report", "a", "b"], r"more than one suite\. Give one suite, or folders with records"),
+        (["report", "quick", "parzen"], r"more than one suite\. Give one suite, or folders with records"),
+        (["report", "quikc"], r"'quikc' is neither a folder nor a suite\. .* Did you mean 'quick'\?"),
         (["report", ".", "quick"], r"'quick' is not a folder\. .*"),
+        (["run", "gan"], r"unknown suite 'gan'\. Name a suite that has it .* --experiment 'gan/\*'"),
+        (["run", "gan/digits"], r"unknown suite 'gan/digits'\. .* --experiment 'gan/digits'"),
+        (["probe", "gan"], r"ganbench probe: 'gan' is neither .* Write 'gan/\*' for all .*"),
+        (["plan", "--experiment", "wgan"], r"--experiment: no experiment .* Write 'wgan/\*' for all .*"),
+        (["budgets", "wgan"], r"budgets: no experiment .* Write 'wgan/\*' for all .*"),
     ],
 )
 def test_a_name_that_is_none(arguments, pattern, ganbench):
@@ -111,6 +117,10 @@ def test_a_name_that_is_none(arguments, pattern, ganbench):
         (["run", "--gpus-per-run", "0"], r"Invalid value for '--gpus-per-run': 0.0 is not in the range x>0."),
         (["list", "xyz"], "Invalid value for '.*': there is no 'xyz'. Choose one of: .*"),
         (["show"], "Missing argument 'NAME'."),
+        (["sample", ".", "--seed", str(2**64)], "Invalid value for '--seed': .*"),
+        (["evaluate", ".", "--seed", str(2**64)], "Invalid value for '--seed': .*"),
+        (["plan", "--seeds", "0", "--seeds=1"], "--seeds is given twice. Leave one out"),
+        (["check", "--reference", "a", "--reference", "b"], "--reference is given twice. Leave one out"),
     ],
 )
 def test_an_option_that_does_not_fit_points_to_the_help(arguments, pattern, ganbench):
@@ -167,6 +177,19 @@ def test_an_error_of_ours_is_told_as_json_too(ganbench, monkeypatch, tmp_path):
     assert "division by zero" in error["what"]
 
 
+def test_what_may_be_repeated_may(ganbench):
+    code, out, err = ganbench("plan", "--experiment", "gan/*", "--experiment", "wgan/*", "--json", "--json")
+    assert (code, err) == (0, "")
+    assert {run["experiment"] for run in json.loads(out)["runs"]} == {"gan/digits", "wgan/digits"}
+
+
+def test_a_tilde_that_the_shell_left_is_the_home_folder(ganbench, monkeypatch, tmp_path):
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    code, out, _ = ganbench("plan", "quick", "--seeds", "0", "--json", "--out=~/results")
+    assert code == 0
+    assert json.loads(out)["runs"][0]["directory"].startswith(str(tmp_path / "home" / "results"))
+
+
 def test_no_path_is_empty_and_no_number_is_none():
     """As of a variable of the shell that is not set; click takes an empty path for this folder."""
     paths = numbers = 0
@@ -191,6 +214,7 @@ def test_no_path_is_empty_and_no_number_is_none():
     [
         (["plan", "--dataset", ""], r"--dataset: is empty\. Name a data set, or leave it out"),
         (["check", "--summary", ""], r"--summary: is empty\. Name a file, or leave it out"),
+        (["publish", ".", "--to", "x", "--author", " "], r"--author: is empty\. Name who made the runs"),
     ],
 )
 def test_an_empty_name_is_not_taken_for_none(arguments, pattern, ganbench):

@@ -113,6 +113,9 @@ def test_pictures_and_tables(made, losses, tmp_path):
     svg = figure.read_text()
     assert svg.startswith("<?xml")
     assert losses(tmp_path / "runs", "--out", table)[0] == 0  # all below a folder
+    again = tmp_path / "AGAIN.CSV"
+    assert losses(tmp_path / "runs", *runs, "--out", again)[0] == 0  # in two ways
+    assert sorted(again.read_text().splitlines()) == sorted(table.read_text().splitlines())
     frame = pd.read_csv(table)
     assert len(frame) == 300 + 300 + 150
     own = frame[(frame.experiment == "wgan/digits") & (frame.seed == 1)]
@@ -134,6 +137,7 @@ def test_usage(made, losses, tmp_path):
     run = made()
     assert losses(tmp_path / "nowhere")[0] == 4
     assert losses(run, "--filter", "100")[0] == 2
+    assert losses(run, "--filter", str(10**9 + 1))[0] == 2  # its window is kept in memory
     for name, what in (("a.pdf", "unknown kind"), ("no/a.svg", "no such folder")):
         code, _, err = losses(run, "--out", tmp_path / name)
         assert code == 2

@@ -70,3 +70,11 @@ def test_the_shell_gets_its_script():
         check=True,
     )
     assert done.stdout.startswith("#compdef ganbench")
+
+
+def test_no_traceback_goes_into_the_line_that_is_typed():
+    asked = {"_GANBENCH_COMPLETE": "bash_complete", "COMP_WORDS": "ganbench 'r", "COMP_CWORD": "x"}
+    done = subprocess.run(
+        [sys.executable, "-m", "benchmark"], env={**os.environ, **asked}, capture_output=True, check=False
+    )
+    assert (done.stdout, done.stderr) == (b"", b"")

@@ -52,6 +52,8 @@ def test_every_encoding_can_say_it(encoding, tmp_path):
     text = said.stdout.decode(encoding)
     assert "\\u2212" not in text  # a minus sign that reads as digits
     assert ("±" in text) == (encoding != "ascii")
+    text = shell("$G show gan/digits", tmp_path, PYTHONIOENCODING=encoding).stdout.decode(encoding)
+    assert ("Sec. " in text) == (encoding == "ascii")
     said = shell("$G show wgan_gp/digits --json", tmp_path, PYTHONIOENCODING=encoding)
     assert json.loads(said.stdout.decode(encoding)) == json.loads(
         shell("$G show wgan_gp/digits --json", tmp_path).stdout
@@ -153,6 +155,7 @@ def test_every_way_in_is_the_one_that_catches():
         (MemoryError(), "there is not enough memory for this"),
         (OSError(errno.ENAMETOOLONG, "File name too long", "a" * 5), "aaaaa: File name too long"),
         (OSError(errno.ENOSPC, "No space left on device", b"a\xff"), "a\\udcff: No space left on device"),
+        (OSError(errno.ENOSPC, "No space left on device"), "No space left on device"),  # as of a write
     ],
 )
 def test_what_the_system_refuses_is_no_error_of_ours(error, line, ganbench, monkeypatch):

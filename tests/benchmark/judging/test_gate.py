@@ -82,7 +82,7 @@ def test_the_same_run_with_other_bits_is_nondeterministic_however_small_the_diff
     result = check(reference, again)
     (found,) = result.decisions
     assert (found.outcome, result.failed) == ("nondeterministic", True)
-    assert found.reason == "seed 3: the same run in the same environment gave another digests"
+    assert found.reason == "seed 3: the same run in the same environment differs in digests"
 
 
 @pytest.mark.parametrize("change", [{"env": "other"}, {"code": "other"}])
@@ -407,6 +407,7 @@ def test_a_waiver_is_for_one_strictness():
     [
         ({**WAIVER, "expired": "2026-12-01"}, "unknown key 'expired'. Did you mean 'expires'"),
         ({"cell": "a", "expires": "2026-12-01"}, "'reason' is missing"),
+        ({**WAIVER, "reason": " "}, "'reason' is missing"),
         ({**WAIVER, "expires": "tomorrow"}, "'expires' is no date"),
         ({**WAIVER, "expires": 7}, "'expires' is no date"),
         ({**WAIVER, "cell": 7}, "'cell' must be a text"),

@@ -17,6 +17,7 @@ import pytest
 
 from benchmark.engines.worker import Log
 from benchmark.errors import UserError
+from benchmark.judging import verify
 from benchmark.records import locks, places, record, store
 from benchmark.records.store import RunState
 
@@ -147,11 +148,24 @@ def test_a_record_lacks_no_key(key, run):
         (("provenance", "environment"), []),
         (("spec", "protocols"), [{"name": "../x", "metrics": []}]),
         (("timing", "wall_s"), -1.0),
+        (("spec", "protocols", 0, "metrics"), []),
+        (("spec", "protocols", 0, "metrics"), ["fid", "fid"]),
+        (("spec", "protocols", 0, "metrics"), [f"m{i}" for i in range(101)]),
+        (("spec", "protocols"), RECORD["spec"]["protocols"] * 2),
+        (("curve", 0, "losses"), {f"l{i}": 1.0 for i in range(101)}),
+        (("provenance", "finished_utc"), "yesterday"),
+        (("provenance", "finished_utc"), "2026-11-01T00:00:00+14:00"),
     ],
 )
 def test_a_value_of_another_kind_or_out_of_range_is_no_record_however_well_sealed(path, value, run):
     write(run, "record.json", changed(path, value))
     assert store.state(run).reason.startswith("damaged: ")
+
+
+def test_a_spec_of_another_version_is_refused_and_says_what_reads_it(run):
+    write(run, "record.json", changed(("spec", "spec_version"), 2))
+    why = "has spec_version 2; this version of ganbench reads 1, so use the one that made it"
+    assert why in store.state(run).reason
 
 
 def test_what_is_no_regular_file_is_not_read(run):
@@ -375,3 +389,44 @@ def test_only_readable_records_are_found(run):
     write(other, "record.json", "{")
     write(run, "record.json", RECORD)
     assert [run.directory for run in store.records_below(root)[0]] == [run]
+
+
+def test_runs_may_lie_on_another_disk(run, tmp_path):
+    write(run, "record.json", RECORD)
+    out = tmp_path / "shards" / "out"
+    out.mkdir(parents=True)
+    (out / "runs").symlink_to(run.parents[2])
+    (out / "elsewhere").symlink_to(run.parents[2])
+    found = out / run.relative_to(run.parents[3])
+    assert store.directories_with(out, "record.json") == [found]
+    assert store.directories_with(out.parent, "record.json", "spec.json") == [found]
+    assert verify.runs_at(out) == [found]
+    assert [one.directory for one in store.records_below(out)[0]] == [found]
+
+
+@pytest.mark.parametrize("to", ["runs", ".", "..", "/nowhere"])
+def test_links_in_a_circle_end(to, run, tmp_path):
+    write(run, "record.json", RECORD)
+    (tmp_path / "out").mkdir()
+    run.parents[3].rename(tmp_path / "out" / "more")
+    (tmp_path / "out" / "runs").symlink_to(to)
+    assert len(store.directories_with(tmp_path / "out", "record.json")) == 1
+
+
+def test_a_folder_that_cannot_be_read_is_not_passed_over(forbidden):
+    folder = forbidden(0o000)
+    with pytest.raises(UserError, match=r"cannot be read \(Permission denied\)") as error:
+        store.records_below(folder.parent)
+    assert error.value.where == str(folder)
+    assert store.records_below(folder.parent / "none") == ([], [])
+
+
+def test_the_systems_folder_on_a_fresh_volume_is_none_of_ours(forbidden):
+    folder = forbidden(0o000)
+    os.seteuid(os.getuid())
+    folder.rename(folder.with_name("lost+found"))
+    folder.mkdir()
+    os.seteuid(65534 if os.getuid() == 0 else os.getuid())
+    assert store.records_below(folder.parent) == ([], [])
+    os.seteuid(os.getuid())
+    (folder.parent / "lost+found").chmod(0o700)

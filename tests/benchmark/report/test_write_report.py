@@ -58,6 +58,8 @@ def test_markdown_links_every_chart_it_shows(suite, tmp_path):
 def test_unknown_format_is_the_users_error(tmp_path):
     with pytest.raises(UserError, match="Did you mean 'html'"):
         write_report([], tmp_path, suite="q", command="x", formats=["htm"])
+    with pytest.raises(UserError, match="names no format"):
+        write_report([], tmp_path, suite="q", command="x", formats=[])
 
 
 def test_no_record_at_all_still_says_what_was_not_run(tmp_path):

@@ -203,6 +203,7 @@ def test_experiments_may_have_budgets_of_their_own(load):
         ('{"gan/digits" = 3}', "needs gen_iters and reason, not 3"),
         ('{"gan/digits" = { gen_iters = 3 }}', "needs gen_iters and reason, not {'gen_iters': 3}"),
         ('{"gan/digits" = { gen_iters = -3, reason = "x" }}', "must be a whole number of at least 0, not -3"),
+        ('{"gan/digits" = { gen_iters = 3, reason = " " }}', "the reason is empty"),
     ],
 )
 def test_a_bad_budget_is_refused(budgets, what, load):
@@ -234,6 +235,17 @@ def test_what_would_not_end_is_one_short_line(content, what, tmp_path):
     with pytest.raises(UserError, match=what) as error:
         suites.load(str(path))
     assert len(str(error.value)) < 1000
+
+
+def test_a_suite_has_no_more_runs_than_can_be_planned():
+    quick = suites.load("quick")
+    assert len(quick.revised(seeds="0-19999").seeds) == 20_000  # of five experiments
+    with pytest.raises(
+        UserError, match="20001 seeds of 5 experiments are 100005 runs; at most 100000"
+    ) as error:
+        quick.revised(seeds="0-20000")
+    assert "--seeds" in error.value.do
+    assert quick.revised(seeds="0-99999", patterns=("gan/*",)).experiments == ("gan/digits",)
 
 
 def test_a_pipe_or_device_is_no_suite(tmp_path):

@@ -202,3 +202,10 @@ def test_the_largest_whole_number_comes_back_from_a_spec(load):
 def test_two_of_a_name_are_refused(load):
     with pytest.raises(UserError, match="two variants"):
         load(SLOW + SLOW)
+    with pytest.raises(UserError, match="two variants"):  # their files would have one name on some disks
+        load(SLOW + SLOW.replace("lr-1e-3", "LR-1E-3"))
+
+
+def test_two_that_would_train_the_same_are_refused(load):
+    with pytest.raises(UserError, match=r"'gan/digits\+again' has the settings of 'gan/digits\+lr-1e-3'"):
+        load(SLOW + SLOW.replace('"lr-1e-3"', '"again"').replace("batch = 8", "batch = 8.0"))
