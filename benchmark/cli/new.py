@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import keyword
 import re
 import shlex
@@ -39,12 +40,22 @@ def new(name: str, folder: Path | None) -> None:
     from importlib.resources import files
 
     template = files("benchmark.cli").joinpath("template")
+    missing = [parent for parent in (folder, *folder.parents) if not parent.exists()]
+    written: list[Path] = []
     try:
         folder.mkdir(parents=True, exist_ok=True)
         for file in _FILES:
             text = template.joinpath(file).read_text(encoding="utf-8").replace(_PLACEHOLDER, name)
-            (folder / file.replace(_PLACEHOLDER, name)).write_text(text, encoding="utf-8")
-    except OSError as error:
+            written.append(folder / file.replace(_PLACEHOLDER, name))
+            written[-1].write_text(text, encoding="utf-8")
+    except BaseException as error:  # whole or absent, also on a full disk
+        with contextlib.suppress(OSError):
+            for path in written:
+                path.unlink(missing_ok=True)
+            for parent in missing:
+                parent.rmdir()
+        if not isinstance(error, OSError):
+            raise
         raise UserError(f"cannot be written ({error.strerror})", where=str(folder)) from error
     from benchmark.cli.text import print_text
 

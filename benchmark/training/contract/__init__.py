@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from benchmark.training.contract import continued, declared, process, sampled, trained
-from benchmark.training.contract.tools import Note, speed
+from benchmark.training.contract.tools import Note, players_of, speed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -43,6 +43,12 @@ CHECKS: dict[str, tuple[Check, str]] = {
     "device": (trained.device, "iterate"),
 }
 """Each with the function of the experiment that it is about."""
+_REMEDIES = {
+    "deepcopy protocol": "weight_norm and spectral_norm of torch.nn.utils cannot be copied: take those of "
+    "torch.nn.utils.parametrizations",
+    "uninitialized parameter": "lazy layers have no weights yet: give sizes, or call the network in build",
+}
+"""By words of torch's messages, where these do not say what to do."""
 
 
 @dataclass(frozen=True)
@@ -81,12 +87,15 @@ def examine(experiment: Experiment[Any]) -> Iterator[Finding]:
 
 def measured(experiment: Experiment[Any]) -> Finding | float:
     """G-iterations per second here, or why there are none: what fails late in training fails here."""
-    changed: list[str] = []
+    changed, code = list[str](), _code(experiment, "iterate")
     try:
         with process.kept(changed):
-            return speed(experiment)
+            players = players_of(experiment)
+            rate, k = speed(experiment, players)
+            changed += continued.goes_on(experiment, players, k)
     except (Exception, SystemExit) as error:
-        return _raised("training", error, _code(experiment, "iterate"))
+        return _raised("training", error, code)
+    return Finding("training", _place(code), changed[0]) if changed else rate
 
 
 def _findings(experiment: Experiment[Any], name: str, check: Check, about: str) -> list[Finding]:
@@ -95,7 +104,7 @@ def _findings(experiment: Experiment[Any], name: str, check: Check, about: str) 
         with warnings.catch_warnings(), process.kept(changed):
             warnings.simplefilter("ignore")
             for what in check(experiment):
-                found.append(Finding(name, _place(code), " ".join(what.split()), isinstance(what, Note)))
+                found.append(Finding(name, _place(code), _remedied(what), isinstance(what, Note)))
     except (Exception, SystemExit) as error:
         found.append(_raised(name, error, code))
     return found + [Finding(name, _place(code), what) for what in changed]
@@ -104,7 +113,13 @@ def _findings(experiment: Experiment[Any], name: str, check: Check, about: str) 
 def _raised(name: str, error: BaseException, code: Any) -> Finding:
     where = _raised_at(error, code) or _place(code)
     at = "".join(f" ({note})" for note in getattr(error, "__notes__", ()))
-    return Finding(name, where, f"{type(error).__name__}: {' '.join(str(error).split())[:300]}{at}")
+    return Finding(name, where, f"{_remedied(f'{type(error).__name__}: {error}')[:300]}{at}")
+
+
+def _remedied(what: str) -> str:
+    """In a line; with what to do in the place of torch's words, where these are known."""
+    line = " ".join(what.split())
+    return next((remedy for words, remedy in _REMEDIES.items() if words in line), line)
 
 
 def _code(experiment: Experiment[Any], about: str) -> Any:

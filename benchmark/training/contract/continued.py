@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from benchmark.training import checkpoint
+from benchmark.training import checkpoint, packing
 from benchmark.training.contract import unkept
-from benchmark.training.contract.tools import bits, iterated, pictures, players_of
+from benchmark.training.contract.tools import Counted, bits, iterate, iterated, pictures, players_of
 from benchmark.training.trainer import Cadence, Trainer
 
 if TYPE_CHECKING:
@@ -39,21 +39,59 @@ def resume(experiment: Experiment[Any]) -> Iterator[str]:
             yield "the run ends before its second checkpoint: its losses are not finite"
             return
         continued, _ = _trained(experiment, Path(folder), cadence)
-    then, now = (dict(unkept.values(experiment, of.players)) for of in (whole, continued))
+    then, now = (_held(experiment, of.players) for of in (whole, continued))
     # What is constant in a run, such as the time at which it began, is no state.
-    if lost := unkept.changed(then, now) & unkept.changed(at_first, then):
-        yield from map(unkept.said, sorted(lost))
-        return
-    for name, part in whole.players.parts().items():
-        if bits(whole.players, name) != bits(continued.players, name):
-            kind = type(part).__name__
-            yield f"a continued run has other bits in {name} ({kind}): something is in no checkpoint"
-            return
-        if _trains(part) != _trains(continued.players.parts()[name]):
-            yield f"a continued run has other requires_grad in {name}: no checkpoint of these players has it"
-            return
-    if whole.losses.rows(0, _RESUME_ITERS) != continued.losses.rows(0, _RESUME_ITERS):
+    lost = unkept.changed(then, now) & unkept.changed(at_first, then)
+    # What a module holds may only follow from its weights.
+    if others := lost - dict(unkept.of_modules(whole.players)).keys():
+        yield from map(unkept.said, sorted(others))
+    elif differs := _differs(whole.players, continued.players):
+        yield f"a continued run has {differs}"
+    elif whole.losses.rows(0, _RESUME_ITERS) != continued.losses.rows(0, _RESUME_ITERS):
         yield "a continued run has other losses: something is in no checkpoint"
+    else:
+        yield from map(unkept.said, sorted(lost))
+
+
+def _held(experiment: Experiment[Any], players: Players) -> dict[str, Any]:
+    """What is held beside checkpoints."""
+    return dict([*unkept.values(experiment, players), *unkept.of_modules(players)])
+
+
+def goes_on(experiment: Experiment[Any], players: Players, k: int) -> Iterator[str]:
+    """G-iteration k has the same bits with new players that have what a checkpoint has."""
+    again = players_of(experiment)
+    tensors, plain = packing.packed(players)
+    packing.load_into(again, {name: x.clone() for name, x in tensors.items()}, plain)
+    switched = _flags(players) != _flags(again)
+    for one in (players, again):
+        draws: Any = Counted(experiment, k)
+        iterate(experiment, one, k, draws)
+    if differs := _differs(players, again):
+        why = (
+            " (train(), eval() or requires_grad_() was called before, and is kept nowhere)"
+            if switched
+            else ""
+        )
+        yield f"a run that is continued at G-iteration {k} has {differs}{why}"
+
+
+def _flags(players: Players) -> list[bool]:
+    networks = [part for part in players.parts().values() if isinstance(part, nn.Module)]
+    return [x for n in networks for x in (*(m.training for m in n.modules()), *_trains(n))]
+
+
+def _differs(whole: Players, continued: Players) -> str:
+    """In which part players differ, with what may be the reason."""
+    for name, part in whole.parts().items():
+        if bits(whole, name) != bits(continued, name):
+            lost = unkept.changed(dict(unkept.of_modules(whole)), dict(unkept.of_modules(continued)))
+            what = ", ".join(sorted(lost)[:3]) or "something"
+            do = f": {unkept.DO}" if lost else ""
+            return f"other bits in {name} ({type(part).__name__}): {what} is in no checkpoint{do}"
+        if _trains(part) != _trains(continued.parts()[name]):
+            return f"other requires_grad in {name}: no checkpoint of these players has it"
+    return ""
 
 
 class _Nobody:
@@ -86,7 +124,7 @@ def _trains(part: Any) -> list[bool]:
 
 
 def _trained(experiment: Experiment[Any], folder: Path, cadence: Cadence) -> tuple[Trainer, dict[str, Any]]:
-    """After training, and what its loop held beside checkpoints before."""
+    """After training, and what was held beside checkpoints after its first G-iteration."""
     images, labels = pictures(experiment)
     first = experiment.starts_from
     trainer = Trainer(
@@ -103,8 +141,15 @@ def _trained(experiment: Experiment[Any], folder: Path, cadence: Cadence) -> tup
         cadence=cadence,
         started=time.perf_counter(),
     )
-    at_first = dict(unkept.values(experiment, trainer.players))
-    trainer.run(lambda: False)
+    at_first: dict[str, Any] = {}
+
+    def remembering() -> bool:
+        """Called after every G-iteration: whether to stop."""
+        if not at_first:
+            at_first.update(_held(experiment, trainer.players), k=trainer.state.gen_iters)
+        return False
+
+    trainer.run(remembering)
     return trainer, at_first
 
 

@@ -7,14 +7,16 @@ from dataclasses import astuple
 from typing import TYPE_CHECKING, Any
 
 import torch
+from torch import nn
 
 from baselines import networks
+from baselines.loop_state import LoopState
 from benchmark.training.contract.tools import players_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
-    from baselines.spec import Experiment
+    from baselines.spec import Experiment, Players
 
 
 def declarations(experiment: Experiment[Any]) -> Iterator[str]:
@@ -61,7 +63,7 @@ def statistics(experiment: Experiment[Any]) -> Iterator[str]:
 
 
 def optimisers(experiment: Experiment[Any]) -> Iterator[str]:
-    """None has weights of the other network, and every weight is in some."""
+    """None has weights of the other network or of none, and every weight is in some."""
     players = players_of(experiment, "meta")
     for name, other in (("generator", "critic"), ("critic", "generator")):
         network, optimiser = getattr(players, name), getattr(players, f"{name}_optimiser")
@@ -80,3 +82,42 @@ def optimisers(experiment: Experiment[Any]) -> Iterator[str]:
             yield f"no optimiser holds {left_out[0]} of the {name}"
         if elsewhere := {t.device.type for t in network.state_dict().values()} - {"meta"}:
             yield f"the {name} is built on {elsewhere.pop()}, whatever device is asked for"
+    yield from _strays(players)
+
+
+def _strays(players: Players) -> Iterator[str]:
+    """Weights that are in no network of the players: no checkpoint has them, and no device gets them."""
+    known, parts = set[int](), players.parts()
+    for part in parts.values():
+        known |= {id(p) for x in _kept(part) for p in _weights(x)}
+    for name, part in parts.items():
+        if isinstance(part, torch.optim.Optimizer):
+            held = [p for group in part.param_groups for p in group["params"]]
+            if n := sum(id(p) not in known for p in held):
+                yield f"{name} holds {n} weights of no network: give theirs in Players.more, or register it"
+        for path, module in part.named_modules() if isinstance(part, nn.Module) else ():
+            for key, value in vars(module).items():
+                if key[0] != "_" and any(id(p) not in known for p in _weights(value) if p.requires_grad):
+                    yield (
+                        f"{'.'.join(filter(None, (name, path, key)))} has weights that are not the module's, "
+                        "which are in no checkpoint: take nn.ModuleList, nn.ModuleDict or nn.ParameterList"
+                    )
+
+
+def _kept(part: Any) -> Iterable[Any]:
+    """What a checkpoint has of a part; of somebody's class, its attributes are taken for that."""
+    if isinstance(part, LoopState):
+        return part.in_checkpoints()
+    known = isinstance(part, nn.Module | torch.optim.Optimizer)
+    return [part] if known else getattr(part, "__dict__", {}).values()
+
+
+def _weights(value: Any) -> Iterator[nn.Parameter]:
+    """Parameters of a network, and of what lists and dicts hold."""
+    if isinstance(value, nn.Module):
+        yield from value.parameters()
+    elif isinstance(value, nn.Parameter):
+        yield value
+    elif isinstance(value, list | tuple | dict):
+        for inner in value.values() if isinstance(value, dict) else value:
+            yield from _weights(inner)

@@ -33,6 +33,18 @@ _SWITCHES: dict[str, tuple[Callable[[], Any], Callable[[Any], Any]]] = {
         torch.use_deterministic_algorithms,
     ),
     "torch.autograd.set_detect_anomaly": (torch.is_anomaly_enabled, torch.autograd.set_detect_anomaly),
+    "torch.set_float32_matmul_precision": (
+        torch.get_float32_matmul_precision,
+        torch.set_float32_matmul_precision,
+    ),
+    "torch.backends.cudnn.benchmark": (
+        lambda: torch.backends.cudnn.benchmark,
+        partial(setattr, torch.backends.cudnn, "benchmark"),
+    ),
+    "torch.backends.cudnn.allow_tf32": (
+        lambda: torch.backends.cudnn.allow_tf32,
+        partial(setattr, torch.backends.cudnn, "allow_tf32"),
+    ),
     "os.chdir": (os.getcwd, os.chdir),
 }
 
@@ -48,7 +60,7 @@ def kept(said: list[str]) -> Iterator[None]:
     finally:
         for name, (get, put) in _SWITCHES.items():
             if get() != before[name]:
-                said.append(f"{name} is called, and what it was before is not put back")
+                said.append(f"{name} is changed, and what it was before is not put back")
                 put(before[name])
         if set(left_running()) - running:
             said.append("a thread is left running, for which a process waits at its end: join() it")

@@ -8,14 +8,16 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _NormBase
+from torch.utils._pytree import tree_leaves
 
 from benchmark.training import sampling as images_of
+from benchmark.training import trainer
 from benchmark.training.contract.tools import PAST_WARM_UP, Counted, Note, iterated, players_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from baselines.spec import Experiment
+    from baselines.spec import Experiment, Players
 
 _FEW = 8
 _MOST = 0.5
@@ -24,17 +26,23 @@ _MOST = 0.5
 def value_range(experiment: Experiment[Any]) -> Iterator[str]:
     """A generator whose weights are a hundredfold gives black and white: the ends of the declared range.
 
-    With its own weights, it does not give images most of whose pixels are clipped.
+    With its own weights, it does not give images most of whose pixels are clipped, nor those of any class.
     """
     scored = players_of(experiment).scored
     low, high = experiment.image_range
     declared = f"image_range {low:g} to {high:g}"
-    n = experiment.settings.sampling_batch or _FEW
-    outside = _share_outside(next(images_of.batches(experiment, scored, 0, n)).outputs, low, high)
-    if outside > _MOST:
+    n = experiment.settings.sampling_batch or (_FEW * min(experiment.classes, _FEW) or _FEW)
+    first = next(images_of.batches(experiment, scored, 0, n))
+    assert first.outputs is not None
+    of = torch.zeros(n, dtype=torch.int64) if first.classes is None else first.classes
+    shares = {c: _share_outside(first.outputs[of == c], low, high) for c in set(of.tolist())}
+    worst = max(shares, key=lambda c: shares[c])
+    outside = sum(shares.values()) / len(shares)
+    if shares[worst] > _MOST:
+        which = f" of class {worst}" if outside <= _MOST else ""
         yield (
-            f"{outside:.0%} of the pixels of generated images lie outside {declared} and are clipped: "
-            "set image_range to what the generator gives"
+            f"{shares[worst]:.0%} of the pixels of generated images{which} lie outside {declared} and are "
+            "clipped: set image_range to what the generator gives"
         )
         return
     images = _saturated(experiment, scored)
@@ -50,9 +58,8 @@ def value_range(experiment: Experiment[Any]) -> Iterator[str]:
         yield f"the generator's images lie in {least:.3g} to {most:.3g}, image_range is {low:g} to {high:g}"
 
 
-def _share_outside(outputs: Tensor | None, low: float, high: float) -> float:
+def _share_outside(outputs: Tensor, low: float, high: float) -> float:
     """Share of values outside by more than a tenth of the range: a linear layer begins around 0."""
-    assert outputs is not None
     margin = 0.1 * (high - low)
     return ((outputs < low - margin) | (outputs > high + margin)).float().mean().item()
 
@@ -89,7 +96,8 @@ class _Companions(nn.Module):
 
 def sampling(experiment: Experiment[Any]) -> Iterator[str]:
     """An image depends on others as `sampling_statistics` says, and nothing is left behind."""
-    scored = iterated(experiment)[0].scored
+    players = iterated(experiment)[0]
+    scored = players.scored
     before = copy.deepcopy(scored)
     n = experiment.settings.sampling_batch or _FEW
     image, same, other = (
@@ -98,6 +106,15 @@ def sampling(experiment: Experiment[Any]) -> Iterator[str]:
     )
     if not torch.equal(image, same):
         yield "the generator gives another image for the same latents"
+    # As `ganbench evaluate` makes it: of another seed, and without data.
+    black = torch.zeros((1, *experiment.image_shape), dtype=torch.uint8)
+    loaded = trainer.build(experiment, 1, black).scored
+    loaded.load_state_dict(scored.state_dict())
+    if not torch.equal(image, images_of.evaluation_images(experiment, loaded, 0, n)[:1]):
+        yield (
+            "a network built anew gives other images with the same weights: keep what is missing in its "
+            "state_dict, as parameters or as buffers that are persistent"
+        )
     if torch.equal(image, other) == (experiment.settings.sampling_statistics == "batch"):
         depends = "does not depend" if torch.equal(image, other) else "depends"
         kind = experiment.settings.sampling_statistics
@@ -107,3 +124,18 @@ def sampling(experiment: Experiment[Any]) -> Iterator[str]:
         yield "sampling changes the generator"
     if [m.training for m in scored.modules()] != [m.training for m in before.modules()]:
         yield "sampling changes the generator's mode"
+    if experiment.classes > 1:
+        yield from _unconditional(experiment, players)
+
+
+def _unconditional(experiment: Experiment[Any], players: Players) -> Iterator[str]:
+    """Neither network ignores the classes, after a G-iteration from whatever they began as."""
+    draws: Any = Counted(experiment, PAST_WARM_UP)
+    x: Any = draws.latent(_FEW)
+    of_class = [torch.full((_FEW,), c) for c in (0, 1)]
+    with torch.no_grad():
+        for name, network in (("network that is scored", players.scored), ("critic", players.critic)):
+            given = [network.eval()(x, classes) for classes in of_class]
+            if all(torch.equal(a, b) for a, b in zip(*map(tree_leaves, given), strict=True)):
+                yield Note(f"the {name} ignores the classes: it gives the same for all of them")
+            x = given[0]

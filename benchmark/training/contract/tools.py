@@ -2,24 +2,29 @@
 
 from __future__ import annotations
 
+import contextlib
+import dataclasses
 import time
 from typing import TYPE_CHECKING, Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
+from torch.optim import Optimizer
 
+from baselines.spec import Players
 from benchmark.training import checkpoint, packing, trainer
 from benchmark.training.draws import SeededDraws
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
-    from baselines.spec import Experiment, Losses, Players
+    from baselines.spec import Experiment, Losses
 
 PAST_WARM_UP = 30
 """A G-iteration after the 25 of 100 critic steps each of WGAN's released schedule."""
 _SPEED_S = 2.0
 _SPEED_ITERS = 50
+_CLOCKS = ("time", "time_ns", "monotonic", "monotonic_ns", "perf_counter", "perf_counter_ns")
 
 
 class Note(str):
@@ -75,11 +80,26 @@ def players_of(experiment: Experiment[Any], device: str = "cpu") -> Players:
 
 
 def iterated(experiment: Experiment[Any], *, seed: int = 0, elsewhere: int = 0) -> tuple[Players, Losses]:
-    """Players and losses after one G-iteration; `elsewhere` seeds the generators that belong to nobody."""
+    """Players and losses after one G-iteration; what belongs to nobody is `elsewhere`: generators, clocks."""
     players = players_of(experiment)
     torch.manual_seed(elsewhere)
     draws: Any = Counted(experiment, PAST_WARM_UP, seed)
-    return players, iterate(experiment, players, PAST_WARM_UP, draws)
+    with _days_later(elsewhere):
+        return players, iterate(experiment, players, PAST_WARM_UP, draws)
+
+
+@contextlib.contextmanager
+def _days_later(days: int) -> Iterator[None]:
+    """The clocks of the module `time` are ahead."""
+    clocks = {name: getattr(time, name) for name in _CLOCKS}
+    for name, clock in clocks.items():
+        ahead = days * 86_400 * (10**9 if name.endswith("_ns") else 1)
+        setattr(time, name, lambda clock=clock, ahead=ahead: clock() + ahead)
+    try:
+        yield
+    finally:
+        for name, clock in clocks.items():
+            setattr(time, name, clock)
 
 
 def iterate(experiment: Experiment[Any], players: Players, k: int, draws: Any) -> Losses:
@@ -87,8 +107,10 @@ def iterate(experiment: Experiment[Any], players: Players, k: int, draws: Any) -
 
     Raises:
         TypeError: it gives no scalar tensors by name, or a checkpoint cannot hold what it keeps.
+        ValueError: it changes settings, or has other networks or optimisers in the place of those of `build`.
 
     """
+    parts, given = players.parts(), experiment.settings.values()
     losses: Any = experiment.iterate(experiment.settings, players, k, draws)
     if not isinstance(losses, dict):
         raise TypeError(f"iterate returns {_kind(losses)}, not a dict of losses")
@@ -103,6 +125,20 @@ def iterate(experiment: Experiment[Any], players: Players, k: int, draws: Any) -
         if not (hasattr(part, "state_dict") and hasattr(part, "load_state_dict")):
             what = f"Players.more['{name}'] is {_kind(part)}"
             raise TypeError(f"{what}: give an object with state_dict and load_state_dict, or a tensor in one")
+    for name in sorted(vars(players).keys() - {field.name for field in dataclasses.fields(Players)}):
+        raise TypeError(
+            f"Players has no '{name}': give it in Players.more, which goes to the training device"
+        )
+    for name, part in players.parts().items():
+        if name not in parts or (part is not parts[name] and isinstance(part, nn.Module | Optimizer)):
+            done = "replaced by another object" if name in parts else "made"
+            raise ValueError(
+                f"Players.{name} is {done} in iterate, and a continued run has that of build: make it there, "
+                "and copy into it with load_state_dict()"
+            )
+    for name, value in experiment.settings.values().items():
+        if value != given[name]:
+            raise ValueError(f"iterate changes settings.{name}: a value that changes is a function of k")
     return losses
 
 
@@ -114,9 +150,13 @@ def _kind(value: Any) -> str:
     return "None" if value is None else f"of type {type(value).__name__}"
 
 
-def speed(experiment: Experiment[Any]) -> float:
-    """G-iterations per second here, from a few of them; the first two do not count."""
-    players = players_of(experiment)
+def speed(experiment: Experiment[Any], players: Players) -> tuple[float, int]:
+    """G-iterations per second here, from a few of them, and how many; the first two do not count.
+
+    Raises:
+        ValueError: its losses have other names than before, or are not finite.
+
+    """
     draws: Any = Counted(experiment, 0)
     begin, k = time.perf_counter(), 0
     names: list[str] = []
@@ -128,11 +168,13 @@ def speed(experiment: Experiment[Any]) -> float:
             names = names or list(losses)
             if sorted(losses) != sorted(names):
                 raise ValueError(f"iterate returns the losses {_listed(losses)} after {_listed(names)}")
+            if bad := [name for name, loss in losses.items() if not loss.isfinite()]:
+                raise ValueError(f"the loss '{bad[0]}' is not finite")
         except Exception as error:
             error.add_note(f"at G-iteration {k}")
             raise
         k += 1
-    return (k - 2) / (time.perf_counter() - begin)
+    return (k - 2) / (time.perf_counter() - begin), k
 
 
 def bits(players: Players, part: str = "") -> tuple[str, Any]:

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.modules.dropout import _DropoutNd
 
+from baselines.loop_state import LoopState
 from benchmark.training.contract.stand_in import DEVICE, StandIn
 from benchmark.training.contract.tools import PAST_WARM_UP, Counted, Note, bits, iterate, iterated, players_of
 from benchmark.training.quantise import to_uint8
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 FIRST = 24
 """The last long critic loop of WGAN's released schedule."""
 _GARBAGE = 1e3
+_ENOUGH = 4096
+"""Values of z by which a prior is known."""
 _PRIORS = {
     "normal": (math.inf, 1.0, 3.0),
     "uniform": (1.0, 1 / 3, 1 / 5),
@@ -45,7 +48,11 @@ def counts(experiment: Experiment[Any]) -> Iterator[str]:
         ):
             said = counted(s, k + 1) - counted(s, FIRST)
             if used != said:
-                yield f"{what} says {said} for {k + 1 - FIRST} G-iterations, but {used} were used"
+                n = k + 1 - FIRST
+                yield (
+                    f"{what} says {said} for {n} G-iteration{'s' * (n > 1)}, but {used} were used: declare "
+                    f"{what}=lambda s, k: …, how many the first k use"
+                )
                 return
     if steps["generator"][0] != 3:
         yield f"the generator's optimiser makes {steps['generator'][0]} steps in 3 G-iterations"
@@ -53,8 +60,14 @@ def counts(experiment: Experiment[Any]) -> Iterator[str]:
 
 def moves(experiment: Experiment[Any]) -> Iterator[str]:
     """Both networks move, and losses are finite scalars without a graph."""
+    players = players_of(experiment)
     before = players_of(experiment)
-    players, losses = iterated(experiment)
+    as_built = bits(before)
+    draws: Any = Counted(experiment, PAST_WARM_UP)
+    losses = iterate(experiment, players, PAST_WARM_UP, draws)
+    if bits(before) != as_built:
+        yield "iterate changes other players than those that it is given: it must use its argument alone"
+        return
     yield from _unfit(losses, "cpu")
     if bad := [name for name, loss in losses.items() if not loss.isfinite().all()]:
         yield f"the loss '{bad[0]}' is not finite"
@@ -66,12 +79,35 @@ def moves(experiment: Experiment[Any]) -> Iterator[str]:
             yield f"only {sum(moved)} of {len(moved)} weights of the {name} move in a G-iteration"
         if not all(x.isfinite().all() for x in new.state_dict().values()):
             yield f"weights of the {name} are not finite after a G-iteration"
-    pairs = zip(before.scored.state_dict().values(), players.scored.state_dict().values(), strict=True)
-    if players.scored is not players.generator and all(torch.equal(a, b) for a, b in pairs):
+    if players.scored is not players.generator:
+        yield from _averaged(experiment, before, players)
+
+
+def _averaged(experiment: Experiment[Any], before: Players, players: Players) -> Iterator[str]:
+    """The sampler moves with the generator, also in what is no parameter."""
+    kept = set(_moved(before.scored, players.scored))
+    if not kept:
         yield Note(
             "the network that is scored, the sampler, does not move in a G-iteration: meant if it is updated "
             "seldom or later, else scores are those of its first weights"
         )
+        return
+    unused = ("running_mean", "running_var") if experiment.settings.sampling_statistics == "batch" else ()
+    buffers = dict(players.generator.named_buffers())
+    for name in _moved(before.generator, players.generator):
+        own = {name, f"module.{name}"} & players.scored.state_dict().keys()
+        counts = name in buffers and buffers[name].is_floating_point() and not name.endswith(unused)
+        if counts and own and not own & kept:
+            yield (
+                f"{name} of the sampler stays as it was built, though the generator's moves: average or copy "
+                "its buffers, too"
+            )
+            return
+
+
+def _moved(before: nn.Module, after: nn.Module) -> Iterator[str]:
+    pairs = zip(before.state_dict().items(), after.state_dict().values(), strict=True)
+    return (name for (name, a), b in pairs if not torch.equal(a, b))
 
 
 def _unfit(losses: Any, device: str) -> Iterator[str]:
@@ -91,8 +127,15 @@ def determinism(experiment: Experiment[Any]) -> Iterator[str]:
     )
     if bits(one) != bits(same) or any(not _equal(losses[n], x) for n, x in same_losses.items()):
         dropout = any(isinstance(m, _DropoutNd) for p in (one.generator, one.critic) for m in p.modules())
-        where = "by nn.Dropout: draws.keep gives masks" if dropout else "elsewhere than from `draws`"
-        yield f"two G-iterations of the same draws differ: something is drawn {where}"
+        where = (
+            "by nn.Dropout: draws.keep gives masks"
+            if dropout
+            else "elsewhere than from `draws`, or a clock is read"
+        )
+        do = "for what networks draw, begin iterate with torch.manual_seed(draws.seed())"
+        if any(isinstance(part, LoopState) for part in one.more.values()):
+            do = "draw from the global generators, which are seeded for each G-iteration"
+        yield f"two G-iterations of the same draws differ: something is drawn {where}; {do}"
     if bits(one) == bits(other):
         yield "other draws make no difference: iterate ignores `draws`"
 
@@ -148,33 +191,69 @@ def _spoil_after(optimiser: Any, network: nn.Module) -> None:
 
 
 def latents(experiment: Experiment[Any]) -> Iterator[str]:
-    """The generator is trained on the latents that it is scored with: of `latent` values, of the prior."""
-    players, seen = players_of(experiment), list[Tensor]()
-    players.generator.register_forward_pre_hook(lambda _, given: seen.append(given[0].detach().flatten(1)))
+    """The generator is trained on the latents that it is scored with: of `latent` values, of the prior.
+
+    Beside them it may be given what another network makes, such as codes of real images.
+    """
+    players, seen, encoded = players_of(experiment), list[list[Tensor]](), list[bool]()
+
+    def noting(_: Any, given: tuple[Tensor, ...], named: dict[str, Tensor]) -> None:
+        z = _first(given, named)
+        seen[-1].append(z.detach().flatten(1))
+        encoded.append(z.grad_fn is not None)
+
+    players.generator.register_forward_pre_hook(noting, with_kwargs=True)
     draws: Any = Counted(experiment, PAST_WARM_UP)
-    iterate(experiment, players, PAST_WARM_UP, draws)
+    while len(seen) < 2 or (len(seen) < FIRST and _numel(seen) < _ENOUGH):
+        seen.append([])
+        k = PAST_WARM_UP + len(seen) - 1
+        iterate(experiment, players, k, draws.at(k))
+        if not seen[-1]:
+            yield "the generator is not called"
+            return
+    if all(torch.equal(a, b) for a, b in zip(*seen[:2], strict=False)):
+        yield "the generator is trained on the same latents in every G-iteration"
+        return
+    if len(z := seen[0][0]) > 1 and bool((z == z[0]).all()):
+        yield "the generator is trained on minibatches of one and the same latents"
+        return
     s = experiment.settings
-    if not seen:
-        yield "the generator is not called"
-        return
-    z = torch.cat(seen)
-    if z.shape[1] != s.latent:
-        yield f"the generator is trained on {z.shape[1]} values of z, settings.latent is {s.latent}"
-        return
-    bound, variance, fourth = _PRIORS[s.prior]
-    error = 5 * math.sqrt((fourth - variance**2) / z.numel())
-    if (
-        z.abs().max() > bound * (1 + 1e-6)
-        or z.mean().abs() > 5 * math.sqrt(variance / z.numel())
-        or abs(z.square().mean() - variance) > error
-    ):
+    calls = [list(of_call) for of_call in zip(*seen, strict=False)]
+    together = calls if any(encoded) else [[z for of_call in calls for z in of_call]]
+    fitting = [zs for zs in together if {z.shape[1] for z in zs} == {s.latent}]
+    if not fitting:
+        n = next(z.shape[1] for zs in together for z in zs if z.shape[1] != s.latent)
+        yield f"the generator is trained on {n} values of z, settings.latent is {s.latent}"
+    elif not any(_is_of(s.prior, torch.cat(zs)) for zs in fitting):
         yield f"the generator is trained on latents that are not of the prior '{s.prior}' it is scored with"
+
+
+def _first(given: tuple[Tensor, ...], named: dict[str, Tensor]) -> Tensor:
+    """The first argument of a call, which may have its name."""
+    return next(iter((*given, *named.values())))
+
+
+def _numel(seen: list[list[Tensor]]) -> int:
+    return sum(z.numel() for of_iteration in seen for z in of_iteration)
+
+
+def _is_of(prior: str, z: Tensor) -> bool:
+    """Whether bound and moments are those of a prior, to five standard errors."""
+    bound, variance, fourth = _PRIORS[prior]
+    error = 5 * math.sqrt((fourth - variance**2) / z.numel())
+    return bool(
+        z.abs().max() <= bound * (1 + 1e-6)
+        and z.mean().abs() <= 5 * math.sqrt(variance / z.numel())
+        and abs(z.square().mean() - variance) <= error
+    )
 
 
 def scaling(experiment: Experiment[Any]) -> Iterator[str]:
     """Real images reach the critic in the declared range."""
     players, seen = players_of(experiment), list[Tensor]()
-    players.critic.register_forward_pre_hook(lambda _, given: seen.append(given[0].detach()))
+    players.critic.register_forward_pre_hook(
+        lambda _, given, named: seen.append(_first(given, named).detach()), with_kwargs=True
+    )
     draws: Any = Counted(experiment, PAST_WARM_UP)
     iterate(experiment, players, PAST_WARM_UP, draws)
     low, high = experiment.image_range

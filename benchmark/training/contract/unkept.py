@@ -1,4 +1,4 @@
-"""What a loop of `from_steps` has that is in no checkpoint: other objects, and variables of its functions."""
+"""What players and loops have that is in no checkpoint: other objects, and variables of their functions."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ from pathlib import Path
 from types import FunctionType, SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
+from torch import nn
+
 from baselines.loop_state import LoopState
 from benchmark.training.contract.snapshot import Snapshot
 
@@ -22,6 +24,8 @@ if TYPE_CHECKING:
 _INSTALLED = [Path(sysconfig.get_path(name)) for name in ("stdlib", "platstdlib", "purelib", "platlib")]
 _VARIABLE = "the variable "
 _RANDOM = ("(Generator)", "(RandomState)", "(Random)")
+DO = "keep it in a buffer that is persistent, or in Players.more"
+_OF_EVERY_MODULE = {*vars(nn.Module()), "_is_full_backward_hook"}
 
 
 def values(experiment: Experiment[Any], players: Players) -> Iterator[tuple[str, Any]]:
@@ -43,6 +47,26 @@ def values(experiment: Experiment[Any], players: Players) -> Iterator[tuple[str,
                 yield name, snapshot(value)
 
 
+def of_modules(players: Players) -> Iterator[tuple[str, Any]]:
+    """Attributes, hooks and buffers of networks that their `state_dict` does not have."""
+    parts = players.parts().values()
+    networks = [part for part in parts if isinstance(part, nn.Module)]
+    kept = {id(x) for n in networks for x in (*n.modules(), *n.state_dict(keep_vars=True).values())}
+    snapshot = Snapshot(functools.partial(_is_own, ""), kept | set(map(id, parts)))
+    seen: set[int] = set()
+    for name, part in players.parts().items():
+        for path, module in part.named_modules() if isinstance(part, nn.Module) else ():
+            where = ".".join(filter(None, (name, path)))
+            found = {key: x for key, x in vars(module).items() if key not in _OF_EVERY_MODULE}
+            found |= {key: getattr(module, key) for key in module._non_persistent_buffers_set}
+            for key, value in found.items():
+                yield f"{where}.{key}", snapshot(value)
+            for hooks in (module._forward_pre_hooks, module._forward_hooks, module._backward_hooks):
+                for hook in hooks.values():
+                    for key, value in _closed_over(hook, seen):
+                        yield f"{key} (a hook of {where})", snapshot(value)
+
+
 def changed(before: Mapping[str, Any], after: Mapping[str, Any]) -> set[str]:
     """Names that both have with another value."""
     return {name for name in after if name in before and after[name] != before[name]}
@@ -51,7 +75,9 @@ def changed(before: Mapping[str, Any], after: Mapping[str, Any]) -> set[str]:
 def said(name: str) -> str:
     """What to do about something that goes on changing."""
     do = "keep it in an attribute of the loop"
-    if name.endswith(_RANDOM):
+    if not name.startswith("self.") and (not name.startswith(_VARIABLE) or " (a hook of " in name):
+        do = DO
+    elif name.endswith(_RANDOM):
         do = "draw from the global generators, which are seeded for each G-iteration"
     elif not name.startswith(_VARIABLE):
         do = "give its class state_dict and load_state_dict, or keep what changes in attributes of the loop"

@@ -2,8 +2,10 @@
 
 import json
 import os
+import resource
 import subprocess
 import sys
+import zipfile
 
 import numpy as np
 import pytest
@@ -30,11 +32,11 @@ def home(tmp_path_factory):
     return folder, out
 
 
-def ganbench(*arguments, cwd, site=None):
-    return started("-m", "benchmark", *arguments, cwd=cwd, site=site)
+def ganbench(*arguments, cwd, **about):
+    return started("-m", "benchmark", *arguments, cwd=cwd, **about)
 
 
-def started(*arguments, cwd, site=None):
+def started(*arguments, cwd, site=None, **about):
     path = [str(site)] if site else []
     env = {
         **os.environ,
@@ -42,7 +44,8 @@ def started(*arguments, cwd, site=None):
         "XDG_CACHE_HOME": str(cwd / "cache"),
     }
     command = [sys.executable, *map(str, arguments)]
-    done = subprocess.run(command, cwd=cwd, env=env, capture_output=True, text=True, check=False, timeout=800)
+    about |= {"capture_output": True, "text": True, "check": False, "timeout": 800}
+    done = subprocess.run(command, cwd=cwd, env=env, **about)
     return done.returncode, done.stdout, done.stderr
 
 
@@ -56,6 +59,19 @@ def test_next_commands_are_told_and_nothing_is_overwritten(home):
     code, _, err = ganbench("new", "ourgan", "--folder", "package ä", cwd=folder)
     assert (code, err) == (2, "ganbench: package ä: is there already. Choose another with --folder\n")
     assert not [f for f in (folder / "package ä").iterdir() if "mygan" in f.name + _text(f)]
+
+
+@pytest.mark.parametrize("folder", ["inside/ourgan", "there"])
+def test_where_writing_fails_midway_nothing_is_left(folder, tmp_path):
+    def bounded():
+        resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))  # bytes; only the first file is so small
+
+    (tmp_path / "there").mkdir()
+    asked = ("new", "ourgan", "--folder", folder)
+    code, _, err = ganbench(*asked, cwd=tmp_path, preexec_fn=bounded)
+    assert (code, err) == (2, f"ganbench: {folder}: cannot be written (File too large)\n")
+    assert [path for path in tmp_path.rglob("*") if "cache" not in str(path)] == [tmp_path / "there"]
+    assert ganbench(*asked, cwd=tmp_path)[0] == 0
 
 
 def _text(file):
@@ -81,6 +97,18 @@ def test_what_can_be_no_package_is_told_in_a_line(tmp_path, name, says):
     assert err.startswith(f"ganbench: {says}")
     assert err.count("\n") == 1
     assert not list(tmp_path.glob("*.toml"))
+
+
+def test_a_loop_that_lies_beside_is_in_the_wheel_and_the_test_is_not(home):
+    pytest.importorskip("hatchling")
+    folder, _ = home
+    package = altered(folder, "with a loop", "", "")
+    (package / "loop.py").touch()
+    code, out, err = started("-m", "hatchling", "build", "-t", "wheel", "-d", folder / "wheels", cwd=package)
+    assert code == 0, out + err
+    (wheel,) = (folder / "wheels").iterdir()
+    with zipfile.ZipFile(wheel) as content:
+        assert [name for name in content.namelist() if "/" not in name] == ["loop.py", "ourgan.py"]
 
 
 def test_its_own_test_passes_and_it_is_lint_clean(home):
@@ -110,7 +138,7 @@ def altered(folder, name, old, new):
             text = _text(file) if "pycache" not in str(file) else ""
             target = copy / file.relative_to(folder / "package ä")
             target.parent.mkdir(exist_ok=True)
-            target.write_text(text.replace(old, new))
+            target.write_text(text.replace(old, new) if old else text)
     return copy
 
 
