@@ -13,7 +13,7 @@ from baselines import claims
 from benchmark import data, suites
 from benchmark.cli.evaluate import evaluate
 from benchmark.evaluation import protocols
-from benchmark.records import equivalence, identity, store
+from benchmark.records import equivalence, identity
 from benchmark.records.cells import group
 from benchmark.records.quantities import NARROW_SPACE
 from benchmark.report import anchors, committed, questions
@@ -247,12 +247,19 @@ def test_the_readme_has_the_verdicts_of_the_page():
         low, high = row[9].replace("+", "").split(" to ")
         worse = f"worse by {row[8][1:]} (90 % interval {low} to {high}), within the margin of {row[10]}; "
         assert f"| {row[6]} % | {row[3]} % (n = {row[4]}) | {row[2].split()[-1]}: {worse}" in readme
-    [gan] = rows_of_verdicts(committed.page(), "| gan/mnist | Parzen LL")
-    assert f"| {gan[6]} | {gan[3]} (n = {gan[4]}) | {gan[2].partition(' ')[2]}, by {gan[8][1:]}: " in readme
-    finer = (
-        committed.page().partition("protocol parzen-mnist-fine-sigma: ")[2].partition("| GAN (gan/mnist)")[2]
+    gan, long = (
+        rows_of_verdicts(committed.page(), f"| gan/mnist \\[{label} G-iterations\\] | Parzen LL")[0]
+        for label in ("125000", "500000")
     )
-    assert f"{finer.split('|')[4].strip()} with the finer one" in readme
+    assert f"| {gan[6]} | {gan[3]} (n = {gan[4]}) | {gan[2].partition(' ')[2]}, by {gan[8][1:]}: " in readme
+    finer, longer = (
+        text.partition("| GAN (gan/mnist)")[2].split("|")[4].strip()
+        for text in committed.page().split("protocol parzen-mnist-fine-sigma: ")[1:3]
+    )
+    assert f"{finer} with the finer one" in readme
+    gained = re.findall(r"^\| (?:125|500).000 \| ([\d.]+) \|$", committed.page(), re.MULTILINE)
+    assert f"gained {float(gained[1]) - float(gained[0]):.1f} nats from 125 000 to 500 000" in readme
+    assert f"{long[3]} after 1 000 epochs (n = {long[4]}), {longer} with the finer grid" in readme
 
 
 def test_the_readme_has_the_changes_of_the_page():
@@ -264,10 +271,6 @@ def test_the_readme_has_the_changes_of_the_page():
     ]
     assert len(rows) == 4
     assert all(f"({row[6]}" in readme for row in rows if row[3] != "not run"), rows
-    (said,) = re.findall(r"not finished: scored until ([\d\s]+) of ([\d\s]+) G-iterations", committed.page())
-    (last,) = re.findall(rf"\| {said[0]} \| ([\d.]+) \| – \|", committed.page())
-    until = "at\n  {} of {} G-iterations it was at {} nats".format(*said, last)
-    assert until.replace(NARROW_SPACE, " ") in readme
 
 
 def test_the_readme_says_where_runs_diverged_as_the_page_does():
@@ -288,12 +291,12 @@ def test_runs_are_made_again_with_their_own_seeds_alone():
     assert [*committed._again("parzen", every)] == ["parzen --seeds 3"]
 
 
-def test_what_is_not_finished_has_every_digit_of_the_finished_run_until_there():
-    folder = committed._UNFINISHED / "parzen-long" / "gan" / "mnist" / "seed0"
-    scores = {e["gen_iters"]: e["scores"] for e in store.events(folder) if e["event"] == "evaluated"}
-    (record,) = (r for r in records() if (r["suite"], r["seed"]) == ("parzen", 0))
-    assert len(record["curve"]) > 5
-    assert all(point["scores"] == scores[point["gen_iters"]] for point in record["curve"])
+def test_a_run_four_times_as_long_has_every_digit_of_the_shorter_until_there():
+    seed_0 = {r["suite"]: r["curve"] for r in records() if r["experiment"] == "gan/mnist" and not r["seed"]}
+    short, long = seed_0["parzen"], seed_0["parzen-long"]
+    scores = {point["gen_iters"]: point["scores"] for point in long}
+    assert len(short) > 5
+    assert all(point["scores"] == scores[point["gen_iters"]] for point in short)
 
 
 @pytest.mark.parametrize("suite", ["dcgan-table3", "parzen"])
