@@ -203,7 +203,7 @@ def test_resnet_update(golden, double_players, replay, trace, revise, case, loss
     assert not vectors.unread
 
 
-@pytest.mark.parametrize("file", ["f64", "f32"])
+@pytest.mark.parametrize("file", ["f64", pytest.param("f32", marks=pytest.mark.slow)])
 def test_cnn_update(golden, double_players, replay, trace, revise, file):
     """The chainer-gan-lib variant: other critic widths, slope and loss, batch norm after the dense layer."""
     vectors = golden(f"sngan_cnn_{file}")

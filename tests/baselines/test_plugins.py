@@ -104,6 +104,7 @@ raise Silent
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("source", [NO_WORDS, "import sys; sys.stderr = None; raise ValueError"])
 def test_errors_without_words_and_streams_taken_away(here, capfd, source):
     here.install(source)
@@ -588,6 +589,7 @@ def test_an_experiment_can_be_registered_for_this_process(here):
         baselines._registered.clear()
 
 
+@pytest.mark.slow
 def test_a_network_without_a_docstring_is_not_described_by_torchs(here):
     bare = TINY.replace(
         "    g, c = (",

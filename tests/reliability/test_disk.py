@@ -62,6 +62,7 @@ def test_a_folder_that_cannot_be_written_is_refused_at_once(ganbench, suite, row
     row("results folder cannot be written", 2, ended.line("--out"), "nothing was begun")
 
 
+@pytest.mark.slow
 def test_a_folder_that_vanishes_fails_its_runs(suite, tmp_path, row, wait, begin):
     command = [sys.executable, "-m", "benchmark", "run", suite, "--device", "cpu", "--seeds", "0"]
     process = begin(

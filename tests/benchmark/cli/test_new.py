@@ -111,6 +111,7 @@ def test_a_loop_that_lies_beside_is_in_the_wheel_and_the_test_is_not(home):
         assert [name for name in content.namelist() if "/" not in name] == ["loop.py", "ourgan.py"]
 
 
+@pytest.mark.slow
 def test_its_own_test_passes_and_it_is_lint_clean(home):
     folder, _ = home
     site = folder / "package ä"
@@ -162,6 +163,7 @@ LATE = """
 """
 
 
+@pytest.mark.slow
 def test_a_late_failure_is_a_line_too_and_no_thread_keeps_the_command_from_ending(home):
     folder, _ = home
     late = altered(folder, "late", '\n    return {"critic"', LATE.rstrip("\n"))

@@ -94,6 +94,7 @@ def test_the_grid_has_the_pixels_of_the_runs_own_samples(ganbench, runs, experim
     assert np.array_equal(few, all_[:10])
 
 
+@pytest.mark.slow
 def test_the_run_is_not_touched(ganbench, runs):
     before = {path: path.read_bytes() for path in runs["dcgan/digits"].rglob("*") if path.is_file()}
     for kind in (["--grid", "2x2"], ["--interpolate"], ["--neighbours"], ["--arithmetic", "1"]):

@@ -339,6 +339,7 @@ def test_killed_in_the_middle_leaves_nothing_that_counts(images, wait, begin):
     assert not list(data.folder(name).glob("*.tmp"))
 
 
+@pytest.mark.slow
 def test_two_at_once_convert_once(images, wait, begin):
     command, environment = [*script(SLOW_FETCH), str(images)], {**os.environ, "PYTHONUNBUFFERED": "1"}
     first = begin(command, stdout=subprocess.PIPE, text=True)

@@ -98,6 +98,7 @@ def test_the_installed_torchvision_imports():
     assert finished.returncode == 0, finished.stderr
 
 
+@pytest.mark.slow
 def test_importing_fidelity_prints_and_warns_nothing():
     finished = run("import benchmark.evaluation.fidelity")
     assert (finished.returncode, finished.stdout, finished.stderr) == (0, "", "")
