@@ -21,7 +21,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from types import ModuleType
 
-_HOUSE = {"baselines", "benchmark", "ganbench"}
+_HOUSE = {"baselines", "benchmark", "ganbench", "_remote_module_non_scriptable"}
+"""Not the plugin's either; the last is written, and imported, by torch itself (2.6 does so at once)."""
 _MOST = 10_000
 """Experiments of a plugin; an iterator without end would fill the memory."""
 

@@ -75,6 +75,17 @@ def with_positive_zero(op: Callable[..., Tensor]) -> Callable[..., Tensor]:
     return lambda *args, **kwargs: op(*args, **kwargs).add_(0.0)
 
 
+def of_integers(op: Callable[..., Tensor]) -> Callable[..., Tensor]:
+    """The rule of an op that is exact on integers; real numbers have zeros of two signs, and NaN."""
+
+    def rule(x: Tensor, *args: Any, **kwargs: Any) -> Tensor:
+        if x.is_floating_point():
+            raise Unsupported("of real numbers")
+        return op(x, *args, **kwargs)
+
+    return rule
+
+
 def rsqrt(x: Tensor) -> Tensor:
     """1/√x, rounded once."""
     return (1.0 / functions.sqrt(x.double())).to(x.dtype)

@@ -159,6 +159,8 @@ REPLACED: dict[str, Callable[..., Any]] = {
     "addcmul": e.addcmul,
     "addcdiv": e.addcdiv,
     "relu": e.relu,
+    "min": e.of_integers(aten.min),
+    "max": e.of_integers(aten.max),
     **{
         name: e.with_positive_zero(getattr(aten, name))
         for name in ("amax", "amin", "clamp", "clamp_max", "clamp_min", "maximum", "minimum")

@@ -101,7 +101,7 @@ def test_start_is_the_mean_over_the_same_seeds(written):
 
 def test_csv_is_tidy_and_exact(written):
     runs, out = written
-    df = pd.read_csv(io.StringIO((out / "results.csv").read_text()))
+    df = pd.read_csv(io.StringIO((out / "results.csv").read_text()), float_precision="round_trip")
     assert not df.duplicated(["experiment", "seed", "gen_iters", "protocol", "metric"]).any()
     assert len(df) == sum(len(r.record["curve"]) * 2 for r in runs)
     for run in runs:

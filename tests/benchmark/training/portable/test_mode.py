@@ -209,6 +209,7 @@ def test_what_is_not_finite_reaches_the_result(name, bad):
         ),
         (lambda: torch.ones(2, 2).double() @ torch.ones(2, 2).double(), "aten.mm.default"),
         (lambda: torch.randn(3), "aten.randn.default"),
+        (lambda: torch.ones(3).max(), "aten.max.default"),
     ],
 )
 def test_what_is_in_no_table_is_refused_by_name(function, op):
@@ -216,6 +217,13 @@ def test_what_is_in_no_table_is_refused_by_name(function, op):
         function()
     assert op in refused.value.what
     assert "their/experiment" in str(refused.value)
+
+
+def test_of_integers_the_smallest_and_largest_are_exact():
+    """torch 2.6 asks for both where classes become one-hot."""
+    classes = torch.tensor([2, 0, 1])
+    with Portable("their/experiment"):
+        assert (classes.min(), classes.max()) == (0, 2)
 
 
 def test_the_library_may_be_wrong_where_it_is_replaced(monkeypatch):
