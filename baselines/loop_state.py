@@ -34,6 +34,7 @@ class LoopState:
 
     def __init__(self, loop: Any) -> None:
         self.loop, self.parts = loop, held(loop)
+        self._made_with = _plain(loop)
 
     def state_dict(self) -> dict[str, Any]:
         """By name; of every network, which weights have gradients and which modules are in training mode."""
@@ -88,6 +89,10 @@ class LoopState:
                 f"self.{name} was {done} in {step}, which is in no checkpoint and is not scored: {do}"
             )
 
+    def constants(self) -> set[str]:
+        """Numbers and texts that are as they were when the loop was made, such as the time at which."""
+        return {name for name, x in _plain(self.loop).items() if self._made_with.get(name) == x}
+
     def unkept(self) -> dict[str, Any]:
         """Attributes that no checkpoint has."""
         kept, own = self._kept(), {id(part) for part in self.parts.values()}
@@ -114,6 +119,10 @@ class LoopState:
 
     def _networks(self) -> Iterator[tuple[str, nn.Module]]:
         return ((name, part) for name, part in self.parts.items() if isinstance(part, nn.Module))
+
+
+def _plain(loop: Any) -> dict[str, Any]:
+    return {name: x for name, x in vars_of(loop).items() if isinstance(x, int | float | str)}
 
 
 def vars_of(loop: Any) -> dict[str, Any]:

@@ -124,7 +124,7 @@ def experiment(plugin: Plugin, name: str) -> Experiment[Any]:
         BrokenPlugin: it cannot be imported any more, or is not what was kept of it, which is forgotten then.
 
     """
-    with _waiting(str(plugin)), _stdout_on_stderr(), _folder_kept():
+    with _waiting(str(plugin)), _stdout_on_stderr(), _folder_kept(), _switches_kept(str(plugin)):
         try:
             module = importlib.import_module(plugin.module)
             chosen: Experiment[Any] | None = next(
@@ -263,6 +263,18 @@ def _folder_kept() -> Iterator[None]:
         if folder is not None:
             os.fchdir(folder)
             os.close(folder)
+
+
+@contextmanager
+def _switches_kept(plugin: str) -> Iterator[None]:
+    """What decides the bits of torch is not an import's to choose."""
+    from baselines import switches
+
+    changed: list[str] = []
+    with switches.kept(changed):
+        yield
+    for name in changed:
+        sys.stderr.write(f"ganbench: the import of the plugin {plugin} changes {name}, which is put back\n")
 
 
 @contextmanager

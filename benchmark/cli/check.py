@@ -123,11 +123,17 @@ def check(
     from datetime import UTC, datetime
 
     from benchmark.cli import results
+    from benchmark.cli.text import note
     from benchmark.judging import accepted, selection
     from benchmark.judging import check as checking
+    from benchmark.records.quantities import named_seeds
 
-    chosen = narrowed(suite, patterns, seeds, alpha, confirm_with)
     summary_file = _summary_file(summary)
+    if junit and summary_file and junit.resolve() == summary_file.resolve():
+        raise UserError("is the file of --summary too", where=f"--junit {junit}", do="Name two files")
+    chosen = narrowed(suite, patterns, seeds, alpha, confirm_with)
+    if own := {*chosen.seeds} & {*(chosen.gate.confirm_with or ())}:
+        note(f"{named_seeds(own)} of confirm_with count from the start, by --seeds, and confirm nothing")
     waivers = (*chosen.waiver, *_waivers(waivers_file))
     where = accepted.find(chosen, out, reference_file)
     reference = accepted.read(where)
@@ -169,6 +175,7 @@ def narrowed(
         gate = replace(gate, alpha=gate_table.share(alpha, "--alpha"))
     if confirm_with is not None:
         gate = replace(gate, confirm_with=gate_table.confirmation_seeds(confirm_with, "--confirm-with"))
+        gate_table.check_confirmation(gate.confirm_with, chosen.seeds, "--confirm-with")
     return replace(chosen, gate=gate)
 
 

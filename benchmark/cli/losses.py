@@ -89,6 +89,8 @@ def _read(path: Path, width: int) -> Iterator[dict[str, Any]]:
         kind = critic_loss(record["spec"]["experiment"])
         try:
             columns = loss_file.read(folder, record)
+            if not columns:
+                raise NothingToJudge("the run has no G-iteration, so no loss", where=str(folder))
             every = loss_curves.line(columns, kind)
         except loss_file.UnusableLosses as error:
             do = "Remove its record.json and run the suite again: the last checkpoint has what makes both"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import click
@@ -56,6 +57,12 @@ def publish(
     if not all(author.strip() for author in authors):
         raise UserError("is empty", where="--author", do="Name who made the runs")
     records = packing.chosen(paths)
+    for run in records:  # what reads runs would find those that are published among them
+        own = run.directory.resolve()
+        around = next((up for up in own.parents if up.name == "runs"), own)
+        if Path(os.path.realpath(target)).is_relative_to(around):  # `resolve` fails at links in a circle
+            do = "Name a folder outside of the results"
+            raise UserError("lies among the runs themselves", where=f"--to {target}", do=do)
     for name in packing.publish(
         records, target, title=title, authors=authors, licence=licence, suite_file=suite_file
     ):

@@ -62,6 +62,7 @@ def report(
     from benchmark import suites
 
     history = None
+    narrowed = bool(patterns or seeds is not None or budget is not None or dataset or numerics)
     if references:
         from benchmark.cli import history as histories
 
@@ -69,6 +70,9 @@ def report(
         what = tuple(item for item in what if not item.endswith(".json"))
         history = histories.read(references)
         if not what:
+            if narrowed or formats != ",".join(FORMATS):
+                what_goes = "--format and what narrows a suite mean nothing for a history alone"
+                raise UserError(what_goes, do="Leave them out, or name the suite")
             histories.write(history, to or out / "reports" / "history", json_)
             return
     form = _Form(
@@ -85,7 +89,7 @@ def report(
     if folders and len(folders) != len(what):
         other = next(item for item in what if Path(item) not in folders)
         raise UserError(f"'{other}' is not a folder", do="Give either one suite or folders with records")
-    if folders and (patterns or seeds is not None or budget is not None or dataset or numerics):
+    if folders and narrowed:
         raise UserError(
             "--experiment, --seeds, --budget, --dataset and --numerics go with a suite, not with folders",
             do="Leave them out, or name the suite",

@@ -8,9 +8,10 @@ Which part. Folders ``train`` (or ``training``) and ``test`` (``testing``, ``hel
 (``valid``, ``validation``, ``dev``), in capitals or not, are the splits. Anything else beside them is passed
 over. Without ``train`` there are none, and all is one set.
 
-Which pixels. As a viewer shows them (`pixels.upright`): turned as EXIF says, transparency on white. They are
-grey if red, green and blue are equal in all pixels of all pictures, however they were saved; else a grey one
-has three equal channels. More than 8 bits, several frames and absurd sizes are unusable.
+Which pixels. As a viewer shows them (`pixels.upright`): turned as EXIF says, transparency on white; colour
+profiles are not applied. They are grey if red, green and blue are equal in all pixels of all pictures,
+however they were saved; else a grey one has three equal channels. More than 8 bits, several frames and absurd
+sizes are unusable.
 """
 
 from __future__ import annotations

@@ -7,21 +7,18 @@ forking fails, has a fresh process.
 
 from __future__ import annotations
 
-import json
 import subprocess
-import sys
 import time
 from collections import Counter
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from typing import IO, TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any
 
-from benchmark.engines import outcome, parent, worker
+from benchmark.engines import outcome, spawn, worker
 from benchmark.engines.base import Ended, slots
-from benchmark.engines.forks import Forked, Forks
+from benchmark.engines.forks import Forks
 from benchmark.errors import UserError
 from benchmark.records import atomic, devices, store
-from benchmark.training import numerics
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -40,8 +37,7 @@ class _Child:
     run: PlannedRun
     display: Display
     slot: Slot
-    process: subprocess.Popen[bytes] | Forked
-    log: IO[bytes]
+    process: spawn.Process
     alone: bool
 
 
@@ -93,13 +89,14 @@ class Engine:
         if forks and forks.is_loading:
             return False
         display.started(run)
-        environment = _environment(slot, self._launch, retried=alone)
+        launch = {**self._launch, **({"retried_after": [worker.SHORT]} if alone else {})}
+        environment = spawn.environment(launch, slot.share, slot.gpu)
         try:
-            process, log = _start(run, environment, self._cadence, forks)
+            process = _start(run, environment, self._cadence, forks)
         except OSError as error:
             self._unstarted.append(Ended(run, outcome.unwritable(error.strerror)))
         else:
-            self._children.append(_Child(run, display, slot, process, log, alone=alone))
+            self._children.append(_Child(run, display, slot, process, alone=alone))
         return True
 
     def ended(self) -> Iterator[Ended]:
@@ -112,7 +109,6 @@ class Engine:
                 child.display.progressed(child.run, store.read_progress(child.run.directory))
                 continue
             self._children.remove(child)
-            child.log.close()
             code = child.process.returncode
             state = None if code == worker.BUSY else outcome.state(child.run.directory, code)
             for damage in outcome.damages(child.run.directory) if state else []:
@@ -130,8 +126,6 @@ class Engine:
         except (subprocess.TimeoutExpired, KeyboardInterrupt):
             self.kill()
         stopped, self._children = self._children, []
-        for child in stopped:
-            child.log.close()
         return [*self._unstarted, *(Ended(child.run, store.state(child.run.directory)) for child in stopped)]
 
     def kill(self) -> None:
@@ -161,34 +155,11 @@ def _slot(alone: bool, slots: Sequence[Slot], children: Sequence[_Child]) -> Slo
     return None
 
 
-def _environment(slot: Slot, launch: dict[str, Any], *, retried: bool) -> dict[str, str]:
-    """Variables of a child's process."""
-    said = {**launch, "retried_after": [worker.SHORT]} if retried else launch
-    return {
-        **numerics.child_environment(slot.gpu),
-        **parent.announced(),
-        worker.LAUNCH_VARIABLE: json.dumps(said),
-        worker.SHARE_VARIABLE: repr(slot.share),
-    }
-
-
 def _start(
     run: PlannedRun, environment: dict[str, str], cadence: dict[str, float], forks: Forks | None
-) -> tuple[subprocess.Popen[bytes] | Forked, IO[bytes]]:
-    """The child and its log; `OSError` when its directory cannot be written."""
+) -> spawn.Process:
+    """The child; `OSError` when its directory cannot be written."""
     run.directory.mkdir(parents=True, exist_ok=True)
     if store.read_spec(run.directory) != run.spec:
         atomic.write_json(run.directory / "spec.json", run.spec)
-    log = (run.directory / "worker.log").open("ab")
-    if forks and (forked := forks.child(run.directory, cadence, environment)):
-        return forked, log
-    # A session of its own: Ctrl-C in the terminal reaches this process only, which then stops the children.
-    process = subprocess.Popen(
-        [sys.executable, "-m", "benchmark.engines.worker", str(run.directory), json.dumps(cadence)],
-        env=environment,
-        stdin=subprocess.DEVNULL,
-        stdout=log,
-        stderr=log,
-        start_new_session=True,
-    )
-    return process, log
+    return spawn.process(run.directory, cadence, environment, forks)

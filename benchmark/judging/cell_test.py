@@ -20,20 +20,12 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping, Sequence
 
     from benchmark.judging.decision import Outcome
+    from benchmark.suites.gate_table import GateTable
 
     Record = Mapping[str, Any]
 
 PAIRS = 3
 """Seeds that both sides must have for a comparison by seed."""
-
-
-@dataclass(frozen=True)
-class Rules:
-    """What `gate.gate` was given."""
-
-    alpha: float
-    effects: Mapping[str, float]
-    points: int
 
 
 @dataclass(frozen=True)
@@ -107,7 +99,7 @@ def by_cell(reference: Sequence[Record], current: Sequence[Record]) -> Iterator[
         yield Pair(cell, then, now, now, (then or now)[0]["experiment"] in experiments)
 
 
-def tests(pair: Pair, rules: Rules) -> list[Test]:
+def tests(pair: Pair, rules: GateTable) -> list[Test]:
     """One per gated metric of the cell; always as many, whatever seeds are tested."""
     first = (pair.reference or pair.current)[0]
     metrics = [(p["name"], m) for p in first["spec"]["protocols"] for m in p["metrics"] if m in rules.effects]
@@ -156,7 +148,7 @@ def fresh(pair: Pair) -> list[Record]:
     return [r for r in pair.tested if r["seed"] not in accepted or differing_results(accepted[r["seed"]], r)]
 
 
-def _by_values(pair: Pair, base: Decision, rules: Rules) -> Test:
+def _by_values(pair: Pair, base: Decision, rules: GateTable) -> Test:
     """The comparison of means, unless seeds without a result or too few forbid it."""
     sides = [
         [run_value(record, base.protocol, base.metric, rules.points) for record in side]
@@ -174,7 +166,9 @@ def _by_values(pair: Pair, base: Decision, rules: Rules) -> Test:
         return Test(replace(base, reason=said))
     if len(then) + len(now) < 3:
         return Test(replace(base, reason="one seed on each side tells nothing of the spread over seeds"))
-    unit = _pixels(pair) if base.metric in PER_PIXEL else abs(fmean(then))
+    unit = abs(fmean(then))
+    if base.metric in PER_PIXEL:
+        unit = math.prod(pair.reference[0]["spec"]["experiment"]["image_shape"])
     comparison, in_pairs, for_pairs = _compared(pair, base, rules, then, now)
     if in_pairs:
         base = _with_means(base, *in_pairs)
@@ -205,13 +199,8 @@ def _with_means(base: Decision, then: Sequence[float], now: Sequence[float]) -> 
     )
 
 
-def _pixels(pair: Pair) -> int:
-    """Of an image, over all channels."""
-    return math.prod(pair.reference[0]["spec"]["experiment"]["image_shape"])
-
-
 def _compared(
-    pair: Pair, base: Decision, rules: Rules, then: Sequence[float], now: Sequence[float]
+    pair: Pair, base: Decision, rules: GateTable, then: Sequence[float], now: Sequence[float]
 ) -> tuple[statistics.Comparison, list[tuple[float, ...]], tuple[int, ...]]:
     """By seed where enough are common and drawn alike, which is fixed before any value is looked at.
 

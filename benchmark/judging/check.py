@@ -84,17 +84,19 @@ def against_reference(
     """Are the suite's runs still what was accepted? `reference` is None where nothing was."""
     records = [run.record for run in selection.runs]
     cases = [no_result(broken) for broken in selection.broken if is_told(broken, suite)]
-    notes, details, why = list(selection.notes), {}, _nothing(suite, selection, reference)
-    if not why and reference:
+    notes, details, why = list(selection.notes), {}, ""
+    if not records:
+        why = _no_record(suite, selection)
+    elif not reference:
+        why = f"no reference of the suite '{suite.name}' was accepted yet"
+    else:
         found = gate.gate(
             reference,
             records,
+            suite.gate,
             today=rules.today,
-            alpha=suite.gate.alpha,
-            effects=suite.gate.effects,
             confirm_with=suite.confirmation(),
             waivers=rules.waivers,
-            points=suite.gate.points,
             strict=rules.strict,
         )
         details = {"gate": found.as_dict()}
@@ -157,12 +159,6 @@ def _of_other_suites(suite: Suite, reference: Sequence[Record]) -> list[str]:
 # --- What they come to ----------------------------------------------------------------------------------
 
 
-def _values(suite: Suite, against: Against) -> str:
-    """What the numbers of the cases are."""
-    each = f"each run's mean over its last {plural(suite.gate.points, 'evaluation')}"
-    return f"Mean ± sd over seeds of {each if against == 'reference' else 'the value at the budget'}."
-
-
 def _concluded(
     suite: Suite,
     against: Against,
@@ -189,6 +185,9 @@ def _concluded(
         notes += [f"waiver not needed: {w.text()}" for w in live if w not in used]
     marks = {case.mark for case in done}
     code = 3 if "error" in marks else 1 if "fail" in marks else 4 if why else 0
+    each = "the value at the budget"
+    if against == "reference":
+        each = f"each run's mean over its last {plural(suite.gate.points, 'evaluation')}"
     return Checked(
         suite=suite.name,
         against=against,
@@ -197,14 +196,8 @@ def _concluded(
         exit_code=code,
         conclusion=_conclusion(suite, against, done, code, why),
         details=details,
-        values=_values(suite, against),
+        values=f"Mean ± sd over seeds of {each}.",
     )
-
-
-def _nothing(suite: Suite, selection: Selection, reference: Sequence[Record] | None) -> str:
-    if not selection.runs:
-        return _no_record(suite, selection)
-    return "" if reference else f"no reference of the suite '{suite.name}' was accepted yet"
 
 
 def _no_record(suite: Suite, selection: Selection) -> str:

@@ -72,12 +72,7 @@ def side(claim: Claim, records: Sequence[Record], official: Mapping[str, Dataset
         return Side(name, (), {}, none, (), (), ())
     first = records[0]
     protocol, differs, unstated = _closest_protocol(claim, first, official)
-    reasons = [
-        *_other_experiment(first, name),
-        *_other_data(claim, first, official),
-        *_other_budget(first),
-        *_other_precision(first),
-    ]
+    reasons = _other_run(claim, first, official, name)
     unstated = (*_no_budget(first, name), *unstated)
     metric = METRICS.get(claim.metric, claim.metric)
     scores = {r["seed"]: score(r["final"], protocol.get("name", ""), metric) for r in records}
@@ -106,9 +101,18 @@ def _sigmas_at_the_edge(records: Sequence[Record], protocol: Mapping[str, Any], 
         yield f"{name}: σ is at the edge of its grid for {named_seeds(edge)}; the best one may lie outside"
 
 
-def _other_experiment(record: Record, name: str) -> Iterator[str]:
+def _other_run(claim: Claim, record: Record, official: Mapping[str, DatasetInfo], name: str) -> Iterator[str]:
+    """Another experiment, other data, another budget or precision."""
     if record["experiment"] != name:
         yield f"these are runs of {record['experiment']}, the claim is about {name}"
+    yield from _other_data(claim, record, official)
+    theirs, ours = record["spec"]["experiment"]["budget"]["gen_iters"], record["gen_iters"]
+    if theirs is not None and ours != theirs:
+        short = "the budget was not reached: " if ours < theirs else ""
+        yield f"{short}{count(ours)} G-iterations, the paper {count(theirs)}"
+    # Of mixed precision no paper here knows; `portable` computes what float32 is meant to.
+    if identity.profile(record["spec"].get("numerics") or {}) == MIXED:
+        yield f"trained in {MIXED} numerics, not in float32"
 
 
 def _other_data(claim: Claim, record: Record, official: Mapping[str, DatasetInfo]) -> Iterator[str]:
@@ -122,19 +126,6 @@ def _other_data(claim: Claim, record: Record, official: Mapping[str, DatasetInfo
         yield f"our {ours['name']} was not made from files with the digests that its authors publish"
     elif known and ours["digest"] != known:
         yield f"not the official {ours['name']}: SHA-256 {ours['digest'][:12]}… for {known[:12]}…"
-
-
-def _other_budget(record: Record) -> Iterator[str]:
-    theirs, ours = record["spec"]["experiment"]["budget"]["gen_iters"], record["gen_iters"]
-    if theirs is not None and ours != theirs:
-        short = "the budget was not reached: " if ours < theirs else ""
-        yield f"{short}{count(ours)} G-iterations, the paper {count(theirs)}"
-
-
-def _other_precision(record: Record) -> Iterator[str]:
-    """Mixed precision, of which no paper here knows; `portable` computes what float32 is meant to."""
-    if identity.profile(record["spec"].get("numerics") or {}) == MIXED:
-        yield f"trained in {MIXED} numerics, not in float32"
 
 
 def _no_budget(record: Record, name: str) -> Iterator[str]:

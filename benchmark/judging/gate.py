@@ -19,11 +19,10 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from benchmark.judging import statistics
-from benchmark.judging.cell_test import Rules, by_cell, fresh, settled, tests
+from benchmark.judging.cell_test import by_cell, fresh, settled, tests
 from benchmark.judging.decision import Decision, Gate
 from benchmark.judging.starts import starts
 from benchmark.records.quantities import named_seeds
-from benchmark.suites.gate_table import ALPHA, EFFECTS, POINTS
 from benchmark.suites.waivers import Waiver, read_waivers
 
 if TYPE_CHECKING:
@@ -33,6 +32,7 @@ if TYPE_CHECKING:
     from benchmark.judging.cell_test import Pair, Test
     from benchmark.judging.decision import Outcome
     from benchmark.judging.starts import Start
+    from benchmark.suites.gate_table import GateTable
 
     Record = Mapping[str, Any]
 
@@ -43,13 +43,11 @@ ENOUGH = 5
 def gate(
     reference: Sequence[Record],
     current: Sequence[Record],
+    rules: GateTable,
     *,
     today: date,
-    alpha: float = ALPHA,
-    effects: Mapping[str, float] = EFFECTS,
     confirm_with: Collection[int] = (),
     waivers: Sequence[Mapping[str, Any]] = (),
-    points: int = POINTS,
     strict: bool = False,
 ) -> Gate:
     """Compare every cell and metric of either side.
@@ -57,13 +55,10 @@ def gate(
     Args:
         reference: the accepted records.
         current: the new ones; of a seed in two environments, give one.
+        rules: the suite's.
         today: the date that waivers expire by.
-        alpha: probability of any false alarm.
-        effects: metric → δ_r as a share of the reference's mean, or per pixel (`gate_table`); what is not in
-            it is not gated.
         confirm_with: seeds that are looked at only where the others say `regressed`.
         waivers: see `read_waivers`.
-        points: last evaluations of a run that are averaged.
         strict: whether `no-evidence` fails.
 
     Raises:
@@ -71,7 +66,6 @@ def gate(
         ValueError: two records of one cell and seed on one side.
 
     """
-    rules = Rules(alpha, effects, points)
     pairs = list(by_cell(reference, current))
     first = [pair.without(confirm_with) for pair in pairs]
     decisions = _decided([one for pair in first for one in tests(pair, rules)], rules)
@@ -148,7 +142,7 @@ def _waived(decisions: Sequence[Decision], waivers: Sequence[Waiver], today: dat
 # --- All cells ----------------------------------------------------------------------------------------------
 
 
-def _decided(tests: Sequence[Test], rules: Rules) -> list[Decision]:
+def _decided(tests: Sequence[Test], rules: GateTable) -> list[Decision]:
     """All decisions, with p-values adjusted over all comparisons; for worse and for better apart."""
     open_ = [test.comparison for test in tests if test.comparison]
     worse = iter(statistics.holm([statistics.p_greater(c) for c in open_]))

@@ -74,11 +74,12 @@ def judge(
     now = block(result, environment)
     if accepted.get("plan") != now.get("plan"):
         return Finding(experiment, "new", "the accepted probe computes something else: accept this one")
-    ours = [*_settings(accepted, now), *_portable(accepted, now)]
+    ours = list(_exact(accepted, now))
     theirs = list(_faithful(accepted, now))
     edited = "sources" not in accepted or accepted["sources"] != now.get("sources")  # scores name none
+    unedited = "; the sources did not: does this machine compute as IEEE 754 says?"
     if ours:
-        return Finding(experiment, "ours", ours[0] + ("" if edited else _NOT_EDITED))
+        return Finding(experiment, "ours", ours[0] + ("" if edited else unedited))
     if not theirs:
         return Finding(experiment, "unchanged", "")
     exact = all("late" in side.get("portable", {}) for side in (accepted, now))
@@ -86,18 +87,12 @@ def judge(
     return Finding(experiment, "theirs" if exact else "changed", theirs[0] + also)
 
 
-_NOT_EDITED = "; the sources did not: does this machine compute as IEEE 754 says?"
-
-
-def _settings(then: Block, now: Block) -> Iterator[str]:
+def _exact(then: Block, now: Block) -> Iterator[str]:
+    """Everything that differs of settings, initial weights and the portable half, in words."""
     if then.get("settings") != now.get("settings"):
         yield "its settings changed"
     if then.get("initial_weights") != now.get("initial_weights"):
         yield "its initial weights are others"
-
-
-def _portable(then: Block, now: Block) -> Iterator[str]:
-    """Everything of the portable half that differs, in words."""
     if then.get("portable_scores") != now.get("portable_scores"):
         yield "portable scores differ"
     old, new = then.get("portable"), now.get("portable")

@@ -73,7 +73,8 @@ def select(
     broken: list[Broken] = []
     equivalent: dict[str, list[str]] = defaultdict(list)
     stale = 0
-    for directory in _run_directories(folders):
+    found_in = (store.directories_with(folder, "record.json", "spec.json") for folder in folders)
+    for directory in sorted({d for directories in found_in for d in directories}):
         record, damage = _read(directory)
         spec = record["spec"] if record else store.read_spec(directory)
         if spec is None:
@@ -189,12 +190,6 @@ def _without_copies(runs: Sequence[LoadedRecord]) -> tuple[list[LoadedRecord], l
     return list(kept.values()), list(differing.values())
 
 
-def _run_directories(folders: Iterable[Path]) -> list[Path]:
-    return sorted(
-        {d for folder in folders for d in store.directories_with(folder, "record.json", "spec.json")}
-    )
-
-
 def _read(directory: Path) -> tuple[dict[str, Any] | None, str]:
     """The record, or why it cannot be read; neither where there is none."""
     try:
@@ -216,25 +211,21 @@ def _may_belong(suite: Suite, directory: Path) -> bool:
 
 
 def _belongs(suite: Suite, spec: Mapping[str, Any], seeds: Collection[int]) -> bool:
-    """Whether the spec is of a run of the suite; a spec of another form is not."""
-    try:
-        name = spec["experiment"]["name"]
-        if name not in suite.experiments or spec["seed"] not in seeds:
-            return False
-        wanted = suite.dataset or experiments.describe(name)["dataset"]
-        data = spec["dataset"]["name"]
-        # What a folder of images holds is known only where it is: any will do, and makes a cell of its own.
-        same_data = data.startswith("folder#") if wanted.startswith("folder:") else data == wanted
-        return bool(
-            same_data
-            and spec["gen_iters"] == suite.budget(name)
-            and spec["evaluate_at"] == suite.evaluate_at(name)
-            and [protocol["name"] for protocol in spec["protocols"]] == list(suite.protocols)
-            and identity.profile(spec["numerics"]) == suite.numerics
-            and isinstance(spec["sources"], dict)
-        )
-    except (KeyError, TypeError, AttributeError):
+    """Whether the spec is of a run of the suite."""
+    name = spec["experiment"]["name"]
+    if name not in suite.experiments or spec["seed"] not in seeds:
         return False
+    wanted = suite.dataset or experiments.describe(name)["dataset"]
+    data = spec["dataset"]["name"]
+    # What a folder of images holds is known only where it is: any will do, and makes a cell of its own.
+    same_data = data.startswith("folder#") if wanted.startswith("folder:") else data == wanted
+    return bool(
+        same_data
+        and spec["gen_iters"] == suite.budget(name)
+        and spec["evaluate_at"] == suite.evaluate_at(name)
+        and [protocol["name"] for protocol in spec["protocols"]] == list(suite.protocols)
+        and identity.profile(spec["numerics"]) == suite.numerics
+    )
 
 
 def _of_protocols_now(spec: Mapping[str, Any]) -> bool:
@@ -250,12 +241,8 @@ def _of_protocols_now(spec: Mapping[str, Any]) -> bool:
 def _without_record(spec: dict[str, Any], directory: Path, damage: str) -> Broken:
     state = store.state(directory)
     trouble: Trouble = "damaged" if damage else "failed" if state.name == "failed" else "unfinished"
-    try:
-        cell = identity.cell_id(spec)
-    except (KeyError, TypeError, AttributeError):  # damaged
-        cell = ""
     reason = damage or f"{state.text()}, see {directory}"
-    return Broken(spec["experiment"]["name"], spec["seed"], cell, trouble, reason)
+    return Broken(spec["experiment"]["name"], spec["seed"], identity.cell_id(spec), trouble, reason)
 
 
 def _finished(runs: Iterable[LoadedRecord]) -> str:

@@ -183,7 +183,9 @@ def p_greater(comparison: Comparison) -> float:
     """One-sided p of "the difference is not above 0". Without spread: 0 above 0, else 1."""
     if comparison.standard_error == 0:
         return 0.0 if comparison.difference > 0 else 1.0
-    return t_tail(comparison.difference / comparison.standard_error, comparison.df)
+    from scipy.special import stdtr
+
+    return float(stdtr(comparison.df, -comparison.difference / comparison.standard_error))
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
@@ -232,13 +234,6 @@ def too_many_lost(lost: int, n: int) -> bool:
 
 
 # --- Distributions --------------------------------------------------------------------------------------
-
-
-def t_tail(t: float, df: float) -> float:
-    """P(T > t) of Student's t."""
-    from scipy.special import stdtr
-
-    return float(stdtr(df, -t))
 
 
 def t_quantile(p: float, df: float) -> float:

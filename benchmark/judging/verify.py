@@ -12,17 +12,25 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
+import baselines
 from benchmark import data
 from benchmark.data.meter import Meter
 from benchmark.errors import NothingToJudge, UserError
+from benchmark.evaluation import protocols
 from benchmark.judging import recomputation
 from benchmark.records import bounded, environment, equivalence, identity, loss_file, store
 from benchmark.records.bounded import Unreadable
+from benchmark.training.policies import POLICIES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+_COMPUTED = (
+    *("baseline", "module", "dataset", "image_shape", "image_range", "classes", "train_images"),
+    *("starts_from", "critic_loss", "parameters"),
+)
+"""Of an experiment's description, what is no word on it; `settings` besides."""
 Subject = Literal["record", "file", "data", "code", "environment", "bits"]
 
 
@@ -59,6 +67,24 @@ def checks(directory: Path, *, rerun: bool = True) -> Iterator[Check]:
 
     """
     try:
+        for check in _checks(directory, rerun):
+            if not check.ok and _is_gone(directory):
+                break  # which is all that it says
+            yield check
+        else:
+            return
+    except Exception:
+        if not _is_gone(directory):
+            raise
+    yield Check("record", False, "the run vanished while it was looked at")
+
+
+def _is_gone(directory: Path) -> bool:
+    return not any((directory / name).exists() for name in ("record.json", "spec.json"))
+
+
+def _checks(directory: Path, rerun: bool) -> Iterator[Check]:
+    try:
         content = store.load_record(directory)
     except FileNotFoundError:
         do = "Finish the run first"
@@ -66,10 +92,9 @@ def checks(directory: Path, *, rerun: bool = True) -> Iterator[Check]:
     except Unreadable as error:
         yield Check("record", False, f"record.json {error}")
         return
-    for check in _record_checks(directory, content):
-        yield check
-        if not check.ok:
-            return
+    yield (own := _record_check(directory, content))
+    if not own.ok:
+        return
     for check in (*_file_checks(directory, content), _data_check(content["spec"], needed=rerun)):
         yield check
         rerun &= check.ok
@@ -82,17 +107,22 @@ def checks(directory: Path, *, rerun: bool = True) -> Iterator[Check]:
     except UserError:
         here = environment.describe("cpu")
     then = content["provenance"]["environment"]
-    if here == then or identity.is_portable(content["spec"]["numerics"]):
-        yield Check("bits", *recomputation.to_the_end(directory, content, _checkpoints(directory)))
-    else:
+    alike = here == then or identity.is_portable(content["spec"]["numerics"])
+    if not alike:
         changed = "; ".join(f"{k}: {then.get(k)} then, {v} now" for k, v in here.items() if v != then.get(k))
-        yield Check(
-            "environment", False, f"made in another environment, so bits cannot be compared ({changed})"
-        )
-        yield Check("bits", *recomputation.first(directory, content, "cuda" if here["cuda"] else "cpu"))
+        what = f"made in another environment, so bits cannot be compared ({changed})"
+        yield Check("environment", False, what)
+    try:
+        if alike:
+            found = recomputation.to_the_end(directory, content, _checkpoints(directory))
+        else:
+            found = recomputation.first(directory, content, "cuda" if here["cuda"] else "cpu")
+    except UserError as error:
+        found = False, str(error)  # other runs may wait for their turn
+    yield Check("bits", *found)
 
 
-def _record_checks(directory: Path, content: dict[str, Any]) -> Iterator[Check]:
+def _record_check(directory: Path, content: dict[str, Any]) -> Check:
     spec = content["spec"]
     ids = {
         "run_id": identity.run_id(spec),
@@ -102,14 +132,12 @@ def _record_checks(directory: Path, content: dict[str, Any]) -> Iterator[Check]:
     wrong = [name for name, value in ids.items() if content[name] != value]
     called, own = directory.absolute().name, f"{content['run_id'][:12]}-{content['env_id'][:8]}"
     if wrong:
-        yield Check("record", False, f"record.json was forged: {' and '.join(wrong)} is of another run")
-    elif called != own:
+        return Check("record", False, f"record.json was forged: {' and '.join(wrong)} is of another run")
+    if called != own:
         why = "it was renamed or copied, or the record is another run's. Give it that name to verify it"
-        yield Check(
-            "record", False, f"the directory is called {called}, that of this record's run {own}: {why}"
-        )
-    else:
-        yield Check("record", True, "record.json has its SHA-256 and the ids of its spec")
+        what = f"the directory is called {called}, that of this record's run {own}: {why}"
+        return Check("record", False, what)
+    return Check("record", True, "record.json has its SHA-256 and the ids of its spec")
 
 
 def _file_checks(directory: Path, content: dict[str, Any]) -> Iterator[Check]:
@@ -232,6 +260,32 @@ def _data_check(spec: dict[str, Any], *, needed: bool) -> Check:
     return Check("data", True, f"the data set '{name}' has the recorded SHA-256")
 
 
+def _misdescribed(spec: dict[str, Any]) -> list[str]:
+    """What of a spec is not what this code computes, which goes by the names in it."""
+    said, numerics = spec["experiment"], spec["numerics"]
+    try:
+        baselines.revive(said)
+        own = baselines.described(said["name"])
+    except (baselines.UnknownExperiment, baselines.BrokenVariant, TypeError):
+        return ["experiments"]
+    wrong = [name for name in _COMPUTED if (said.get(name) or None) != (own.get(name) or None)]
+    theirs, ours = ({n: s["value"] for n, s in e["settings"].items()} for e in (said, own))
+    wrong += [name for name in {**theirs, **ours} if theirs.get(name) != ours.get(name)]
+    wrong += ["numerics"] if POLICIES.get(identity.profile(numerics)) != numerics else []
+    return wrong + [p["name"] for p in spec["protocols"] if not _is_protocol(p)]
+
+
+def _is_protocol(said: dict[str, Any]) -> bool:
+    try:
+        own = protocols.get(said["name"]).as_dict()
+    except UserError:
+        return False
+    words = {"title", "note", "comparable_with_papers"}  # the last may be no where ours is yes: other weights
+    there = {key for key, value in own.items() if value != ""} - words  # digests that are not known yet
+    claims = said["comparable_with_papers"] and not own["comparable_with_papers"]
+    return not claims and all(said.get(key) == own[key] for key in there)
+
+
 def _code_check(spec: dict[str, Any]) -> Check:
     try:
         here = identity.sources(spec["experiment"], spec["numerics"])
@@ -239,6 +293,9 @@ def _code_check(spec: dict[str, Any]) -> Check:
         return Check("code", False, f"the experiment's code is not here ({error})")
     changed = sorted(n for n in {**here, **spec["sources"]} if here.get(n) != spec["sources"].get(n))
     proofs = equivalence.chain(spec["sources"], here, spec["experiment"]["name"])
+    if (not changed or proofs) and (wrong := _misdescribed(spec)):
+        what = f"the spec has other {', '.join(wrong)} than this code has by these names"
+        return Check("code", False, f"{what}: it was forged, or its plugin is another one here")
     if proofs:
         return Check("code", True, f"{equivalence.said(proofs)}; changed: {', '.join(changed)}")
     if changed:

@@ -22,7 +22,6 @@ DEPTH = 24
 LARGEST = 2**64
 """Largest whole number; a seed may be 2⁶⁴ − 1."""
 
-
 PICTURE_BYTES = 64 * MIB
 """Of a picture of ours: a grid of samples."""
 
@@ -84,7 +83,8 @@ def parse(content: bytes) -> Any:
     """JSON as dictionaries, lists, texts and numbers.
 
     Raises:
-        Unreadable: it is no JSON, nested deeper than `DEPTH`, or holds a whole number beyond `LARGEST`.
+        Unreadable: it is no JSON, nested deeper than `DEPTH`, holds a whole number beyond `LARGEST`, or names
+            something twice, of which readers take one or the other.
 
     """
     try:
@@ -94,16 +94,26 @@ def parse(content: bytes) -> Any:
     except RecursionError as error:
         raise Unreadable(f"is nested deeper than {DEPTH} levels") from error
     level: list[Any] = [[found]]
+    names = 0
     for _ in range(DEPTH + 1):
         inner: list[Any] = []
         for one in level:
+            names += len(one) if type(one) is dict else 0
             inner.extend(one.values() if type(one) is dict else one)
         if any(abs(x) > LARGEST for x in [x for x in inner if type(x) is int]):
             raise Unreadable("holds a number that is out of range")
         level = [x for x in inner if type(x) is dict or type(x) is list]
         if not level:
+            if _colons(content) != names:
+                raise Unreadable("has a key twice")
             return found
     raise Unreadable(f"is nested deeper than {DEPTH} levels")
+
+
+def _colons(content: bytes) -> int:
+    """Colons of JSON outside of its texts: as many as it has keys."""
+    plain = content.replace(rb"\\", b"").replace(rb"\"", b"")
+    return b"".join(plain.split(b'"')[::2]).count(b":")
 
 
 def read_json(path: Path, limit: int) -> Any:

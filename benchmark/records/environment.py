@@ -57,8 +57,16 @@ def describe(kind: str) -> dict[str, Any]:
 
 
 def resolve_device(asked: str) -> str:
-    """The kind of `devices.choose`: ``cuda`` for ``auto`` where torch can use one, else ``cpu``."""
-    return devices.choose(asked).kind
+    """The kind of `devices.choose`: ``cuda`` for ``auto`` where torch can use one, else ``cpu``.
+
+    Raises:
+        UserError: a GPU is asked for by name, and there is none.
+
+    """
+    kind = devices.choose(asked).kind
+    if kind == "cuda" and (why := devices.why_no_gpu()):
+        raise UserError(f"no GPU to use: {why}", where="--device", do="Use --device cpu")
+    return kind
 
 
 def cpu_model() -> str:

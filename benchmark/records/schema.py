@@ -301,6 +301,9 @@ class Record(Struct):
         at = [point.gen_iters for point in self.curve]
         if at != sorted(set(at)):
             raise ValueError("the points of the curve are not in order")
+        ends = {self.final.gen_iters, at[-1]} if self.final else {self.gen_iters}
+        if ends != {self.gen_iters} or max([self.diverged_at or 0, *at]) > self.gen_iters:
+            raise ValueError("the curve, final or diverged_at do not fit the budget")
         if any(row.keys() != self.first_losses[0].keys() for row in self.first_losses):
             raise ValueError("the rows of first_losses do not name the same losses")
 

@@ -6,19 +6,16 @@ from typing import Any
 from benchmark.records.cells import Cell
 from benchmark.records.quantities import DASH, count, count_range, duration, plural
 from benchmark.records.summary import mean
-from benchmark.report.table import Column, Row, Table
+from benchmark.report.table import Row, Table, numbers, words
 
 
 def budget_table(cells: Sequence[Cell]) -> Table | None:
     """The paper's G-iterations, ours, and what they come to; None when there is no cell."""
     columns = (
-        Column("Experiment"),
-        Column("paper", "G-iterations", numeric=True),
-        Column("ours", "G-iterations", numeric=True),
-        Column("share", "G-iterations", numeric=True),
-        Column("critic updates", "Ours, at the end", numeric=True),
-        Column("images seen", "Ours, at the end", numeric=True),
-        Column("Where the paper's comes from"),
+        *words("Experiment"),
+        *numbers("paper", "ours", "share", group="G-iterations"),
+        *numbers("critic updates", "images seen", group="Ours, at the end"),
+        *words("Where the paper's comes from"),
     )
     rows = tuple(map(_row, cells))
     note = (
@@ -33,22 +30,17 @@ def _row(cell: Cell) -> Row:
     budget: dict[str, Any] = cell.experiment.get("budget") or {}
     printed = budget.get("gen_iters")
     last = [r["curve"][-1] for r in cell.finished if r["curve"]]
-    suites = budget.get("confidence") in ("suite", "own")
-    source = (
-        "the paper has no such run"
-        if suites
-        else "; ".join(str(budget[key]) for key in ("arithmetic", "source") if budget.get(key))
-    )
-    return Row(
-        (
-            cell.label,
-            count(printed) if printed else DASH,
-            count(ours),
-            f"{100 * ours / printed:.3g} %" if printed else DASH,
-            count_range(p["critic_updates"] for p in last),
-            count_range(p["images_seen"] for p in last),
-            source or "not printed",
-        )
+    source = "; ".join(str(budget[key]) for key in ("arithmetic", "source") if budget.get(key))
+    if budget.get("confidence") in ("suite", "own"):
+        source = "the paper has no such run"
+    return Row.of(
+        cell.label,
+        count(printed) if printed else DASH,
+        count(ours),
+        f"{100 * ours / printed:.3g} %" if printed else DASH,
+        count_range(p["critic_updates"] for p in last),
+        count_range(p["images_seen"] for p in last),
+        source or "not printed",
     )
 
 

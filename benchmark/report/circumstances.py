@@ -8,7 +8,8 @@ from benchmark.records.cells import Cell, Grouping
 from benchmark.records.loaded import LoadedRecord
 from benchmark.records.quantities import DASH, count, named_seeds
 from benchmark.records.summary import mean
-from benchmark.report.table import Column, Row, Table
+from benchmark.report.citation import revision
+from benchmark.report.table import Row, Table, numbers, words
 
 # An allow-list: a host or user name that found its way into a record must not reach the report.
 _PROVENANCE = ("python", "os", "cpu", "threads", "gpu", "gpu_driver", "cuda", "cudnn")
@@ -24,7 +25,7 @@ def problem_table(grouping: Grouping) -> Table | None:
     rows += [Row((m.experiment, str(m.seed), m.state or "not run")) for m in missing]
     if not rows:
         return None
-    columns = (Column("Experiment"), Column("Seed", numeric=True), Column("State"))
+    columns = *words("Experiment"), *numbers("Seed"), *words("State")
     return Table("Runs that are in no mean.", columns, tuple(rows))
 
 
@@ -46,7 +47,7 @@ def environment_tables(cells: Sequence[Cell]) -> tuple[Table, ...]:
         rows = [(key, _distinct(r["provenance"].get(key) for r in own)) for key in _PROVENANCE]
         rows.append(("packages", _distinct(_pairs(_main_packages(r["provenance"])) for r in own)))
         rows.append(("determinism", _distinct(_pairs(r["provenance"].get("determinism")) for r in own)))
-        rows.append(("code revision", _distinct(_revision(r["provenance"].get("git")) for r in own)))
+        rows.append(("code revision", _distinct(revision(r, 12) or None for r in own)))
         used = [
             f"{c.label} ({named_seeds(r['seed'] for r in c.records if r['env_id'] == env_id)})"
             for c in cells
@@ -55,7 +56,7 @@ def environment_tables(cells: Sequence[Cell]) -> tuple[Table, ...]:
         out.append(
             Table(
                 f"Environment {env_id[:8]}, used by {', '.join(used)}.",
-                (Column("What"), Column("Value")),
+                words("What", "Value"),
                 tuple(Row(row) for row in rows),
             )
         )
@@ -73,14 +74,8 @@ def _pairs(mapping: dict[str, Any] | None) -> str | None:
 
 def _main_packages(provenance: dict[str, Any]) -> dict[str, str]:
     """Of the many installed ones, those that ganbench names; the record has them all."""
-    installed = provenance.get("packages") or {}
+    installed = provenance["packages"]
     return {name: installed[name] for name in _PACKAGES if name in installed}
-
-
-def _revision(git: dict[str, Any] | None) -> str | None:
-    if not git or not git.get("sha"):
-        return None
-    return str(git["sha"])[:12] + (" with uncommitted changes" if git.get("dirty") else "")
 
 
 def timing_table(cells: Sequence[Cell]) -> Table | None:
@@ -94,27 +89,20 @@ def timing_table(cells: Sequence[Cell]) -> Table | None:
         memory = max(float(r["peak_memory_mib"]) for r in cell.finished)
         sessions = max(int(r["timing"].get("sessions", 1)) for r in cell.finished)
         rows.append(
-            Row(
-                (
-                    cell.label,
-                    *(f"{mean(times[name]):.1f}" for name in names),
-                    _percent(overhead(times)),
-                    count(memory),
-                    str(sessions),
-                )
+            Row.of(
+                cell.label,
+                *(f"{mean(times[name]):.1f}" for name in names),
+                DASH if (share := overhead(times)) is None else f"{100 * share:.1f} %",
+                count(memory),
+                str(sessions),
             )
         )
     if not rows:
         return None
     columns = (
-        Column("Experiment"),
-        *(
-            Column(h, "Seconds per run (mean)", numeric=True)
-            for h in ("wall", "startup", "train", "evaluate", "checkpoint")
-        ),
-        Column("Suite overhead", numeric=True),
-        Column("Peak memory, MiB", numeric=True),
-        Column("Sessions (most)", numeric=True),
+        *words("Experiment"),
+        *numbers("wall", "startup", "train", "evaluate", "checkpoint", group="Seconds per run (mean)"),
+        *numbers("Suite overhead", "Peak memory, MiB", "Sessions (most)"),
     )
     note = (
         "Suite overhead = (wall − train − evaluate − startup) / train, from sums over the finished runs; it "
@@ -130,36 +118,23 @@ def overhead(times: dict[str, list[float]]) -> float | None:
     return rest / train if train > 0 else None
 
 
-def _percent(fraction: float | None) -> str:
-    return DASH if fraction is None else f"{100 * fraction:.1f} %"
-
-
 def run_table(cells: Sequence[Cell]) -> Table | None:
     """Every record used, with ids and where it lies below the results folder; None when there is none."""
     rows = [
-        Row(
-            (
-                cell.label,
-                str(run.record["seed"]),
-                run.record["status"],
-                run.record["run_id"][:12],
-                run.record["cell_id"][:12],
-                run.record["env_id"][:8],
-                shown_path(run),
-            )
+        Row.of(
+            cell.label,
+            str(run.record["seed"]),
+            run.record["status"],
+            run.record["run_id"][:12],
+            run.record["cell_id"][:12],
+            run.record["env_id"][:8],
+            shown_path(run),
         )
         for cell in cells
         for run in cell.runs
     ]
-    columns = (
-        Column("Experiment"),
-        Column("Seed", numeric=True),
-        Column("Status"),
-        Column("Run"),
-        Column("Cell"),
-        Column("Environment"),
-        Column("Directory"),
-    )
+    ids = words("Status", "Run", "Cell", "Environment", "Directory")
+    columns = *words("Experiment"), *numbers("Seed"), *ids
     return Table("Runs this report was made from.", columns, tuple(rows)) if rows else None
 
 

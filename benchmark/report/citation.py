@@ -65,11 +65,12 @@ def origin(suite: str, cells: Sequence[Cell]) -> Origin:
     """Of the records in these cells."""
     records = [r for cell in cells for r in cell.records]
     digests = sorted(str(r.get("record_sha256") or [r["run_id"], r["env_id"]]) for r in records)
-    revisions = sorted({text for r in records if (text := _revision(r))})
+    revisions = sorted({text for r in records if (text := revision(r))})
     return Origin(suite, len(records), identity.digest(digests), tuple(revisions))
 
 
-def _revision(record: dict[str, Any]) -> str:
+def revision(record: dict[str, Any], digits: int | None = None) -> str:
+    """The commit that made a record, in so many digits; empty where it is not known."""
     git = record["provenance"].get("git") or {}
-    sha = str(git.get("sha") or "")
+    sha = git.get("sha", "")[:digits]
     return f"{sha} with uncommitted changes" if sha and git.get("dirty") else sha

@@ -15,7 +15,7 @@ from benchmark.records.quantities import higher_is_better, metric_name, metric_t
 from benchmark.report import html
 from benchmark.report.figure import Figure
 from benchmark.report.samples import EMBEDDED_BYTES, Grid, last_grid
-from benchmark.report.table import Column, Row, Table
+from benchmark.report.table import Row, Table, numbers, words
 
 CAPTION = (
     "B − A: the difference of means over seeds; the bar is its 90 % interval (Welch), where both sides have "
@@ -61,15 +61,7 @@ def render(
 
 def table(rows: Sequence[Compared]) -> Table:
     """What the terminal shows."""
-    columns = (
-        Column("Experiment"),
-        Column("Cell"),
-        Column("Metric"),
-        Column("A", numeric=True),
-        Column("B", numeric=True),
-        Column("B − A [90 %]", numeric=True),
-        Column("Bits"),
-    )
+    columns = *words("Experiment", "Cell", "Metric"), *numbers("A", "B", "B − A [90 %]"), *words("Bits")
     return Table("Final scores, mean ± sd over seeds.", columns, tuple(Row(row.texts()) for row in rows))
 
 

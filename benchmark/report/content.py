@@ -71,11 +71,8 @@ class Content:
     command: str
     origin: Origin
     bibtex: str
-
-    @property
-    def spread(self) -> str:
-        """Which variability the report's ± are about, and as what."""
-        return SPREAD
+    spread: str = SPREAD
+    """Which variability the report's ± are about, and as what."""
 
     @property
     def figures(self) -> tuple[Figure, ...]:
@@ -162,23 +159,24 @@ def _sections(
     stem: Callable[[str], str],
 ) -> tuple[ScoreSection, ...]:
     # A run without a record has no dataset or budget: it gets a row only where there is just one of each.
-    one_frame = len({(c.where, c.dataset.get("digest"), c.gen_iters) for c in compared}) == 1
+    one_frame = len({(c.where, c.dataset["digest"], c.gen_iters) for c in compared}) == 1
     return tuple(
         ScoreSection(
             c,
             score_table(c, grouping.absent if one_frame else ()),
             tuple(
-                _figure(c, metric, stem(f"{metric}-{c.name}"), found, axes)
+                score_figure(
+                    c,
+                    metric,
+                    stem(f"{metric}-{c.name}"),
+                    {cell.label: comparable(found, cell, c.name, metric) for cell in c.cells},
+                    axes,
+                )
                 for metric in (c.metrics if axes else ())
             ),
         )
         for c in compared
     )
-
-
-def _figure(c: Comparison, metric: str, stem: str, found: Papers, axes: Sequence[Axis]) -> Figure:
-    printed = {cell.label: comparable(found, cell, c.name, metric) for cell in c.cells}
-    return score_figure(c, metric, stem, printed, axes)
 
 
 def unique_stems() -> Callable[[str], str]:

@@ -31,8 +31,6 @@ from benchmark.report.traces import Point, Trace, mean_points, trace, value_tabl
 LOG_RANGE = 20.0
 """Largest over smallest value from which a FID axis is logarithmic."""
 
-Line = tuple[list[int], list[float]]
-
 
 def score_figure(
     c: Comparison,

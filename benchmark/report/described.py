@@ -5,7 +5,7 @@ from typing import Any
 
 from benchmark.records.cells import Cell, paper_text
 from benchmark.records.quantities import count
-from benchmark.report.table import Column, Row, Table
+from benchmark.report.table import Row, Table, words
 
 
 @dataclass(frozen=True)
@@ -25,26 +25,24 @@ def experiment_section(cell: Cell) -> ExperimentSection:
     """Of what a cell fixes."""
     spec = cell.experiment
     settings = tuple(
-        Row((key, _value(entry.get("value")), str(entry.get("source", "")), str(entry.get("confidence", ""))))
-        for key, entry in spec.get("settings", {}).items()
+        Row.of(key, _value(entry["value"]), entry["source"], entry["confidence"])
+        for key, entry in spec["settings"].items()
     )
-    deviations = tuple(
-        Row(tuple(str(d.get(k, "")) for k in ("what", "why", "effect"))) for d in spec.get("deviations", ())
-    )
+    deviations = tuple(Row.of(d["what"], d["why"], d["effect"]) for d in spec["deviations"])
     return ExperimentSection(
         cell.label,
-        str(spec.get("title", "")),
+        spec["title"],
         paper_text(spec),
-        str(spec.get("summary", "")),
+        spec["summary"],
         paper_budget(spec.get("budget")),
         Table(
             "Settings, each with its source.",
-            (Column("Setting"), Column("Value"), Column("Source"), Column("Confidence")),
+            words("Setting", "Value", "Source", "Confidence"),
             settings,
         )
         if settings
         else None,
-        Table("Deviations from the paper.", (Column("What"), Column("Why"), Column("Effect")), deviations)
+        Table("Deviations from the paper.", words("What", "Why", "Effect"), deviations)
         if deviations
         else None,
     )
@@ -62,11 +60,10 @@ def paper_budget(budget: dict[str, Any] | None) -> str:
     """The paper's training length in a sentence; empty where none was recorded."""
     if not budget:
         return ""
-    if budget.get("confidence") == "own":
+    if budget["confidence"] == "own":
         return "Of no paper: its training length is the suite's."
-    if budget.get("confidence") == "suite":
+    if budget["confidence"] == "suite":
         return "The paper has no such run: its training length is the suite's."
-    printed = budget.get("gen_iters")
-    length = f"{count(printed)} G-iterations" if printed else "not printed"
-    arithmetic, source = budget.get("arithmetic", ""), budget.get("source", "")
-    return f"Training length in the paper: {length}. {arithmetic} {f'[{source}]' if source else ''}".strip()
+    length = f"{count(n)} G-iterations" if (n := budget["gen_iters"]) else "not printed"
+    source = f"[{budget['source']}]" if budget["source"] else ""
+    return f"Training length in the paper: {length}. {budget['arithmetic']} {source}".strip()

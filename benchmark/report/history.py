@@ -13,7 +13,7 @@ from benchmark.pictures.style import INK, MUTED, house_style, look, to_svg
 from benchmark.records.quantities import DASH, metric_title
 from benchmark.records.summary import decimals_for, summarise
 from benchmark.report.figure import Figure
-from benchmark.report.table import Column, Row, Table
+from benchmark.report.table import Row, Table, numbers, words
 
 _MOST_LABELS = 6
 """Of a horizontal axis."""
@@ -44,25 +44,22 @@ def table(found: Sequence[Story]) -> Table:
     """One row per experiment and time, and what changed."""
     suites = list(dict.fromkeys(story.suite for story in found))
     rows = [
-        Row(
-            (
-                story.experiment + (f" ({story.suite})" if len(suites) > 1 else ""),
-                entry.name,
-                entry.day or DASH,
-                "; ".join(f"{metric_title(m)} {_spread(entry.values[p, m])}" for p, m in _pairs([entry]))
-                or DASH,
-                f"{entry.runs}" + (f" ({entry.diverged} diverged)" if entry.diverged else ""),
-                "; ".join(sorted(entry.environments.values())),
-                _changes(entry) or ("code or seeds" if i else DASH),
-            )
+        Row.of(
+            story.experiment + (f" ({story.suite})" if len(suites) > 1 else ""),
+            entry.name,
+            entry.day or DASH,
+            "; ".join(f"{metric_title(m)} {_spread(entry.values[p, m])}" for p, m in _pairs([entry])) or DASH,
+            f"{entry.runs}" + (f" ({entry.diverged} diverged)" if entry.diverged else ""),
+            "; ".join(sorted(entry.environments.values())),
+            "; ".join([*(["environment"] if entry.new_environment else []), *entry.new_settings])
+            or ("code or seeds" if i else DASH),
         )
         for story in found
         for i, entry in enumerate(story.entries)
     ]
-    headers = ("Experiment", "Accepted", "Day", "Scores, mean ± sd", "Seeds", "Environment", "What changed")
-    caption = f"What was accepted of {' and '.join(suites)}, the oldest first."
-    columns = tuple(Column(header, numeric=header == "Day") for header in headers)
-    return Table(caption, columns, tuple(rows))
+    rest = words("Scores, mean ± sd", "Seeds", "Environment", "What changed")
+    columns = *words("Experiment", "Accepted"), *numbers("Day"), *rest
+    return Table(f"What was accepted of {' and '.join(suites)}, the oldest first.", columns, tuple(rows))
 
 
 def _pairs(entries: Sequence[Entry]) -> list[tuple[str, str]]:
@@ -74,10 +71,6 @@ def _pairs(entries: Sequence[Entry]) -> list[tuple[str, str]]:
 def _spread(values: Sequence[float]) -> str:
     spread = summarise(values)
     return spread.text(decimals_for(values)) if spread else DASH
-
-
-def _changes(entry: Entry) -> str:
-    return "; ".join([*(["environment"] if entry.new_environment else []), *entry.new_settings])
 
 
 def _figure(story: Story, stem: str) -> Figure:
@@ -102,21 +95,13 @@ def _draw(ax: Axes, story: Story, pair: tuple[str, str]) -> None:
         values = entry.values.get(pair, ())
         ax.plot([i] * len(values), values, ".", color=colour, alpha=0.45, markersize=4)
         if spread:
-            ax.errorbar(
-                [i],
-                [spread.mean],
-                yerr=[spread.sd or 0.0],
-                color=colour,
-                marker=marker,
-                markersize=5,
-                capsize=2,
-            )
+            sd = [spread.sd or 0.0]
+            ax.errorbar([i], [spread.mean], yerr=sd, color=colour, marker=marker, markersize=5, capsize=2)
         if i and entry.new_environment:
             ax.axvline(i - 0.5, color=INK, linewidth=0.9, linestyle=(0, (4, 3)))
         if i and entry.new_settings:
-            ax.axvline(
-                i - 0.45 if entry.new_environment else i - 0.5, color=MUTED, linewidth=1.1, linestyle=":"
-            )
+            x = i - 0.45 if entry.new_environment else i - 0.5
+            ax.axvline(x, color=MUTED, linewidth=1.1, linestyle=":")
         last = spreads[i - 1] if i else None
         if last and spread and not entry.new_settings:
             ax.plot([i - 1, i], [last.mean, spread.mean], color=colour, linewidth=1.3)

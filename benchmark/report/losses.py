@@ -20,7 +20,7 @@ from benchmark.records.cells import Cell
 from benchmark.records.loaded import LoadedRecord
 from benchmark.records.quantities import DASH, count, finite, metric_title
 from benchmark.report.figure import Figure
-from benchmark.report.table import Column, Row, Table
+from benchmark.report.table import Row, Table, numbers, words
 
 MOST_POINTS = 200
 """Of a drawn line: more would make the page large and no curve clearer."""
@@ -137,16 +137,14 @@ def _row(cell: Cell, runs: Sequence[Mapping[str, Line]]) -> Row | None:
     ]
     ends = [np.mean([line.values[i] for line, _ in found]) for i in (0, -1)]
     rhos = [a.rho for a in agreed if a.rho is not None]
-    return Row(
-        (
-            cell.label,
-            title,
-            *(f"{x:.3g}".replace("-", "−") for x in ends),
-            f"{metric_title(metric)} ({protocol})",
-            _rho(float(np.mean(rhos))) if rhos else DASH,
-            ", ".join(map(_rho, rhos)) or DASH,
-            count(min(a.n for a in agreed)),
-        )
+    return Row.of(
+        cell.label,
+        title,
+        *(f"{x:.3g}".replace("-", "−") for x in ends),
+        f"{metric_title(metric)} ({protocol})",
+        _rho(float(np.mean(rhos))) if rhos else DASH,
+        ", ".join(map(_rho, rhos)) or DASH,
+        count(min(a.n for a in agreed)),
     )
 
 
@@ -156,14 +154,11 @@ def _rho(value: float) -> str:
 
 def _table(rows: Sequence[Row]) -> Table:
     columns = (
-        Column("Experiment"),
-        Column("Curve"),
-        Column("at the start", "Mean over seeds", numeric=True),
-        Column("at the end", "Mean over seeds", numeric=True),
-        Column("Score"),
-        Column("mean", "Rank correlation", numeric=True),
-        Column("each seed", "Rank correlation", numeric=True),
-        Column("Evaluations", numeric=True),
+        *words("Experiment", "Curve"),
+        *numbers("at the start", "at the end", group="Mean over seeds"),
+        *words("Score"),
+        *numbers("mean", "each seed", group="Rank correlation"),
+        *numbers("Evaluations"),
     )
     width = loss_curves.FILTER_WIDTH
     notes = (

@@ -83,7 +83,8 @@ def overview(grouping: Grouping, compared: Sequence[Comparison], found: Papers, 
     for c in compared:
         for cell in c.cells:
             by_label[cell.label].append((c, cell))
-    one = _the_comparison(grouping, compared)
+    # Only where one comparison has every cell may scores share a column.
+    one = next((c for c in compared if len(c.cells) == len(grouping.cells)), None)
     columns = tuple(metric_title(m) for m in one.metrics) if one else ("Scores",)
     names = display_names(grouping.cells)
     lines = [_line(cell, names, by_label[cell.label], one, found) for cell in grouping.cells]
@@ -97,11 +98,6 @@ def overview(grouping: Grouping, compared: Sequence[Comparison], found: Papers, 
     if one:
         lines.append(_real_line(one, grouping))
     return Overview(columns, tuple(lines), _meaning(grouping, compared, note), found.summary)
-
-
-def _the_comparison(grouping: Grouping, compared: Sequence[Comparison]) -> Comparison | None:
-    """The one that has every cell, if there is one: only then may scores share a column."""
-    return next((c for c in compared if len(c.cells) == len(grouping.cells)), None)
 
 
 def _line(

@@ -19,7 +19,6 @@ import numpy as np
 
 from benchmark.data import pixels
 from benchmark.records import bounded
-from benchmark.records.cells import score
 from benchmark.records.quantities import WITHOUT_A_ZERO, count, higher_is_better, metric_name, named_seeds
 from benchmark.records.summary import mean, summarise
 from benchmark.report.samples import samples_of
@@ -43,8 +42,8 @@ def remarks(cell: Cell, c: Comparison | None, metric: str | None) -> tuple[str, 
     found = []
     if cell.diverged:
         found.append(f"diverged: {named_seeds(r['seed'] for r in cell.diverged)}")
-    alike = [run.record["seed"] for run in cell.runs if _collapsed([s[0] for s in samples_of(run)][-1:])]
-    if alike:
+    last = [(run.record["seed"], sample[0]) for run in cell.runs for sample in samples_of(run)[-1:]]
+    if alike := [seed for seed, file in last if _collapsed(file)]:
         found.append(f"collapsed: all samples alike ({named_seeds(alike)})")
     if c is not None and metric is not None:
         found += _of_scores(cell, c, metric)
@@ -59,12 +58,7 @@ def _of_scores(cell: Cell, c: Comparison, metric: str) -> list[str]:
         return []
     found = []
     sign = 1 if up else -1
-    start = [
-        s
-        for r in cell.finished
-        for p in r["curve"]
-        if p["gen_iters"] == 0 and (s := score(p, c.name, metric)) is not None
-    ]
+    start = c.untrained(cell, metric)
     if start and sign * (spread.mean - mean(start)) < 0:
         found.append(f"worse than its start: {name} {spread.mean:.4g}, untrained {mean(start):.4g}")
     if metric in WITHOUT_A_ZERO:
@@ -89,12 +83,12 @@ def _late_gain(points: list[Point], budget: int, sign: int) -> tuple[int, float]
     return (then.gen_iters, share) if share >= IMPROVING else None
 
 
-def _collapsed(files: list[Path | None]) -> bool:
+def _collapsed(file: Path | None) -> bool:
     """Whether the images of a grid are all alike; False where it cannot be read."""
-    if not files or files[0] is None:
+    if file is None:
         return False
     try:
-        with pixels.opened(bounded.read(files[0], bounded.PICTURE_BYTES)) as image:
+        with pixels.opened(bounded.read(file, bounded.PICTURE_BYTES)) as image:
             values = np.asarray(image.convert("RGB"), dtype=np.float64)
     except (OSError, bounded.Unreadable, pixels.BrokenImage):
         return False

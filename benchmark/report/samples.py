@@ -2,7 +2,6 @@
 
 import base64
 import io
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -69,7 +68,8 @@ def strips(cells: Sequence[Cell], embedded_bytes: int = EMBEDDED_BYTES) -> tuple
     left_out = {label: len(films[n_films:]) for label, films in wanted.items()}
     wanted = {label: films[:n_films] for label, films in wanted.items()}
     every = [path for films in wanted.values() for _, frames in films for path, _, _ in frames]
-    share = None if sum(map(_size, every)) <= embedded_bytes else embedded_bytes // len(every)
+    size = sum(path.stat().st_size for path in every if path is not None and path.is_file())
+    share = None if size <= embedded_bytes else embedded_bytes // len(every)
     out = []
     for cell in cells:
         films = tuple(
@@ -78,7 +78,9 @@ def strips(cells: Sequence[Cell], embedded_bytes: int = EMBEDDED_BYTES) -> tuple
             if frames
         )
         if films:
-            out.append(Strip(cell.label, _real(cell, share), films, left_out[cell.label]))
+            path, alt = _real(cell), f"Grid of training images of {cell.label}"
+            real = _embedded(path, "training images", alt, share) if path else None
+            out.append(Strip(cell.label, real, films, left_out[cell.label]))
     return tuple(out)
 
 
@@ -100,30 +102,26 @@ def last_grid(run: LoadedRecord, share: int | None = None) -> Grid | None:
 
 def real_thumbnail(cell: Cell) -> Grid | None:
     """Some training images, if the runs kept a grid of them."""
-    path = places.inside(cell.runs[0].directory, REAL)
-    return _cut(path, f"Training images of {cell.label}") if path is not None and path.is_file() else None
+    return _cut(_real(cell), f"Training images of {cell.label}")
 
 
-def _real(cell: Cell, share: int | None) -> Grid | None:
+def _real(cell: Cell) -> Path | None:
     path = places.inside(cell.runs[0].directory, REAL)
-    if path is None or not path.is_file():
-        return None
-    return _embedded(path, "training images", f"Grid of training images of {cell.label}", share)
+    return path if path is not None and path.is_file() else None
 
 
 def _cut(path: Path | None, alt: str) -> Grid | None:
     """The upper rows of a grid; None where it cannot be read."""
+    if path is None:
+        return None
     try:
-        if path is None:
-            return None
         with pixels.opened(bounded.read(path, bounded.PICTURE_BYTES)) as image:
-            height = image.height * _SHOWN // _COLUMNS
-            shown = image.crop((0, 0, image.width, height))
+            shown = image.crop((0, 0, image.width, image.height * _SHOWN // _COLUMNS))
             buffer = io.BytesIO()
             shown.convert("RGB").save(buffer, "WEBP", quality=80, method=4)
     except (OSError, bounded.Unreadable, pixels.BrokenImage):
         return None
-    return Grid("", alt, f"data:image/webp;base64,{base64.b64encode(buffer.getvalue()).decode('ascii')}")
+    return Grid("", alt, _uri("webp", buffer.getvalue()))
 
 
 Sample = tuple[Path | None, int, int]
@@ -132,12 +130,9 @@ Sample = tuple[Path | None, int, int]
 
 def samples_of(run: LoadedRecord) -> list[Sample]:
     """The grids of a run by G-iteration."""
-    out: list[Sample] = []
-    for name in run.record.get("samples") or ():
-        number = re.fullmatch(r"(\d+)", Path(name).stem)
-        if number:
-            out.append((places.inside(run.directory, name), run.record["seed"], int(number[1])))
-    return sorted(out, key=lambda s: s[2])
+    names, seed = run.record["samples"], run.record["seed"]
+    found = [(places.inside(run.directory, name), seed, int(Path(name).stem)) for name in names]
+    return sorted(found, key=lambda sample: sample[2])
 
 
 def _frames(run: LoadedRecord) -> list[Sample]:
@@ -149,10 +144,6 @@ def _frames(run: LoadedRecord) -> list[Sample]:
     wanted = [start + (end - start) * i / (_FRAMES - 1) for i in range(_FRAMES)]
     nearest = {min(range(len(every)), key=lambda i: abs(every[i][2] - at)): None for at in wanted}
     return [every[i] for i in sorted(nearest)]
-
-
-def _size(path: Path | None) -> int:
-    return path.stat().st_size if path is not None and path.is_file() else 0
 
 
 def _grid(label: str, sample: Sample, share: int | None) -> Grid:
@@ -175,7 +166,11 @@ def _embedded(path: Path | None, caption: str, alt: str, share: int | None) -> G
             )
     except (OSError, bounded.Unreadable, pixels.BrokenImage):
         return Grid(f"{caption}: image missing or unreadable", alt, None)
-    return Grid(caption, alt, f"data:image/{kind};base64,{base64.b64encode(data).decode('ascii')}")
+    return Grid(caption, alt, _uri(kind, data))
+
+
+def _uri(kind: str, data: bytes) -> str:
+    return f"data:image/{kind};base64,{base64.b64encode(data).decode('ascii')}"
 
 
 def _webp(image: Image.Image, share: int) -> bytes:

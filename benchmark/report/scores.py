@@ -21,7 +21,7 @@ from benchmark.records.quantities import (
     plural,
 )
 from benchmark.records.summary import decimals_for, mean, summarise
-from benchmark.report.table import Column, Row, Table
+from benchmark.report.table import Row, Table, numbers, words
 
 _OF_PIXELS = {WINDOW: "Parzen window", NEAREST: "nearest-neighbour classifier"}
 
@@ -60,8 +60,12 @@ class Comparison:
 
     def final(self, cell: Cell, metric: str) -> list[float]:
         """Scores at the budget of the finished seeds, by seed."""
-        values = (score(r["final"], self.name, metric) for r in cell.finished)
-        return [v for v in values if v is not None]
+        return [v for r in cell.finished if (v := score(r["final"], self.name, metric)) is not None]
+
+    def untrained(self, cell: Cell, metric: str) -> list[float]:
+        """Scores at 0 of the finished seeds, so that they and `final` speak of the same runs."""
+        points = (p for r in cell.finished for p in r["curve"] if p["gen_iters"] == 0)
+        return [v for p in points if (v := score(p, self.name, metric)) is not None]
 
     @property
     def where(self) -> str:
@@ -92,7 +96,7 @@ class Comparison:
     def sample_sizes(self) -> str:
         """`2 000 generated vs 1 000 held-out`."""
         p = self.protocol
-        reference = f" vs {count(p['n_reference'])} {p['reference_split']}" if p.get("n_reference") else ""
+        reference = f" vs {count(p['n_reference'])} {p['reference_split']}" if p["n_reference"] else ""
         return f"{count(p['n_generated'])} generated{reference}"
 
 
@@ -106,7 +110,7 @@ def comparisons(cells: Sequence[Cell]) -> tuple[Comparison, ...]:
                 str(spec["dataset"]["name"]),
                 str(protocol["name"]),
                 int(cell.first["gen_iters"]),
-                str(spec["dataset"].get("digest", "")),
+                str(spec["dataset"]["digest"]),
                 numerics(cell.first),
                 sorted_json(fields(protocol)),
             )
@@ -125,19 +129,12 @@ def score_table(comparison: Comparison, absent: Sequence[MissingRun] = ()) -> Ta
     decimals = {
         m: decimals_for([x for cell in c.cells for x in c.final(cell, m)] + c.real_data(m)) for m in c.metrics
     }
-    columns = [Column("Experiment"), Column("Seeds (n)")]
-    for metric in c.metrics:
-        columns += [
-            Column("at 0", metric_title(metric), numeric=True),
-            Column(f"at {count(c.gen_iters)}", metric_title(metric), numeric=True, spread=True),
-        ]
-    columns += [
-        Column("G", "Parameters", numeric=True),
-        Column("critic", "Parameters", numeric=True),
-        Column("critic updates", "Per run", numeric=True),
-        Column("images seen", "Per run", numeric=True),
-        Column("wall time", "Per run", numeric=True),
-    ]
+    columns = words("Experiment", "Seeds (n)")
+    for title in map(metric_title, c.metrics):
+        columns += numbers("at 0", group=title)
+        columns += numbers(f"at {count(c.gen_iters)}", group=title, spread=True)
+    columns += numbers("G", "critic", group="Parameters")
+    columns += numbers("critic updates", "images seen", "wall time", group="Per run")
     rows = [_cell_row(c, cell, decimals) for cell in c.cells]
     rows += _absent_rows(absent, len(columns), len(c.metrics))
     rows.append(_real_row(c, decimals, len(columns)))
@@ -145,24 +142,18 @@ def score_table(comparison: Comparison, absent: Sequence[MissingRun] = ()) -> Ta
         f"Scores after {count(c.gen_iters)} G-iterations on {c.where}, mean ± sample standard deviation over "
         f"training seeds. Protocol {c.describe()}."
     )
-    return Table(caption, tuple(columns), tuple(rows), tuple(_notes(c)))
+    return Table(caption, columns, tuple(rows), tuple(_notes(c)))
 
 
 def _cell_row(c: Comparison, cell: Cell, decimals: dict[str, int]) -> Row:
     cells = [cell.label, seeds_text(cell)]
     for metric in c.metrics:
         final = summarise(c.final(cell, metric))
-        # The start is averaged over the seeds that finished, so that both columns speak of the same runs.
-        start = [
-            s
-            for r in cell.finished
-            for p in r["curve"]
-            if p["gen_iters"] == 0 and (s := score(p, c.name, metric)) is not None
-        ]
+        start = c.untrained(cell, metric)
         cells.append(f"{mean(start):.{decimals[metric]}f}" if start else DASH)
-        cells.append(final.text(decimals[metric]) if final else _no_score(cell))
-    parameters = cell.experiment.get("parameters", {})
-    cells += [count(parameters[k]) if k in parameters else DASH for k in ("generator", "critic")]
+        none = "not scored" if cell.finished else "diverged"
+        cells.append(final.text(decimals[metric]) if final else none)
+    cells += [count(cell.experiment["parameters"][player]) for player in ("generator", "critic")]
     last = [r["curve"][-1] for r in cell.finished if r["curve"]]
     cells += [count_range(p[k] for p in last) for k in ("critic_updates", "images_seen")]
     walls = [r["timing"]["wall_s"] for r in cell.finished]
@@ -189,10 +180,6 @@ def diverged_notes(cell: Cell) -> list[str]:
     return [f"{cell.label}: diverged for seed {which}; not part of the mean."]
 
 
-def _no_score(cell: Cell) -> str:
-    return "not scored" if cell.finished else "diverged"
-
-
 def short_state(run: MissingRun) -> str:
     """`failed: out of memory …` → `failed`; the whole text stands in the section on what was not run."""
     return run.state.split(":")[0].strip() or "not run"
@@ -205,17 +192,9 @@ def _absent_rows(absent: Sequence[MissingRun], width: int, n_metrics: int) -> li
         states = sorted({short_state(m) for m in own})
         says = states[0] if len(states) == 1 else "not finished"
         scores = [DASH, says] * n_metrics
-        rows.append(
-            Row(
-                (
-                    experiment,
-                    f"0 of {len({m.seed for m in own})} ({', '.join(states)})",
-                    *scores,
-                    *[DASH] * (width - 2 - 2 * n_metrics),
-                ),
-                "absent",
-            )
-        )
+        seeds = f"0 of {len({m.seed for m in own})} ({', '.join(states)})"
+        rest = [DASH] * (width - 2 - 2 * n_metrics)
+        rows.append(Row((experiment, seeds, *scores, *rest), "absent"))
     return rows
 
 

@@ -7,7 +7,7 @@ from baselines import claims
 from baselines.claims import Claim
 from benchmark.judging.comparability import METRICS
 from benchmark.records.quantities import metric_with_unit
-from benchmark.report.table import Column, Row, Table
+from benchmark.report.table import Row, Table, words
 
 _KINDS = {
     "prints_none": "prints none",
@@ -57,15 +57,11 @@ def short(key: str) -> str:
 def statement_table(said: Sequence[Claim]) -> Table:
     """One row per statement."""
     rows = tuple(
-        Row(
-            (
-                _KINDS[c.kind],
-                f"{c.statement} {c.judged_by}".rstrip(),
-                ", ".join(x for x in (short(c.paper), c.table) if x),
-            )
+        Row.of(
+            _KINDS[c.kind],
+            f"{c.statement} {c.judged_by}".rstrip(),
+            ", ".join(x for x in (short(c.paper), c.table) if x),
         )
         for c in said
     )
-    return Table(
-        "What is no number to compare with.", (Column("What"), Column("Statement"), Column("Paper")), rows
-    )
+    return Table("What is no number to compare with.", words("What", "Statement", "Paper"), rows)

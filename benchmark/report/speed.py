@@ -4,7 +4,7 @@ from collections.abc import Container, Mapping
 from typing import Any
 
 from benchmark.records.quantities import DASH, count
-from benchmark.report.table import Column, Row, Table
+from benchmark.report.table import Row, Table, numbers, words
 
 _NOTE = (
     "Median over rounds, with the quartiles in parentheses; on a CPU per second of the process, on its one "
@@ -23,24 +23,20 @@ def tables(model: str, block: Mapping[str, Any], shown: Container[str] | None = 
 
     """
     rows = [
-        Row(
-            (
-                name,
-                *_rate(entry["gen_iters"]),
-                *_rate(entry["generated_images"]),
-                f"{entry['start_cpu_s']:.1f}",
-            )
+        Row.of(
+            name,
+            *_rate(entry["gen_iters"]),
+            *_rate(entry["generated_images"]),
+            f"{entry['start_cpu_s']:.1f}",
         )
         for name, entry in block["experiments"].items()
         if shown is None or name in shown
     ]
     columns = (
-        Column("Experiment"),
-        Column("per second", "G-iterations", numeric=True),
-        Column("roof", "G-iterations", numeric=True),
-        Column("per second", "Generated images", numeric=True),
-        Column("roof", "Generated images", numeric=True),
-        Column("Start-up, CPU s", numeric=True),
+        *words("Experiment"),
+        *numbers("per second", "roof", group="G-iterations"),
+        *numbers("per second", "roof", group="Generated images"),
+        *numbers("Start-up, CPU s"),
     )
     found = [Table(f"Speed on {model}.", columns, tuple(rows), (_NOTE,))] if rows else []
     scored = [
@@ -49,11 +45,7 @@ def tables(model: str, block: Mapping[str, Any], shown: Container[str] | None = 
         if "scored_images" in entry and (shown is None or name in shown)
     ]
     if scored:
-        of_protocols = (
-            Column("Protocol"),
-            Column("per second", "Scored images", numeric=True),
-            Column("roof", "Scored images", numeric=True),
-        )
+        of_protocols = *words("Protocol"), *numbers("per second", "roof", group="Scored images")
         found.append(Table(f"Networks of protocols on {model}.", of_protocols, tuple(scored)))
     return tuple(found)
 

@@ -17,24 +17,19 @@ from benchmark.records.quantities import (
 )
 from benchmark.records.summary import decimals_for, mean, summarise
 from benchmark.report.scores import Comparison
-from benchmark.report.table import Column, Row, Table
+from benchmark.report.table import Row, Table, numbers, words
 
 
 def stability_table(compared: Sequence[Comparison]) -> Table | None:
     """One row per comparison, cell and metric; None when there is none."""
     columns = (
-        Column("Experiment"),
-        Column("Metric"),
-        Column("planned", "Seeds", numeric=True),
-        Column("done", "Seeds", numeric=True),
-        Column("diverged", "Seeds"),
-        Column("sd / mean", "Over seeds, at the budget", numeric=True),
-        Column("max − min", "Over seeds, at the budget", numeric=True),
-        Column("value", "Best checkpoint (extra)", numeric=True),
-        Column("at G-iteration", "Best checkpoint (extra)", numeric=True),
-        Column("final worse by", "Best checkpoint (extra)", numeric=True),
-        Column("Environments", numeric=True),
-        Column("Same run, other environment"),
+        *words("Experiment", "Metric"),
+        *numbers("planned", "done", group="Seeds"),
+        *words("diverged", group="Seeds"),
+        *numbers("sd / mean", "max − min", group="Over seeds, at the budget"),
+        *numbers("value", "at G-iteration", "final worse by", group="Best checkpoint (extra)"),
+        *numbers("Environments"),
+        *words("Same run, other environment"),
     )
     repeated = repeats({cell.label: cell for c in compared for cell in c.cells}.values())
     rows = tuple(

@@ -26,6 +26,16 @@ class Column:
         return f"{self.group} {self.header}".strip()
 
 
+def words(*headers: str, group: str = "") -> tuple[Column, ...]:
+    """Columns of text, under one group."""
+    return tuple(Column(header, group) for header in headers)
+
+
+def numbers(*headers: str, group: str = "", spread: bool = False) -> tuple[Column, ...]:
+    """Columns of numbers, under one group."""
+    return tuple(Column(header, group, numeric=True, spread=spread) for header in headers)
+
+
 @dataclass(frozen=True)
 class Row:
     """One line, the first cell naming it, and what is to be said about it in sentences.
@@ -36,6 +46,11 @@ class Row:
     cells: tuple[str, ...]
     kind: Literal["result", "scale", "absent"] | Outcome = "result"
     detail: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, *cells: str) -> "Row":
+        """A row of results."""
+        return cls(cells)
 
 
 @dataclass(frozen=True)

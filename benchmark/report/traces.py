@@ -9,7 +9,7 @@ from benchmark.records.quantities import DASH, count, metric_title
 from benchmark.records.summary import decimals_for, summarise
 from benchmark.records.summary import mean as mean_of
 from benchmark.report.scores import Comparison
-from benchmark.report.table import Column, Row, Table
+from benchmark.report.table import Row, Table, numbers, words
 
 
 @dataclass(frozen=True)
@@ -47,6 +47,21 @@ def mean_points(traces: Sequence[Trace]) -> list[Point]:
     return [Point(k, mean_of([t[k].x for t in done]), mean_of([t[k].y for t in done])) for k in shared]
 
 
+def curve_table(
+    caption: str,
+    curves: Sequence[tuple[str, Sequence[dict[str, Any]]]],
+    protocol: str,
+    metric: str,
+) -> Table:
+    """The metric at every G-iteration of the first curve: a column for each, by the title beside it."""
+    by_k = [{point["gen_iters"]: point for point in curve} for _, curve in curves]
+    rows = []
+    for k in sorted(by_k[0] if by_k else ()):
+        values = [score(points.get(k), protocol, metric) for points in by_k]
+        rows.append(Row((count(k), *(DASH if value is None else f"{value:.2f}" for value in values))))
+    return Table(caption, numbers("G-iterations", *(title for title, _ in curves)), tuple(rows))
+
+
 def value_table(c: Comparison, metric: str) -> Table:
     """Mean ± sd of the finished seeds at every evaluation, as a chart of this metric shows them."""
     cells = [[trace(r, c.name, metric, "gen_iters") for r in cell.records] for cell in c.cells]
@@ -56,9 +71,6 @@ def value_table(c: Comparison, metric: str) -> Table:
     for k in sorted({k for traces in done for t in traces for k in t}):
         spreads = [summarise([t[k] for t in traces if k in t]) for traces in done]
         rows.append(Row((count(k), *(s.text(decimals) if s else DASH for s in spreads))))
-    columns = (
-        Column("G-iterations"),
-        *(Column(cell.label, numeric=True, spread=True) for cell in c.cells),
-    )
+    columns = *words("G-iterations"), *numbers(*(cell.label for cell in c.cells), spread=True)
     caption = f"{metric_title(metric)}, mean ± sd over finished seeds, protocol {c.name}."
     return Table(caption, columns, tuple(rows))

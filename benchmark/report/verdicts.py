@@ -14,7 +14,7 @@ from benchmark.records.quantities import DASH, plural, signed
 from benchmark.records.summary import Spread, decimals_for
 from benchmark.report.scores import seeds_text
 from benchmark.report.sources import metric_of, source, spread_over, statement_table
-from benchmark.report.table import Column, Row, Table
+from benchmark.report.table import Column, Row, Table, numbers, words
 
 OUTCOMES: dict[Outcome, str] = {
     "reproduced": "✓ reproduced",
@@ -126,17 +126,13 @@ def outcome_text(j: Judged) -> str:
 def _numbers(judged: Sequence[Judged], cells: dict[str, Cell]) -> Table:
     decimals = _decimals(j.verdict for j in judged)
     columns = (
-        Column("Experiment"),
-        Column("Metric"),
+        *words("Experiment", "Metric"),
         Column("Verdict", badge=True),
-        Column("mean ± sd over seeds", "Ours", numeric=True, spread=True),
-        Column("seeds (n)", "Ours"),
-        Column("within one run", "Ours"),
-        Column("printed", "Paper", numeric=True),
-        Column("± over", "Paper"),
-        Column("worse by", "Against the paper", numeric=True),
-        Column("90 % interval", "Against the paper", numeric=True),
-        Column("margin", "Against the paper", numeric=True),
+        *numbers("mean ± sd over seeds", group="Ours", spread=True),
+        *words("seeds (n)", "within one run", group="Ours"),
+        *numbers("printed", group="Paper"),
+        *words("± over", group="Paper"),
+        *numbers("worse by", "90 % interval", "margin", group="Against the paper"),
     )
     notes = (
         "Worse by: in units of the metric, negative where ours is better. "
@@ -178,13 +174,10 @@ def _number_row(j: Judged, cells: dict[str, Cell], decimals: int) -> Row:
 def _orderings(judged: Sequence[Judged]) -> Table:
     decimals = _decimals(j.verdict for j in judged)
     columns = (
-        Column("The paper says"),
-        Column("Metric"),
+        *words("The paper says", "Metric"),
         Column("Verdict", badge=True),
-        Column("better one", "Ours, mean ± sd over seeds", numeric=True, spread=True),
-        Column("other one", "Ours, mean ± sd over seeds", numeric=True, spread=True),
-        Column("worse by", "Better one against the other", numeric=True),
-        Column("90 % interval", "Better one against the other", numeric=True),
+        *numbers("better one", "other one", group="Ours, mean ± sd over seeds", spread=True),
+        *numbers("worse by", "90 % interval", group="Better one against the other"),
     )
     rows = tuple(
         Row(

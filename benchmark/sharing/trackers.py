@@ -79,7 +79,9 @@ def wandb(run: History, folder: Path) -> bool:
         settings=settings,
     )
     grids = dict(_grids(run))
-    by_iteration = {k: {p.tag: p.value for p in points} for k, points in groupby(run.points, _gen_iters)}
+    by_iteration = {
+        k: {p.tag: p.value for p in points} for k, points in groupby(run.points, lambda p: p.gen_iters)
+    }
     for k in sorted({*grids, *by_iteration}):
         picture = {"samples": library.Image(grids[k])} if k in grids else {}
         own.log({**by_iteration.get(k, {}), **picture}, step=k)
@@ -135,10 +137,6 @@ def _grids(run: History) -> Iterator[tuple[int, Image.Image]]:
             warnings.warn(f"{path}: left out, not a picture that can be read ({error})", stacklevel=2)
             continue
         yield k, grid
-
-
-def _gen_iters(point: Any) -> int:
-    return int(point.gen_iters)
 
 
 def _needed(module: str, extra: str) -> Any:

@@ -44,7 +44,7 @@ from benchmark.errors import UserError, did_you_mean, shown
 from benchmark.evaluation import protocols
 from benchmark.records.schema import MOST_POINTS
 from benchmark.suites import experiments, toml, variants
-from benchmark.suites.gate_table import GateTable, read_gate, read_waiver_table
+from benchmark.suites.gate_table import GateTable, check_confirmation, read_gate, read_waiver_table
 from benchmark.suites.seeds import MAX_SEED, parse_seeds
 from benchmark.training.policies import POLICIES
 
@@ -203,6 +203,9 @@ def _checked(content: dict[str, Any], path: Path) -> Suite:
             protocols.get(name).check_suite()
         except UserError as error:
             raise UserError(error.what, where=f"{where}: protocols", do=error.do) from None
+    seeds = parse_seeds(content["seeds"], where=f"{where}: seeds")
+    gate = read_gate(content.get("gate", {}), f"{where}: gate")
+    check_confirmation(gate.confirm_with, seeds, f"{where}: gate: confirm_with")
     budget = content["gen_iters"]
     if budget != "paper":
         _whole(budget, "gen_iters", where, at_least=0)
@@ -216,7 +219,7 @@ def _checked(content: dict[str, Any], path: Path) -> Suite:
         title=_string(content["title"], "title", where),
         experiments=chosen,
         variants=varied,
-        seeds=parse_seeds(content["seeds"], where=f"{where}: seeds"),
+        seeds=seeds,
         gen_iters=budget,
         evaluate_every=_whole(content["evaluate_every"], "evaluate_every", where, at_least=1),
         protocols=_strings(content, "protocols", where, at_least=0),
@@ -224,7 +227,7 @@ def _checked(content: dict[str, Any], path: Path) -> Suite:
         dataset=_string(content.get("dataset", ""), "dataset", where),
         numerics=_profile(content.get("numerics", "faithful"), f"{where}: numerics"),
         budgets=_budgets(content.get("budgets", {}), chosen, where),
-        gate=read_gate(content.get("gate", {}), f"{where}: gate"),
+        gate=gate,
         waiver=read_waiver_table(content.get("waiver", []), where),
     )
 

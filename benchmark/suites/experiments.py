@@ -32,7 +32,22 @@ def describe(name: str, where: str = "") -> dict[str, Any]:
             f"unknown experiment '{name}'", where=where, do=did_you_mean(name, baselines.names())
         ) from None
     except baselines.BrokenVariant as error:
-        raise UserError(str(error), where=where) from error
+        raise UserError(_plainly(str(error)), where=where) from error
+
+
+_PYTHONS = re.compile(
+    r"(?:\w+\.)+(\w+) = (.+) is not a (?:<class '(\w+)'>|typing\.Literal\[(.+)\]|tuple\[.+\])\Z"
+)
+_KINDS = {"int": "a whole number", "float": "a number", "str": "a text", "bool": "true or false"}
+
+
+def _plainly(text: str) -> str:
+    """What the class of some settings says of a value, in the words of who wrote it into a suite."""
+    if not (found := _PYTHONS.search(text)):
+        return text
+    name, value, kind, words = found.groups()
+    wanted = f"one of {words}" if words else _KINDS.get(kind, "a list")
+    return f"{text[: found.start()]}{name} must be {wanted}, not {value}"
 
 
 def meant(asked: str, among: Iterable[str]) -> str:

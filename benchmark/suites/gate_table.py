@@ -92,6 +92,13 @@ def confirmation_seeds(value: Any, where: str) -> tuple[int, ...]:
     return () if value in ("none", []) else parse_seeds(value, where=where)
 
 
+def check_confirmation(confirm_with: tuple[int, ...] | None, seeds: tuple[int, ...], where: str) -> None:
+    """Refuse seeds that are to confirm what was found with them: they would be left out without a word."""
+    if own := [seed for seed in confirm_with or () if seed in {*seeds}]:
+        do = "Name other seeds, or none"
+        raise UserError(f"seed {own[0]} is one that is to be confirmed", where=where, do=do)
+
+
 def _effects(table: Any, where: str) -> dict[str, float]:
     if not isinstance(table, dict) or not table:
         raise UserError(f"must be a table, not {shown(table)}", where=where, do="Write { fid = 0.03 }")

@@ -64,6 +64,86 @@ HEADLINES = [
     ("ttur2017.t1.cifar10.wgan-gp", "29.3", "none", None),
 ]
 
+PRINTED = {
+    "gan/mnist": {
+        "gan2014.t1.mnist.adversarial": "225 ± 2",
+        "aae.mnist.gan": "386",
+        "theis2016.t1.mnist.gan": "225",
+    },
+    "gan/tfd": {"gan2014.t1.tfd.adversarial": "2057 ± 26"},
+    "dcgan/imagenet32": {
+        "dcgan2015.t1.cifar10.dcgan": "82.8",
+        "dcgan2015.t1.cifar10-400.dcgan": "73.8 ± 0.4",
+    },
+    "dcgan/svhn32": {"dcgan2015.t2.svhn.dcgan": "22.48", "dcgan2015.revised.svhn.dcgan": "22.18 ± 1.13"},
+    "dcgan/mnist-conditional": {
+        "dcgan2015.t3.mnist-50k.dcgan": "2.98",
+        "dcgan2015.t3.mnist-10m.dcgan": "1.48",
+    },
+    "wgan_gp/cifar10-resnet": {
+        "wgangp2017.t3.unsupervised.wgan-gp": "7.86 ± 0.07",
+        "sngan2018.t2.cifar10.is.wgan-gp-resnet": "7.86 ± 0.08",
+        "sngan2018.t7.cifar10.is.wgan-gp-resnet": "7.80 ± 0.11",
+        "sngan2018.t7.cifar10.fid.wgan-gp-resnet": "24.5",
+    },
+    "wgan_gp/cifar10-resnet-conditional": {
+        "wgangp2017.t3.supervised.wgan-gp": "8.42 ± 0.10",
+        "sngan2018.t8.cifar10.is.ac-wgan-gp": "8.29 ± 0.12",
+        "sngan2018.t8.cifar10.fid.ac-wgan-gp": "19.5",
+    },
+    "sngan/cifar10-cnn-clip": {
+        "sngan2018.t2.cifar10.is.weight-clipping": "6.41 ± 0.11",
+        "sngan2018.t2.cifar10.fid.weight-clipping": "42.6",
+    },
+    "sngan/cifar10-cnn-gan-gp": {
+        "sngan2018.t2.cifar10.is.gan-gp": "6.93 ± 0.08",
+        "sngan2018.t2.cifar10.fid.gan-gp": "37.7",
+    },
+    "sngan/cifar10-cnn-wgan-gp": {
+        "sngan2018.t2.cifar10.is.wgan-gp": "6.68 ± 0.06",
+        "sngan2018.t2.cifar10.fid.wgan-gp": "40.2",
+        "sngan2018.t7.cifar10.is.wgan-gp-cnn": "6.68 ± 0.06",
+        "sngan2018.t7.cifar10.fid.wgan-gp-cnn": "40.1",
+    },
+    "sngan/cifar10-cnn-bn": {
+        "sngan2018.t2.cifar10.is.batch-norm": "6.27 ± 0.10",
+        "sngan2018.t2.cifar10.fid.batch-norm": "56.3",
+    },
+    "sngan/cifar10-cnn-ln": {
+        "sngan2018.t2.cifar10.is.layer-norm": "7.19 ± 0.12",
+        "sngan2018.t2.cifar10.fid.layer-norm": "33.9",
+    },
+    "sngan/cifar10-cnn-wn": {
+        "sngan2018.t2.cifar10.is.weight-norm": "6.84 ± 0.07",
+        "sngan2018.t2.cifar10.fid.weight-norm": "34.7",
+    },
+    "sngan/cifar10-cnn-orthonormal": {
+        "sngan2018.t2.cifar10.is.orthonormal": "7.40 ± 0.12",
+        "sngan2018.t2.cifar10.fid.orthonormal": "29.0",
+    },
+    "sngan/cifar10-cnn-standard": {
+        "sngan2018.t2.cifar10.is.sn-gan": "7.42 ± 0.08",
+        "sngan2018.t2.cifar10.fid.sn-gan": "29.3",
+    },
+    "sngan/cifar10-cnn": {
+        "sngan2018.t2.cifar10.is.sn-gan-hinge": "7.58 ± 0.12",
+        "sngan2018.t2.cifar10.fid.sn-gan-hinge": "25.5",
+    },
+    "sngan/cifar10-resnet": {
+        "sngan2018.t2.cifar10.is.resnet-sn-gan": "8.22 ± 0.05",
+        "sngan2018.t2.cifar10.fid.resnet-sn-gan": "21.7 ± 0.21",
+    },
+    "sngan/stl10-cnn": {
+        "sngan2018.t2.stl10.is.sn-gan": "8.28 ± 0.09",
+        "sngan2018.t2.stl10.fid.sn-gan": "53.1",
+    },
+    "sngan/stl10-resnet": {
+        "sngan2018.t2.stl10.is.resnet-sn-gan": "9.10 ± 0.04",
+        "sngan2018.t2.stl10.fid.resnet-sn-gan": "40.1 ± 0.50",
+    },
+}
+"""By experiment, the numbers that it is held against, as the tables print them in its row (fact sheets)."""
+
 
 # --- The file -----------------------------------------------------------------------------------------
 
@@ -81,6 +161,12 @@ def test_headline_values_are_the_fact_sheets(name, printed, spread_kind, n):
     assert claim.value == float(number)
     assert claim.spread == (float(spread) if spread else None)
     assert claim.grade == "high"
+
+
+def test_every_number_is_held_against_the_experiment_of_its_row():
+    found = {name: {c.id: c.printed for c in VALUES if c.experiment == name} for name in PRINTED}
+    assert found == PRINTED
+    assert {c.experiment for c in VALUES} - {""} == set(PRINTED)
 
 
 def test_experiments_are_registered():

@@ -28,6 +28,21 @@ def derivatives(operator, *inputs):
 PAIRS = [(layers.enlarged, plain_enlarged), (layers.pooled, plain_pooled)]
 
 
+class OnGpu(torch.Tensor):
+    """A tensor that says it is on a GPU, for which layers have forms of their own."""
+
+    is_cuda = True
+
+
+@pytest.mark.parametrize(("operator", "plain"), PAIRS)
+@pytest.mark.parametrize("kernel", [1, 3])
+def test_the_form_for_gpus_equals_the_plain_one(operator, plain, kernel):
+    shapes = (2, 3, 6, 4), (5, 3, kernel, kernel), (5,)
+    x, weight, bias = (torch.randn(s, dtype=torch.float64) for s in shapes)
+    found = operator(x.as_subclass(OnGpu), weight, bias).as_subclass(torch.Tensor)
+    torch.testing.assert_close(found, plain(x, weight, bias), rtol=1e-12, atol=1e-12)
+
+
 @pytest.mark.parametrize(("operator", "plain"), PAIRS)
 @pytest.mark.parametrize("kernel", [1, 3])
 @pytest.mark.parametrize("memory_format", [torch.contiguous_format, torch.channels_last])

@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
 
 import baselines
 from baselines import catalogue, kept, plugins
@@ -129,6 +130,27 @@ def test_an_import_that_goes_elsewhere_moves_nobody(here, monkeypatch, tmp_path)
     here.install(TINY + "\nimport os\nos.chdir('/')\n")
     baselines.get("tiny/digits")
     assert Path.cwd() == tmp_path
+
+
+@pytest.mark.parametrize(
+    ("turn", "name", "get"),
+    [
+        ("set_num_threads(1 + torch.get_num_threads())", "torch.set_num_threads", torch.get_num_threads),
+        ("set_default_dtype(torch.float64)", "torch.set_default_dtype", torch.get_default_dtype),
+        (
+            "backends.cudnn.benchmark = True",
+            "torch.backends.cudnn.benchmark",
+            lambda: torch.backends.cudnn.benchmark,
+        ),
+    ],
+)
+def test_switches_that_an_import_turns_are_turned_back_and_named(here, capfd, turn, name, get):
+    here.install(f"{TINY}\ntorch.{turn}\n")
+    before = get()
+    baselines.get("tiny/digits")
+    assert get() == before
+    told = f"ganbench: the import of the plugin 'point' (strange) changes {name}, which is put back"
+    assert told in capfd.readouterr().err.splitlines()
 
 
 LOUD = """

@@ -9,16 +9,15 @@ from __future__ import annotations
 import math
 import tempfile
 import time
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from torch.utils._python_dispatch import TorchDispatchMode
 
 import baselines
-from baselines.spec import SUITE
 from benchmark.engines.probing.drawn import black, draw_state, labels, pictures
-from benchmark.engines.probing.plan import narrow
+from benchmark.engines.probing.plan import narrow, reduced
 from benchmark.engines.probing.plan import plan as planned
 from benchmark.engines.probing.precision import default_dtype
 from benchmark.engines.probing.recorded import FewImages, Nobody, RecordedRun, WithoutCheckpoints, digest_of
@@ -76,12 +75,6 @@ def compute(name: str, given: Mapping[str, Any] | None, numerics: Iterable[str])
                 del found["initial_weights"]
         found[one] = result
     return found
-
-
-def reduced(experiment: Experiment[Any], settings: Mapping[str, Any]) -> Experiment[Any]:
-    """The experiment with other values of some settings."""
-    cited = {name: (value, "the probe's plan", SUITE) for name, value in settings.items()}
-    return replace(experiment, settings=experiment.settings.revised(**cited))
 
 
 def inexact_start(name: str) -> str:

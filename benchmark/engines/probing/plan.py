@@ -7,16 +7,17 @@ hundred epochs in, the middle and the end of the budget, and far beyond it.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import torch
-from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils.flop_counter import flop_registry
 
+from baselines.spec import SUITE
+from benchmark.engines.benching.measure import flop
 from benchmark.training.draws import SeededDraws
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from baselines.spec import Experiment, Players
 
@@ -35,11 +36,13 @@ _PER_WEIGHT = 250
 """Operations in whose time an optimiser updates one weight, which memory limits."""
 NARROW = {"width": 8, "critic_width": 8, "units": 128}
 """Most of these settings in `late`, or a tenth; the last of every setting whose name ends so."""
-SCHEDULE_UNTIL = 1000
-"""G-iterations among which changes of the number of critic updates are looked for."""
-SOME_EPOCHS = 499
-"""With 10 images in batches of 4 it is in epoch 166 or later, where a GAN's momentum still rises and a
-conditional DCGAN's learning rate falls; and it is the one before a long critic phase of WGAN."""
+SCHEDULE_UNTIL = 1001
+"""G-iterations among which changes of the number of critic updates are looked for. WGAN's long critic phases
+at 500 and 1000 are among them: one says nothing of the next."""
+LATE = 499
+"""With one minibatch of 4 of 10 images each, it is in epoch 166; and WGAN's long critic phase is next."""
+SOME_EPOCHS = 166
+"""In which a GAN's momentum still rises and a conditional DCGAN's learning rate falls."""
 BEYOND = 10_000_001
 """Where every schedule has ended; no multiple of 500, where WGAN's critic is updated 100 times."""
 GENERATED = 8
@@ -69,8 +72,14 @@ def plan(experiment: Experiment[Any]) -> dict[str, Any]:
             "gen_iters": per_numerics,
             "generated": GENERATED,
         },
-        "late": {"settings": late, "starts": {str(k): n for k, n in sorted(_starts(experiment).items())}},
+        "late": {"settings": late, "starts": {str(k): n for k, n in sorted(late_starts(experiment).items())}},
     }
+
+
+def reduced(experiment: Experiment[Any], settings: Mapping[str, Any]) -> Experiment[Any]:
+    """The experiment with other values of some settings."""
+    cited = {name: (value, "the probe's plan", SUITE) for name, value in settings.items()}
+    return replace(experiment, settings=experiment.settings.revised(**cited))
 
 
 def _images(experiment: Experiment[Any], batch: int) -> int:
@@ -119,15 +128,18 @@ def _usual(experiment: Experiment[Any]) -> int:
     return updates.index(max(set(updates), key=updates.count))
 
 
-def _starts(experiment: Experiment[Any]) -> dict[int, int]:
+def late_starts(experiment: Experiment[Any]) -> dict[int, int]:
     """G-iteration → how many from there."""
     updates = [_critic_updates(experiment, k) for k in range(SCHEDULE_UNTIL)]
-    starts = {SOME_EPOCHS: 3, BEYOND: 1}
+    starts = {LATE: 3, BEYOND: 1}
     if _usual(experiment):
         starts[0] = 1
     for k in range(1, SCHEDULE_UNTIL):
         if updates[k] != updates[k - 1] and not any(s <= k - 1 and k < s + n for s, n in starts.items()):
             starts[k - 1] = 2
+    by_epochs = any(name.endswith(("_epoch", "_epochs")) for name in experiment.settings.values())
+    if by_epochs and experiment.real_batches(experiment.settings, LATE) > LATE:
+        starts[_in_epoch(experiment, SOME_EPOCHS)] = 3
     ends = [experiment.budget.gen_iters or 0]
     ends += [v for n, v in experiment.settings.values().items() if n.endswith("_iters") and _is_count(v)]
     for end in ends:
@@ -136,30 +148,31 @@ def _starts(experiment: Experiment[Any]) -> dict[int, int]:
     return starts
 
 
+def _in_epoch(experiment: Experiment[Any], epoch: int) -> int:
+    """The first G-iteration of an epoch of the drawn images, at the latest `LATE`."""
+    small = reduced(experiment, _of_batch(experiment, BATCH))
+    draws = SeededDraws(small, 0, torch.zeros(_images(experiment, BATCH), *experiment.image_shape))
+    return next((k for k in range(LATE) if draws.at(k).epoch >= epoch), LATE)
+
+
 def _work(experiment: Experiment[Any], settings: dict[str, Any]) -> float:
     """Of one G-iteration in floating-point operations, counted on tensors without content.
 
     0 where it cannot be done: it needs a tensor's content, or does not allow these settings.
     """
-    from benchmark.engines.probing.compute import reduced
-
     small = reduced(experiment, settings)
     n = _images(experiment, settings["batch"])
     images = torch.zeros((n, *experiment.image_shape), dtype=torch.uint8)
     labels = torch.zeros(n, dtype=torch.int64) if experiment.classes else None
     k = _usual(experiment)
     draws: Any = _WithoutContent(SeededDraws(small, 0, images, labels).at(k))
-    counter = _Counter()  # type: ignore[no-untyped-call]
     try:
         players = _without_content(small)
-        with counter:
-            small.iterate(small.settings, players, k, draws)
+        products = sum(flop(lambda: small.iterate(small.settings, players, k, draws)).values())
     except (RuntimeError, NotImplementedError, TypeError, ValueError):
         return 0.0
     updates = (1, _critic_updates(experiment, k))
-    return float(counter.total) + _PER_WEIGHT * sum(
-        n * w for n, w in zip(updates, _weights(small), strict=True)
-    )
+    return float(products) + _PER_WEIGHT * sum(n * w for n, w in zip(updates, _weights(small), strict=True))
 
 
 def _without_content(experiment: Experiment[Any]) -> Players:
@@ -175,21 +188,6 @@ def _weights(experiment: Experiment[Any]) -> tuple[int, int]:
     networks = (players.generator, players.critic)
     generator, critic = (sum(p.numel() for p in network.parameters()) for network in networks)
     return generator, critic
-
-
-class _Counter(TorchDispatchMode):  # type: ignore[no-untyped-call]
-    """Counts what products and convolutions take. Torch's own counter cannot differentiate twice."""
-
-    total = 0
-
-    def __torch_dispatch__(
-        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
-    ) -> Any:
-        """Count one operation."""
-        out = func(*args, **(kwargs or {}))
-        if count := flop_registry.get(func._overloadpacket):
-            self.total += count(*args, **(kwargs or {}), out_val=out)
-        return out
 
 
 class _WithoutContent:

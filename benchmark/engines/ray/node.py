@@ -18,8 +18,8 @@ from pathlib import Path
 from tempfile import mkdtemp
 from typing import Any
 
-from benchmark.engines import parent, worker
-from benchmark.engines.forks import Forked, Forks
+from benchmark.engines import spawn, worker
+from benchmark.engines.forks import Forks
 from benchmark.engines.ray import files
 from benchmark.records import environment, locks, places
 from benchmark.training import numerics
@@ -89,7 +89,7 @@ class Seat:
             (scratch() / driver).mkdir(exist_ok=True)
             self._folder = Path(mkdtemp(prefix="seat-", dir=scratch() / driver))
             self._held.enter_context(locks.hold(self._folder))
-        self._child: subprocess.Popen[bytes] | Forked | None = None
+        self._child: spawn.Process | None = None
         self._kill_at = float("inf")
         self._forks, self._had_one = Forks(), False
 
@@ -115,36 +115,19 @@ class Seat:
             files.unpack(content, self._folder / place)
         directory = self._folder / order.place
         self._watch = files.Watch(directory)
-        variables = {
-            **numerics.child_environment(),
-            **parent.announced(),
-            worker.LAUNCH_VARIABLE: json.dumps(order.launch),
-            worker.SHARE_VARIABLE: repr(order.share),
-            worker.FETCH_VARIABLE: "1",
-        }
-        self._child = self._started(directory, order, variables)
+        variables = {**spawn.environment(order.launch, order.share), worker.FETCH_VARIABLE: "1"}
+        self._child = spawn.process(directory, order.cadence, variables, self._ready_forks(order.device))
         (self._folder / _PID).write_text(f"{self._child.pid} {_since(self._child.pid)}")
 
-    def _started(
-        self, directory: Path, order: Order, variables: dict[str, str]
-    ) -> subprocess.Popen[bytes] | Forked:
+    def _ready_forks(self, device: str) -> Forks | None:
         """As on one machine, runs on a CPU after the first are forked from one that has imported torch."""
-        if self._had_one and order.device == "cpu":
-            self._forks.start()
-            while self._forks.is_loading:
-                time.sleep(0.05)
-            if forked := self._forks.child(directory, order.cadence, variables):
-                return forked
-        self._had_one = True
-        with (directory / "worker.log").open("ab") as log:
-            return subprocess.Popen(
-                [sys.executable, "-m", "benchmark.engines.worker", str(directory), json.dumps(order.cadence)],
-                env=variables,
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                start_new_session=True,
-            )
+        if not self._had_one or device != "cpu":
+            self._had_one = True
+            return None
+        self._forks.start()
+        while self._forks.is_loading:
+            time.sleep(0.05)
+        return self._forks
 
     def news(self, wait_s: float, *, stop: bool = False) -> News:
         """What is new after so many seconds, or when the process ends; once told to, it is stopped."""

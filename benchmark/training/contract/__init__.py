@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from benchmark.training.contract import continued, declared, process, sampled, trained
+from benchmark.training.contract import continued, declared, fed, process, sampled, trained
 from benchmark.training.contract.tools import Note, players_of, speed
 
 if TYPE_CHECKING:
@@ -35,8 +35,8 @@ CHECKS: dict[str, tuple[Check, str]] = {
     "determinism": (trained.determinism, "iterate"),
     "gradients": (trained.gradients, "iterate"),
     "variables": (process.variables, "iterate"),
-    "latents": (trained.latents, "iterate"),
-    "scaling": (trained.scaling, "iterate"),
+    "latents": (fed.latents, "iterate"),
+    "scaling": (fed.images, "iterate"),
     "range": (sampled.value_range, "build"),
     "sampling": (sampled.sampling, "build"),
     "resume": (continued.resume, "iterate"),
@@ -95,7 +95,8 @@ def measured(experiment: Experiment[Any]) -> Finding | float:
             changed += continued.goes_on(experiment, players, k)
     except (Exception, SystemExit) as error:
         return _raised("training", error, code)
-    return Finding("training", _place(code), changed[0]) if changed else rate
+    faults = [what for what in changed if not isinstance(what, Note)]
+    return Finding("training", _place(code), faults[0]) if faults else rate
 
 
 def _findings(experiment: Experiment[Any], name: str, check: Check, about: str) -> list[Finding]:
@@ -107,7 +108,7 @@ def _findings(experiment: Experiment[Any], name: str, check: Check, about: str) 
                 found.append(Finding(name, _place(code), _remedied(what), isinstance(what, Note)))
     except (Exception, SystemExit) as error:
         found.append(_raised(name, error, code))
-    return found + [Finding(name, _place(code), what) for what in changed]
+    return found + [Finding(name, _place(code), what, isinstance(what, Note)) for what in changed]
 
 
 def _raised(name: str, error: BaseException, code: Any) -> Finding:

@@ -7,63 +7,74 @@ from __future__ import annotations
 
 import contextlib
 import os
+import random
 import sys
 import threading
-from functools import partial
+from collections import deque
+from pathlib import Path
 from types import FunctionType
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import torch
+from torch import Tensor
+from torch.utils._pytree import tree_leaves
 
+from baselines import switches
+from baselines.loop_state import LoopState, vars_of
 from benchmark.training.contract import unkept
+from benchmark.training.contract.elsewhere import codes, replaced
 from benchmark.training.contract.snapshot import Snapshot
-from benchmark.training.contract.tools import PAST_WARM_UP, Counted, iterate, players_of
+from benchmark.training.contract.tools import PAST_WARM_UP, Counted, Note, iterate, players_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
 
-    from baselines.spec import Experiment
+    from baselines.spec import Experiment, Players
 
-_SWITCHES: dict[str, tuple[Callable[[], Any], Callable[[Any], Any]]] = {
-    "torch.set_grad_enabled": (torch.is_grad_enabled, torch.set_grad_enabled),
-    "torch.set_default_dtype": (torch.get_default_dtype, torch.set_default_dtype),
-    "torch.set_num_threads": (torch.get_num_threads, torch.set_num_threads),
-    "torch.use_deterministic_algorithms": (
-        torch.are_deterministic_algorithms_enabled,
-        torch.use_deterministic_algorithms,
-    ),
-    "torch.autograd.set_detect_anomaly": (torch.is_anomaly_enabled, torch.autograd.set_detect_anomaly),
-    "torch.set_float32_matmul_precision": (
-        torch.get_float32_matmul_precision,
-        torch.set_float32_matmul_precision,
-    ),
-    "torch.backends.cudnn.benchmark": (
-        lambda: torch.backends.cudnn.benchmark,
-        partial(setattr, torch.backends.cudnn, "benchmark"),
-    ),
-    "torch.backends.cudnn.allow_tf32": (
-        lambda: torch.backends.cudnn.allow_tf32,
-        partial(setattr, torch.backends.cudnn, "allow_tf32"),
-    ),
-    "os.chdir": (os.getcwd, os.chdir),
-}
+_FEW = 2
+_SEED = ((torch, "manual_seed"), (np.random, "seed"), (random, "seed"))
 
 
 @contextlib.contextmanager
 def kept(said: list[str]) -> Iterator[None]:
     """Switches are as before afterwards, and what is printed goes to stderr; `said` gets what was changed."""
-    before = {name: get() for name, (get, _) in _SWITCHES.items()}
-    running = set(threading.enumerate())
+    folder, n, changed = Path.cwd(), torch.get_num_threads(), list[str]()
+    running, files, asked = set(threading.enumerate()), set(_files()), set[int]()
+    noted = replaced([(torch, "set_num_threads", _noting(torch.set_num_threads, asked))])
     try:
-        with contextlib.redirect_stdout(sys.stderr):
+        with switches.kept(changed), contextlib.redirect_stdout(sys.stderr), noted:
             yield
     finally:
-        for name, (get, put) in _SWITCHES.items():
-            if get() != before[name]:
-                said.append(f"{name} is changed, and what it was before is not put back")
-                put(before[name])
+        if Path.cwd() != folder:
+            os.chdir(folder)
+            changed.append("os.chdir")
+        said += [f"{name} is changed, and what it was before is not put back" for name in changed]
+        if asked - {n} and "torch.set_num_threads" not in changed:
+            said.append(
+                f"torch.set_num_threads({max(asked)}) is called: a run has one thread, and sums of several "
+                "are other ones"
+            )
         if set(left_running()) - running:
             said.append("a thread is left running, for which a process waits at its end: join() it")
+        if left := sorted(set(_files()) - files):
+            said.append(Note(f"files are left in the current folder: {', '.join(left[:3])}"))
+
+
+def _noting(put: Callable[..., Any], asked: set[Any]) -> Callable[..., Any]:
+    """The function; `asked` gets what it is called with."""
+
+    def noting(*given: Any, **named: Any) -> Any:
+        asked.add(*given, *named.values())
+        return put(*given, **named)
+
+    return noting
+
+
+def _files() -> list[str]:
+    with contextlib.suppress(OSError):
+        return [path.name for path in Path().iterdir() if path.name[0] not in "._"]
+    return []
 
 
 def left_running() -> list[threading.Thread]:
@@ -78,22 +89,45 @@ def variables(experiment: Experiment[Any]) -> Iterator[str]:
     """
     players, draws = players_of(experiment), Counted(experiment, PAST_WARM_UP)
     seen: list[dict[str, Any]] = []
+    seeds: list[list[set[Any]]] = []
     for k in range(PAST_WARM_UP, PAST_WARM_UP + 3):
-        iterate(experiment, players, k, draws.at(k))
-        seen.append(dict(_held(experiment)))
+        seeds.append([set(), set(), set()])
+        noted = [
+            (of, name, _noting(getattr(of, name), s)) for (of, name), s in zip(_SEED, seeds[-1], strict=True)
+        ]
+        with replaced(noted):
+            iterate(experiment, players, k, draws.at(k))
+        seen.append(dict(held(experiment)))
+    for (of, name), asked in zip(_SEED, zip(*seeds, strict=True), strict=True):
+        for seed in set.intersection(*asked):
+            yield Note(
+                f"{of.__name__}.{name}({seed}) is called in every G-iteration: what is drawn after it is the "
+                "same in all"
+            )
+    for name in _with_graphs(players):
+        yield Note(f"self.{name} keeps the graph of every G-iteration, which fills the memory: detach()")
     for name in sorted(unkept.changed(*seen[-2:])):
         yield f"{name} changes with every G-iteration, and is in no checkpoint: keep it in Players.more"
 
 
-def _held(experiment: Experiment[Any]) -> Iterator[tuple[str, Any]]:
+def _with_graphs(players: Players) -> Iterator[str]:
+    """Containers of a loop with tensors of several G-iterations that gradients could be taken of."""
+    for state in players.more.values():
+        for name, value in vars_of(state.loop).items() if isinstance(state, LoopState) else ():
+            leaves = tree_leaves(list(value) if isinstance(value, deque) else value)
+            if sum(isinstance(x, Tensor) and x.grad_fn is not None for x in leaves) > _FEW:
+                yield name
+
+
+def held(
+    experiment: Experiment[Any], modules_of: Mapping[str, Any] = sys.modules
+) -> Iterator[tuple[str, Any]]:
     """What modules of the experiment's code hold, by name."""
-    codes = [experiment.iterate, experiment.build]
-    codes += [part for code in tuple(codes) for part in getattr(code, "parts", ())]
-    codes = [_innermost(code) for code in codes]
-    modules = [m for n in {getattr(code, "__module__", "") for code in codes} if (m := sys.modules.get(n))]
+    of = list(codes(experiment))
+    modules = [m for n in {getattr(code, "__module__", "") for code in of} if (m := modules_of.get(n))]
     own = {module.__name__ for module in modules}
     snapshot = Snapshot(lambda kind: kind.__module__ in own)
-    functions: dict[Any, None] = dict.fromkeys(code for code in codes if isinstance(code, FunctionType))
+    functions: dict[Any, None] = dict.fromkeys(code for code in of if isinstance(code, FunctionType))
     for module in modules:
         for name, value in list(vars(module).items()):
             here = getattr(value, "__module__", "") == module.__name__
@@ -106,12 +140,6 @@ def _held(experiment: Experiment[Any]) -> Iterator[tuple[str, Any]]:
                 yield f"the variable {name}", snapshot(value)
     for code in functions:
         yield from _of_function(code, snapshot)
-
-
-def _innermost(code: Any) -> Any:
-    while isinstance(code, partial):
-        code = code.func
-    return getattr(code, "__func__", code)
 
 
 def _of_function(code: FunctionType, snapshot: Snapshot) -> Iterator[tuple[str, Any]]:

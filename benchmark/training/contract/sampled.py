@@ -8,11 +8,10 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _NormBase
-from torch.utils._pytree import tree_leaves
 
 from benchmark.training import sampling as images_of
 from benchmark.training import trainer
-from benchmark.training.contract.tools import PAST_WARM_UP, Counted, Note, iterated, players_of
+from benchmark.training.contract.tools import PAST_WARM_UP, Counted, Note, heeds_classes, iterated, players_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -21,6 +20,7 @@ if TYPE_CHECKING:
 
 _FEW = 8
 _MOST = 0.5
+_CLASSES = 32
 
 
 def value_range(experiment: Experiment[Any]) -> Iterator[str]:
@@ -73,14 +73,29 @@ def _saturated(experiment: Experiment[Any], scored: nn.Module) -> Tensor:
     for module in generator.modules():
         if isinstance(module, _NormBase):
             module.train()
+            if isinstance(module.weight, Tensor):  # it may be all that is before the last activation
+                module.weight.data.mul_(100)
     draws: Any = Counted(experiment, PAST_WARM_UP)
+    random = torch.Generator().manual_seed(0)
     given = [draws.latent(_FEW), *([draws.labels(_FEW)] if experiment.classes else [])]
     with torch.no_grad():
         for p in generator.parameters():
             if p.dim() > 1:
-                p.mul_(100)
+                p.mul_(100) if p.any() else p.normal_(0, 100, generator=random)  # some begin with zeros
         images: Tensor = generator(*given)
     return images
+
+
+class _InParts(nn.Module):
+    """A generator that is given a batch in two parts."""
+
+    def __init__(self, generator: nn.Module) -> None:
+        super().__init__()
+        self.generator = generator
+
+    def forward(self, z: Tensor, *classes: Tensor) -> Any:
+        n = len(z) // 2
+        return torch.cat([self.generator(z[s], *(c[s] for c in classes)) for s in (slice(n), slice(n, None))])
 
 
 class _Companions(nn.Module):
@@ -119,23 +134,46 @@ def sampling(experiment: Experiment[Any]) -> Iterator[str]:
         depends = "does not depend" if torch.equal(image, other) else "depends"
         kind = experiment.settings.sampling_statistics
         yield f"an image {depends} on those sampled with it, sampling_statistics is {kind}"
+    elif experiment.settings.sampling_statistics != "batch":
+        parted = images_of.evaluation_images(experiment, _InParts(scored), 0, n)[:1]
+        if (image.int() - parted.int()).abs().max() > 1:
+            yield "an image depends on how many are sampled with it"
     states = zip(scored.state_dict().values(), before.state_dict().values(), strict=True)
     if not all(torch.equal(a, b) for a, b in states):
         yield "sampling changes the generator"
     if [m.training for m in scored.modules()] != [m.training for m in before.modules()]:
         yield "sampling changes the generator's mode"
-    if experiment.classes > 1:
-        yield from _unconditional(experiment, players)
+    yield from _ignored(experiment, players)
 
 
-def _unconditional(experiment: Experiment[Any], players: Players) -> Iterator[str]:
-    """Neither network ignores the classes, after a G-iteration from whatever they began as."""
+def _ignored(experiment: Experiment[Any], players: Players) -> Iterator[str]:
+    """What networks make nothing of, after a G-iteration from whatever they began as: latents, classes."""
     draws: Any = Counted(experiment, PAST_WARM_UP)
-    x: Any = draws.latent(_FEW)
-    of_class = [torch.full((_FEW,), c) for c in (0, 1)]
+    z, scored = draws.latent(_FEW).requires_grad_(), players.scored.eval()
+    images = scored(z, *([torch.zeros(_FEW, dtype=torch.int64)] if experiment.classes else []))
+    weights = torch.rand(images.shape, generator=torch.Generator().manual_seed(0))
+    (slope,) = torch.autograd.grad((images * weights).sum(), z, allow_unused=True, materialize_grads=True)
+    dead = [i for i, of_value in enumerate(slope.T) if not of_value.any()]
+    if len(dead) < len(slope.T):
+        for i in dead[:1]:
+            yield Note(f"{len(dead)} of {len(slope.T)} values of z make no difference, first z[:, {i}]")
+    elif torch.equal(images[:-1], images[1:]):
+        yield Note("the network that is scored ignores the latents: it gives the same image for all of them")
+    if experiment.classes < 2:
+        return
+    if not heeds_classes(scored, z):
+        yield Note("the network that is scored ignores the classes: it gives the same for all of them")
+    elif heeds_classes(players_of(experiment).scored, z):  # else, those not seen yet are still alike
+        yield from _alike(scored, z[:1], min(experiment.classes, _CLASSES))
+    if not heeds_classes(players.critic, images.detach()):
+        yield Note("the critic ignores the classes: it gives the same for all of them")
+
+
+def _alike(scored: nn.Module, z: Tensor, n: int) -> Iterator[str]:
+    """Classes of which the same latents are the same image."""
     with torch.no_grad():
-        for name, network in (("network that is scored", players.scored), ("critic", players.critic)):
-            given = [network.eval()(x, classes) for classes in of_class]
-            if all(torch.equal(a, b) for a, b in zip(*map(tree_leaves, given), strict=True)):
-                yield Note(f"the {name} ignores the classes: it gives the same for all of them")
-            x = given[0]
+        images = scored(z.expand(n, -1), torch.arange(n)).flatten(1)
+    for c in range(1, n):
+        if (same := (images[:c] == images[c]).all(1).nonzero()).numel():
+            yield Note(f"classes {same[0].item()} and {c} are the same image, of the same latents")
+            return

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import time
 from typing import TYPE_CHECKING, Any
@@ -10,13 +9,15 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
+from torch.utils._pytree import tree_leaves
 
+from baselines.loop_state import LoopState
 from baselines.spec import Players
 from benchmark.training import checkpoint, packing, trainer
 from benchmark.training.draws import SeededDraws
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable
 
     from baselines.spec import Experiment, Losses
 
@@ -24,7 +25,8 @@ PAST_WARM_UP = 30
 """A G-iteration after the 25 of 100 critic steps each of WGAN's released schedule."""
 _SPEED_S = 2.0
 _SPEED_ITERS = 50
-_CLOCKS = ("time", "time_ns", "monotonic", "monotonic_ns", "perf_counter", "perf_counter_ns")
+_LATE = (60, 80, 100, 150, 200, 300, 396)
+"""Numbers of G-iterations; what is continued follows the last, whose successor is a multiple of none."""
 
 
 class Note(str):
@@ -34,11 +36,11 @@ class Note(str):
 
 
 class Counted:
-    """Draws on a device that count the real minibatches they gave; on `meta`, tensors have shapes only."""
+    """Draws on a device that keep the real minibatches they gave; on `meta`, tensors have shapes only."""
 
     def __init__(self, experiment: Experiment[Any], k: int, seed: int = 0, device: str = "cpu") -> None:
         images, labels = pictures(experiment)
-        self.pixels: list[Tensor] = []
+        self.real: list[tuple[Tensor, ...]] = []
         self.real_batches = 0
         self._draws, self._device = SeededDraws(experiment, seed, images, labels).at(k), device
 
@@ -54,7 +56,7 @@ class Counted:
     def _seen(self, name: str, drawn: Any) -> Any:
         self.real_batches += name in ("images", "labelled_images", "skip_images")
         if name in ("images", "labelled_images"):
-            self.pixels.append((drawn[0] if isinstance(drawn, tuple) else drawn).clone())
+            self.real.append(tuple(x.clone() for x in (drawn if isinstance(drawn, tuple) else (drawn,))))
         if isinstance(drawn, tuple):
             return tuple(x.to(self._device) for x in drawn)
         return drawn.to(self._device) if isinstance(drawn, Tensor) else drawn
@@ -79,27 +81,14 @@ def players_of(experiment: Experiment[Any], device: str = "cpu") -> Players:
         )
 
 
-def iterated(experiment: Experiment[Any], *, seed: int = 0, elsewhere: int = 0) -> tuple[Players, Losses]:
-    """Players and losses after one G-iteration; what belongs to nobody is `elsewhere`: generators, clocks."""
+def iterated(
+    experiment: Experiment[Any], *, seed: int = 0, other_process: bool = False
+) -> tuple[Players, Losses]:
+    """Players and losses after one G-iteration; its generators are those of a process or another."""
     players = players_of(experiment)
-    torch.manual_seed(elsewhere)
+    torch.manual_seed(other_process)
     draws: Any = Counted(experiment, PAST_WARM_UP, seed)
-    with _days_later(elsewhere):
-        return players, iterate(experiment, players, PAST_WARM_UP, draws)
-
-
-@contextlib.contextmanager
-def _days_later(days: int) -> Iterator[None]:
-    """The clocks of the module `time` are ahead."""
-    clocks = {name: getattr(time, name) for name in _CLOCKS}
-    for name, clock in clocks.items():
-        ahead = days * 86_400 * (10**9 if name.endswith("_ns") else 1)
-        setattr(time, name, lambda clock=clock, ahead=ahead: clock() + ahead)
-    try:
-        yield
-    finally:
-        for name, clock in clocks.items():
-            setattr(time, name, clock)
+    return players, iterate(experiment, players, PAST_WARM_UP, draws)
 
 
 def iterate(experiment: Experiment[Any], players: Players, k: int, draws: Any) -> Losses:
@@ -151,10 +140,12 @@ def _kind(value: Any) -> str:
 
 
 def speed(experiment: Experiment[Any], players: Players) -> tuple[float, int]:
-    """G-iterations per second here, from a few of them, and how many; the first two do not count.
+    """G-iterations per second here, and the number of the next; the first two do not count.
+
+    The last ones are of those that a short suite ends with: what depends on their number fails here.
 
     Raises:
-        ValueError: its losses have other names than before, or are not finite.
+        ValueError: its losses have other names than before, or are not finite; it uses other minibatches.
 
     """
     draws: Any = Counted(experiment, 0)
@@ -163,23 +154,53 @@ def speed(experiment: Experiment[Any], players: Players) -> tuple[float, int]:
     while k < 3 or (k < _SPEED_ITERS and time.perf_counter() - begin < _SPEED_S):
         if k == 2:
             begin = time.perf_counter()
-        try:
-            losses = iterate(experiment, players, k, draws.at(k))
-            names = names or list(losses)
-            if sorted(losses) != sorted(names):
-                raise ValueError(f"iterate returns the losses {_listed(losses)} after {_listed(names)}")
-            if bad := [name for name, loss in losses.items() if not loss.isfinite()]:
-                raise ValueError(f"the loss '{bad[0]}' is not finite")
-        except Exception as error:
-            error.add_note(f"at G-iteration {k}")
-            raise
+        names = _iterated_at(k, experiment, players, draws, names)
         k += 1
-    return (k - 2) / (time.perf_counter() - begin), k
+    rate = (k - 2) / (time.perf_counter() - begin)
+    for late in _LATE:
+        if late == _LATE[-1] or time.perf_counter() - begin < _SPEED_S:
+            names = _iterated_at(late, experiment, players, draws, names)
+    return rate, _LATE[-1] + 1
+
+
+def _iterated_at(
+    k: int, experiment: Experiment[Any], players: Players, draws: Any, names: list[str]
+) -> list[str]:
+    """The names of its losses, which are those that were given, if there were some."""
+    draws.real_batches = 0
+    try:
+        losses = iterate(experiment, players, k, draws.at(k))
+        if names and sorted(losses) != sorted(names):
+            raise ValueError(f"iterate returns the losses {_listed(losses)} after {_listed(names)}")
+        if bad := [name for name, loss in losses.items() if not loss.isfinite()]:
+            raise ValueError(f"the loss '{bad[0]}' is not finite")
+        said = experiment.real_batches(experiment.settings, k + 1)
+        said -= experiment.real_batches(experiment.settings, k)
+        if said != draws.real_batches:
+            raise ValueError(f"real_batches says {said}, but {draws.real_batches} were used")
+    except Exception as error:
+        error.add_note(f"at G-iteration {k}")
+        raise
+    return list(losses)
+
+
+def heeds_classes(network: nn.Module, x: Tensor) -> bool:
+    """Whether a conditional network gives something else for other classes."""
+    with torch.no_grad():
+        one, other = (tree_leaves(network.eval()(x, torch.full((len(x),), c))) for c in (0, 1))
+    return not all(torch.equal(a, b) for a, b in zip(one, other, strict=True))
 
 
 def bits(players: Players, part: str = "") -> tuple[str, Any]:
-    """Digest of all tensors, or of a part's, and all else."""
+    """Digest of all tensors, or of a part's, and all else.
+
+    Of all, without what is constant in a loop: the time at which it began may be another one.
+    """
     tensors, plain = packing.packed(players)
     if part:
-        tensors = packing.part(tensors, part)
-    return checkpoint.digest(tensors), plain.get(part) if part else plain
+        return checkpoint.digest(packing.part(tensors, part)), plain.get(part)
+    for name, state in players.parts().items():
+        if isinstance(state, LoopState):
+            constant = state.constants()
+            plain[name] = [pair for pair in plain[name]["dict"] if pair[0] not in constant]
+    return checkpoint.digest(tensors), plain

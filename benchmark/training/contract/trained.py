@@ -1,35 +1,29 @@
-"""What is checked of G-iterations: their losses, draws, gradients and data."""
+"""What is checked of G-iterations: their losses, steps and gradients, and what they depend on."""
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn.modules.dropout import _DropoutNd
+from torch.optim import Optimizer
 
 from baselines.loop_state import LoopState
+from benchmark.training.contract import process, unkept
+from benchmark.training.contract.averaged import follows, what_moved
+from benchmark.training.contract.elsewhere import THREADS, elsewhere, imported_anew
 from benchmark.training.contract.stand_in import DEVICE, StandIn
 from benchmark.training.contract.tools import PAST_WARM_UP, Counted, Note, bits, iterate, iterated, players_of
-from benchmark.training.quantise import to_uint8
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from baselines.spec import Experiment, Players
+    from baselines.spec import Experiment, Losses, Players
 
 FIRST = 24
 """The last long critic loop of WGAN's released schedule."""
 _GARBAGE = 1e3
-_ENOUGH = 4096
-"""Values of z by which a prior is known."""
-_PRIORS = {
-    "normal": (math.inf, 1.0, 3.0),
-    "uniform": (1.0, 1 / 3, 1 / 5),
-    "uniform-sqrt3": (math.sqrt(3), 1.0, 9 / 5),
-}
-"""Bound, variance, fourth moment."""
 
 
 def counts(experiment: Experiment[Any]) -> Iterator[str]:
@@ -73,41 +67,31 @@ def moves(experiment: Experiment[Any]) -> Iterator[str]:
         yield f"the loss '{bad[0]}' is not finite"
     for name in ("generator", "critic"):
         old, new = getattr(before, name), getattr(players, name)
-        pairs = zip(old.parameters(), new.parameters(), strict=True)
-        moved = [not torch.equal(a, b) for a, b in pairs]
+        moved = _weights_moved(old, new)
+        if sum(moved) < len(moved) / 2:  # behind a layer that begins with zeros, the others move later
+            iterate(experiment, players, PAST_WARM_UP + 1, draws.at(PAST_WARM_UP + 1))
+            moved = _weights_moved(old, new)
         if sum(moved) < len(moved) / 2:
             yield f"only {sum(moved)} of {len(moved)} weights of the {name} move in a G-iteration"
         if not all(x.isfinite().all() for x in new.state_dict().values()):
             yield f"weights of the {name} are not finite after a G-iteration"
     if players.scored is not players.generator:
-        yield from _averaged(experiment, before, players)
+        yield from follows(experiment, before, players)
+    for name, part in players.more.items():
+        then: Any = before.more[name]
+        held = isinstance(part, nn.Module) and {id(p) for p in part.parameters()} & _held(players)
+        if isinstance(part, nn.Module) and held and not any(what_moved(then, part)):
+            yield Note(f"more.{name} does not move in a G-iteration, though an optimiser has its weights")
 
 
-def _averaged(experiment: Experiment[Any], before: Players, players: Players) -> Iterator[str]:
-    """The sampler moves with the generator, also in what is no parameter."""
-    kept = set(_moved(before.scored, players.scored))
-    if not kept:
-        yield Note(
-            "the network that is scored, the sampler, does not move in a G-iteration: meant if it is updated "
-            "seldom or later, else scores are those of its first weights"
-        )
-        return
-    unused = ("running_mean", "running_var") if experiment.settings.sampling_statistics == "batch" else ()
-    buffers = dict(players.generator.named_buffers())
-    for name in _moved(before.generator, players.generator):
-        own = {name, f"module.{name}"} & players.scored.state_dict().keys()
-        counts = name in buffers and buffers[name].is_floating_point() and not name.endswith(unused)
-        if counts and own and not own & kept:
-            yield (
-                f"{name} of the sampler stays as it was built, though the generator's moves: average or copy "
-                "its buffers, too"
-            )
-            return
+def _weights_moved(before: nn.Module, after: nn.Module) -> list[bool]:
+    return [not torch.equal(a, b) for a, b in zip(before.parameters(), after.parameters(), strict=True)]
 
 
-def _moved(before: nn.Module, after: nn.Module) -> Iterator[str]:
-    pairs = zip(before.state_dict().items(), after.state_dict().values(), strict=True)
-    return (name for (name, a), b in pairs if not torch.equal(a, b))
+def _held(players: Players) -> set[int]:
+    """Weights that optimisers have."""
+    optimisers = [part for part in players.parts().values() if isinstance(part, Optimizer)]
+    return {id(p) for part in optimisers for group in part.param_groups for p in group["params"]}
 
 
 def _unfit(losses: Any, device: str) -> Iterator[str]:
@@ -122,22 +106,46 @@ def _unfit(losses: Any, device: str) -> Iterator[str]:
 
 def determinism(experiment: Experiment[Any]) -> Iterator[str]:
     """An iteration is a function of its draws alone."""
-    (one, losses), (same, same_losses), (other, _) = (
-        iterated(experiment, seed=seed, elsewhere=elsewhere) for seed, elsewhere in ((0, 0), (0, 1), (1, 0))
-    )
-    if bits(one) != bits(same) or any(not _equal(losses[n], x) for n, x in same_losses.items()):
-        dropout = any(isinstance(m, _DropoutNd) for p in (one.generator, one.critic) for m in p.modules())
-        where = (
-            "by nn.Dropout: draws.keep gives masks"
-            if dropout
-            else "elsewhere than from `draws`, or a clock is read"
-        )
-        do = "for what networks draw, begin iterate with torch.manual_seed(draws.seed())"
-        if any(isinstance(part, LoopState) for part in one.more.values()):
-            do = "draw from the global generators, which are seeded for each G-iteration"
-        yield f"two G-iterations of the same draws differ: something is drawn {where}; {do}"
-    if bits(one) == bits(other):
+    asked = set[str]()
+    one, other = iterated(experiment), iterated(experiment, seed=1)
+    with elsewhere(experiment, asked):
+        anew, modules = imported_anew(experiment)
+        there = iterated(anew, other_process=True)
+    if not _are_equal(one, there):
+        with elsewhere(experiment, asked):
+            here = iterated(experiment, other_process=True)
+        at_import = _are_equal(one, here) and THREADS not in asked
+        yield _depends(experiment, anew, modules) if at_import else _differ(one[0], asked)
+    if bits(one[0]) == bits(other[0]):
         yield "other draws make no difference: iterate ignores `draws`"
+
+
+def _differ(players: Players, asked: set[str]) -> str:
+    dropout = any(isinstance(m, _DropoutNd) for p in (players.generator, players.critic) for m in p.modules())
+    if asked:
+        where = f"elsewhere than from `draws`, or follows from {', '.join(sorted(asked))}"
+    elif dropout:
+        where = "by nn.Dropout: draws.keep gives masks"
+    else:
+        where = "elsewhere than from `draws`, or a clock is read"
+    do = "for what networks draw, begin iterate with torch.manual_seed(draws.seed())"
+    if any(isinstance(part, LoopState) for part in players.more.values()):
+        do = "draw from the global generators, which are seeded for each G-iteration"
+    return f"two G-iterations of the same draws differ: something is drawn {where}; {do}"
+
+
+def _depends(experiment: Experiment[Any], anew: Experiment[Any], modules: dict[str, Any]) -> str:
+    there = {name: x for name, x in process.held(anew, modules) if x != ("function", "")}
+    names = sorted(unkept.changed(dict(process.held(experiment)), there))
+    what = ", ".join(names[:3]) or "something that its modules hold"
+    return (
+        f"a G-iteration is another one in another process: {what} is not the same there; make it a setting, "
+        "or draw it in build"
+    )
+
+
+def _are_equal(one: tuple[Players, Losses], other: tuple[Players, Losses]) -> bool:
+    return bits(one[0]) == bits(other[0]) and all(_equal(one[1][name], x) for name, x in other[1].items())
 
 
 def _equal(a: Tensor, b: Tensor) -> bool:
@@ -164,18 +172,19 @@ def _with_garbage(experiment: Experiment[Any], *, within: bool) -> Players:
         (players.generator_optimiser, players.critic),
         (players.critic_optimiser, players.generator),
     )
-    for optimiser, other in pairs:
-        if within:
+    if within:
+        for optimiser, other in pairs:
             _spoil_after(optimiser, other)
-        else:
-            _spoil(other)
+    else:
+        for part in players.parts().values():
+            _spoil(part)
     draws: Any = Counted(experiment, PAST_WARM_UP)
     iterate(experiment, players, PAST_WARM_UP, draws)
     return players
 
 
-def _spoil(network: nn.Module) -> None:
-    for p in network.parameters():
+def _spoil(part: Any) -> None:
+    for p in part.parameters() if isinstance(part, nn.Module) else ():
         p.grad = torch.full_like(p, _GARBAGE)
 
 
@@ -188,92 +197,6 @@ def _spoil_after(optimiser: Any, network: nn.Module) -> None:
         return result
 
     optimiser.step = spoiling
-
-
-def latents(experiment: Experiment[Any]) -> Iterator[str]:
-    """The generator is trained on the latents that it is scored with: of `latent` values, of the prior.
-
-    Beside them it may be given what another network makes, such as codes of real images.
-    """
-    players, seen, encoded = players_of(experiment), list[list[Tensor]](), list[bool]()
-
-    def noting(_: Any, given: tuple[Tensor, ...], named: dict[str, Tensor]) -> None:
-        z = _first(given, named)
-        seen[-1].append(z.detach().flatten(1))
-        encoded.append(z.grad_fn is not None)
-
-    players.generator.register_forward_pre_hook(noting, with_kwargs=True)
-    draws: Any = Counted(experiment, PAST_WARM_UP)
-    while len(seen) < 2 or (len(seen) < FIRST and _numel(seen) < _ENOUGH):
-        seen.append([])
-        k = PAST_WARM_UP + len(seen) - 1
-        iterate(experiment, players, k, draws.at(k))
-        if not seen[-1]:
-            yield "the generator is not called"
-            return
-    if all(torch.equal(a, b) for a, b in zip(*seen[:2], strict=False)):
-        yield "the generator is trained on the same latents in every G-iteration"
-        return
-    if len(z := seen[0][0]) > 1 and bool((z == z[0]).all()):
-        yield "the generator is trained on minibatches of one and the same latents"
-        return
-    s = experiment.settings
-    calls = [list(of_call) for of_call in zip(*seen, strict=False)]
-    together = calls if any(encoded) else [[z for of_call in calls for z in of_call]]
-    fitting = [zs for zs in together if {z.shape[1] for z in zs} == {s.latent}]
-    if not fitting:
-        n = next(z.shape[1] for zs in together for z in zs if z.shape[1] != s.latent)
-        yield f"the generator is trained on {n} values of z, settings.latent is {s.latent}"
-    elif not any(_is_of(s.prior, torch.cat(zs)) for zs in fitting):
-        yield f"the generator is trained on latents that are not of the prior '{s.prior}' it is scored with"
-
-
-def _first(given: tuple[Tensor, ...], named: dict[str, Tensor]) -> Tensor:
-    """The first argument of a call, which may have its name."""
-    return next(iter((*given, *named.values())))
-
-
-def _numel(seen: list[list[Tensor]]) -> int:
-    return sum(z.numel() for of_iteration in seen for z in of_iteration)
-
-
-def _is_of(prior: str, z: Tensor) -> bool:
-    """Whether bound and moments are those of a prior, to five standard errors."""
-    bound, variance, fourth = _PRIORS[prior]
-    error = 5 * math.sqrt((fourth - variance**2) / z.numel())
-    return bool(
-        z.abs().max() <= bound * (1 + 1e-6)
-        and z.mean().abs() <= 5 * math.sqrt(variance / z.numel())
-        and abs(z.square().mean() - variance) <= error
-    )
-
-
-def scaling(experiment: Experiment[Any]) -> Iterator[str]:
-    """Real images reach the critic in the declared range."""
-    players, seen = players_of(experiment), list[Tensor]()
-    players.critic.register_forward_pre_hook(
-        lambda _, given, named: seen.append(_first(given, named).detach()), with_kwargs=True
-    )
-    draws: Any = Counted(experiment, PAST_WARM_UP)
-    iterate(experiment, players, PAST_WARM_UP, draws)
-    low, high = experiment.image_range
-    of_size = [x for x in seen if x.shape[1:] == experiment.image_shape]
-    levels = [to_uint8(x, low, high).int() for x in of_size]
-    found = any(
-        _begins_with(level, real.int()) or _begins_with(level.flip(0), real.int().flip(0))
-        for real in draws.pixels
-        for level in levels
-    )
-    if draws.pixels and not found:
-        yield Note(
-            f"no real minibatch reaches the critic as it is, scaled to image_range {low:g} to {high:g}: "
-            "meant with augmentation or noise, else the scaling is wrong"
-        )
-
-
-def _begins_with(levels: Tensor, real: Tensor) -> bool:
-    """Whether the pixels are the same but for one level, by which dequantised ones may differ."""
-    return len(levels) >= len(real) and bool(((levels[: len(real)] - real).abs() <= 1).all())
 
 
 def device(experiment: Experiment[Any]) -> Iterator[str]:

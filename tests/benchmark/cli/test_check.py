@@ -697,6 +697,7 @@ def test_a_step_that_has_said_enough_gets_no_more_than_fits(s, check):
         ("[gate]\nalpha = 1", "gate: alpha: must be a number between 0 and 1, not 1"),
         ("[gate]\npoints = 0", "gate: points: must be a whole number of at least 1, not 0"),
         ("[gate]\neffects = { fdi = 0.1 }", "gate: effects: unknown metric 'fdi'. Did you mean 'fid'?"),
+        ("[gate]\nconfirm_with = '2,9'", "gate: confirm_with: seed 2 is one that is to be confirmed"),
         ("[gate]\nconfirm_with = 3", "gate: confirm_with: 3 is neither text nor a list"),
         ("[[waiver]]\ncell = 'a'\nreason = 'b'", "waiver 1: 'expires' is missing"),
         ("[[waiver]]\ncel = 'a'", "waiver 1: unknown key 'cel'. Did you mean 'cell'?"),
@@ -713,8 +714,29 @@ def test_bad_tables_of_a_suite_are_refused(table, message, s, check):
 def test_seeds_for_confirmation_follow_the_suites(s):
     assert suites.load("small.toml").confirmation() == (3, 4)
     assert suites.load("small.toml").revised(seeds="5,1").confirmation() == (6, 7)
-    Path("small.toml").write_text(s.SUITE + '[gate]\nconfirm_with = "2,9"\n')
-    assert suites.load("small.toml").confirmation() == (9,)
+    Path("small.toml").write_text(s.SUITE + '[gate]\nconfirm_with = "8-9"\n')
+    assert suites.load("small.toml").revised(seeds="0-8").confirmation() == (9,)
+
+
+def test_two_outputs_are_two_files(s, check):
+    s.put_all()
+    Path("link.xml").symlink_to("gate.xml")
+    for summary in ("gate.xml", "./gate.xml", "link.xml"):
+        code, _, err = check("--junit", "gate.xml", "--summary", summary)
+        assert (code, "--junit gate.xml: is the file of --summary too" in err) == (2, True)
+    assert not Path("gate.xml").exists()
+
+
+def test_seeds_that_would_confirm_themselves_are_told(s, check):
+    accept(s)
+    s.put_all()
+    code, _, err = check("--confirm-with", "2-4")
+    assert (code, "--confirm-with: seed 2 is one that is to be confirmed" in err) == (2, True)
+    Path("small.toml").write_text(s.SUITE + '[gate]\nconfirm_with = "4"\n')
+    assert "confirm nothing" not in check()[2]
+    assert (
+        "seed 4 of confirm_with count from the start, by --seeds, and confirm" in check("--seeds", "0-4")[2]
+    )
 
 
 def test_the_page_on_the_gate_names_every_outcome_and_setting():

@@ -56,6 +56,13 @@ def test_a_report_has_it_as_a_section(ganbench, two, synthetic):
     assert "Accepted scores of gan/digits" in html
 
 
+@pytest.mark.parametrize("option", ["--format csv", "--seeds 9", "--experiment x", "--budget 1"])
+def test_what_means_nothing_for_a_history_alone_is_told(option, two, ganbench):
+    code, _, err = ganbench("report", "--history", *two, "--to", "h", *option.split())
+    assert (code, "mean nothing for a history alone" in err) == (2, True)
+    assert not Path("h").exists()
+
+
 def test_a_file_that_is_not_there_or_no_reference_is_the_users_error(ganbench, tmp_path):
     assert ganbench("report", "--history", "none.json")[0] == 2
     (tmp_path / "x.json").write_text("[]")

@@ -25,9 +25,11 @@ FALLING = -np.linspace(3, 1, 300, dtype=np.float32)
 
 @pytest.fixture
 def made(tmp_path):
-    """A finished run's folder: losses per G-iteration, FID at some of them."""
+    """A finished run's folder: losses per G-iteration, FID at some shares of them."""
 
-    def make(critic=FALLING, experiment="wgan/digits", fids=((100, 90.0), (200, 50.0), (300, 20.0)), seed=0):
+    def make(
+        critic=FALLING, experiment="wgan/digits", fids=((1 / 3, 90.0), (2 / 3, 50.0), (1, 20.0)), seed=0
+    ):
         folder = tmp_path / "runs" / experiment / f"{seed}"
         folder.mkdir(parents=True)
         columns = {"critic": critic, "generator": np.ones_like(critic)}
@@ -35,11 +37,11 @@ def made(tmp_path):
         curve = [
             {
                 **TEMPLATE["curve"][-1],
-                "gen_iters": k,
+                "gen_iters": round(share * len(critic)),
                 "losses": {"critic": 0.5},
                 "scores": {"digits-2k": {"is": 1.0, "fid": fid}},
             }
-            for k, fid in fids
+            for share, fid in fids
         ]
         described = baselines.described(experiment)
         same = {"seed": seed, "gen_iters": len(critic)}
@@ -167,3 +169,21 @@ def test_the_report_says_why_curves_are_coarse(made):
     assert "losses.safetensors is missing" in found.notes[0]
     assert found.table is None
     assert loss_curves.FILTER_WIDTH == 101
+
+
+def test_a_run_without_a_g_iteration_has_no_loss(made, losses):
+    folder = made()
+    loss_file.write(folder, {})
+    content = json.loads((folder / "record.json").read_text())
+    curve = [{**content["curve"][-1], "gen_iters": 0, "losses": None}]
+    content |= {
+        "gen_iters": 0,
+        "curve": curve,
+        "first_losses": [],
+        "spec": {**content["spec"], "gen_iters": 0},
+    }
+    content["final"]["gen_iters"] = 0
+    content["digests"]["losses"] = loss_file.digest({})
+    (folder / "record.json").write_text(json.dumps(sealed(content)))
+    code, _, err = losses(folder)
+    assert (code, "the run has no G-iteration, so no loss" in err) == (4, True)

@@ -30,7 +30,7 @@ MAINS = {
     "benchmark/evaluation/train_digits_lenet.py",
     "benchmark/evaluation/anchors.py",
     "benchmark/evaluation/parzen_samples.py",
-    "benchmark/report/committed.py",
+    "benchmark/report/committed/__main__.py",
 }
 
 

@@ -14,7 +14,7 @@ from scipy.io import savemat
 from benchmark import data
 from benchmark.data import converted
 from benchmark.data.fetch import fetch
-from benchmark.data.sources import small
+from benchmark.data.sources import Request, small, tfd
 from benchmark.errors import UserError
 
 rng = np.random.default_rng(7)
@@ -413,6 +413,24 @@ def test_tfd_trains_on_unlabelled_and_holds_out_test_of_fold_0(miniature, tmp_pa
     assert "9d113650c197719b750ecc6864faf87c" in notes[0]  # not the usual file: said, not hidden
     assert not data.is_official("tfd")
     assert converted.metadata(data_dir / "tfd")["notes"] == {"fold": 0}
+
+
+@pytest.mark.parametrize("fold", range(5))
+def test_a_fold_of_tfd_validates_on_its_2_and_holds_out_its_3(fold, tmp_path):
+    kinds = np.array([0, 1, 2, 2, 3, 1, 3, 3, 0, 2, 1, 1], np.uint8)
+    arrays = {
+        "images": rng.integers(0, 256, (12, 48, 48), dtype=np.uint8),
+        "folds": np.stack([np.roll(kinds, k) for k in range(5)], 1),
+        "labs_ex": np.arange(12, dtype=np.int16).reshape(-1, 1) % 7 + 1,
+    }
+    (tmp_path / "TFD_48x48.mat").write_bytes(mat(**arrays))
+    request = Request(f"tfd-fold-{fold}", {"TFD_48x48.mat": tmp_path / "TFD_48x48.mat"}, tmp_path)
+    content = tfd.read_fold(request)
+    for part, kind in ((content.train, 2), (content.held_out, 3)):
+        images, labels = (np.concatenate(found) for found in zip(*part, strict=True))
+        chosen = arrays["folds"][:, fold] == kind
+        assert np.array_equal(images[:, 0], arrays["images"][chosen])
+        assert labels.tolist() == (np.arange(12)[chosen] % 7).tolist()
 
 
 @pytest.mark.parametrize("damage", ["images", "folds", "labs_ex", "96x96", "value 4", "unlabelled test"])

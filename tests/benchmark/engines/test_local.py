@@ -146,9 +146,7 @@ def test_runs_that_share_a_gpu_are_told_so(execute):
 
 def test_no_run_joins_one_that_has_its_gpu_alone():
     slots = [base.Slot(gpu, 0.5) for gpu in ("0", "1")] * 2
-    lonely, other = (
-        local._Child(None, None, base.Slot("0"), None, None, alone=alone) for alone in (True, False)
-    )
+    lonely, other = (local._Child(None, None, base.Slot("0"), None, alone=alone) for alone in (True, False))
     assert local._slot(False, slots, [lonely]).gpu == "1"
     assert local._slot(False, slots[::2], [lonely]) is None
     assert local._slot(False, slots[::2], [other]).gpu == "0"
@@ -234,7 +232,7 @@ def test_a_signal_while_a_child_is_started_stops_that_one_too(number, execute, m
     with pytest.raises(base.Interrupted):
         execute("exec sleep 3000", FINISH)
     assert execute.screen.ends == {0: "interrupted at 0"}
-    assert [process.returncode for process, _ in started] == [-signal.SIGTERM]
+    assert [process.returncode for process in started] == [-signal.SIGTERM]
 
 
 def test_a_child_that_does_not_stop_is_killed_after_the_grace_period(execute, when, tmp_path, monkeypatch):

@@ -238,6 +238,19 @@ def test_the_cost_is_chosen_by_validation_images_alone():
     )
 
 
+def test_mean_and_spread_are_those_of_the_draws():
+    """1.96 times the population's deviation, as NumPy's `std` in svhn_semisup_analysis.py."""
+    train, test = noisy(300, 0, 3, 30), noisy(300, 2, 3, 30)
+    found = critic_features.few_labels(train, noisy(300, 1, 3, 30), test, 10, draws=3)
+    draws = [drawn(train.labels, 10, i) for i in range(3)]
+    each = [
+        critic_features.svm_accuracy(Labelled(*(x[some] for x in train)), test, found.cost) for some in draws
+    ]
+    assert found.mean == pytest.approx(sum(each) / 3)
+    assert found.spread == pytest.approx(1.96 * float(np.std(each, ddof=0)))
+    assert len(set(each)) > 1
+
+
 def test_digits_from_an_untrained_critic():
     """The whole protocol of Table 2 on real images: random features tell digits apart far above chance."""
     labels, images = data.load_labels("digits", "train"), data.load("digits", "train")

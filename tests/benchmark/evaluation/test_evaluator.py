@@ -56,6 +56,22 @@ def test_scores_are_those_of_the_stated_protocol(evaluator, real):
     }
 
 
+def test_what_is_compared_with_is_of_the_protocols_split(real):
+    """Features of the first images of either split, in its order."""
+    protocol = replace(DIGITS_2K, metrics=("fid",), n_generated=1000, n_reference=500)
+    splits = ("train", "held-out")
+    both = [replace(protocol, name=split, reference_split=split) for split in splits]
+    found = Evaluator(both, "digits").scores(real[:1000])
+    net = extractors.load("digits-lenet")
+
+    def features(images):
+        return extractors.extract(net, frame(images, 32), torch.device("cpu"))[0]
+
+    for split in splits:
+        reference = features(data.load("digits", split)[:500])
+        assert found[split]["fid"] == fidelity.frechet_distance(features(real[:1000]), reference)
+
+
 def test_worse_images_score_worse(evaluator, real, floor):
     generator = torch.Generator().manual_seed(0)
     noise = torch.randint(-64, 65, real.shape, generator=generator)

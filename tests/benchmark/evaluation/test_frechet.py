@@ -82,6 +82,14 @@ def test_the_estimate_covers_the_difference(decades, floor):
         assert abs(value - library(a, b)) <= error
 
 
+@pytest.mark.parametrize("shift", [0.0, 100.0])
+def test_the_covariance_is_numpys_in_double_precision_however_far_the_mean(shift):
+    a = rows(2 * frechet._CHUNK + 5, 1, decaying(2), shift)
+    expected = np.cov(a.double().numpy(), rowvar=False)
+    found = frechet._covariance(a).numpy()
+    assert np.abs(found - expected).max() <= 1e-13 * np.abs(expected).max() * (1 + shift)
+
+
 def test_near_a_closed_form():
     """Of two normal distributions with the same axes: sum of (difference of deviations)², with many rows."""
     a, b = rows(200_000, 1, 2 * decaying(1, 8)), rows(200_000, 2, decaying(1, 8))

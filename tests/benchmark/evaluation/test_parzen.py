@@ -208,6 +208,12 @@ def test_bytes_are_the_numbers_from_0_to_1():
     assert cell(*as_bytes, SMALL) == cell(*as_floats, SMALL)
 
 
+def test_of_equally_good_sigmas_the_first_is_chosen(monkeypatch):
+    means = torch.tensor([1.0, 2.0, 2.0, 0.0], dtype=torch.float64)
+    monkeypatch.setattr("benchmark.evaluation.parzen.mean_log_likelihoods", lambda *_, **__: means)
+    assert choose_sigma(torch.zeros(1, 2), torch.zeros(1, 2), (0.1, 0.2, 0.3, 0.4)) == 0.2
+
+
 @pytest.mark.parametrize(("scale", "at_edge"), [(0.0, True), (0.2, False), (1.0, True)])
 def test_a_sigma_at_the_edge_is_told(scale, at_edge):
     # With samples `scale` apart from the validation images in every pixel, σ is near `scale`.

@@ -32,6 +32,52 @@ def test_digits_2k_is_what_it_was():
     assert {key: value for key, value in document.items() if key not in ("title", "note")} == DIGITS_2K
 
 
+INCEPTION = {"extractor": "inception-2015", "image_size": 0}
+IS = {**INCEPTION, "metrics": ["is"], "n_generated": 50_000, "n_reference": 0, "reference_split": "none"}
+FID = {**INCEPTION, "metrics": ["fid"], "isc_splits": 1}
+TRAIN_10K = {**FID, "n_generated": 10_000, "n_reference": 10_000, "reference_split": "train"}
+TEST = {"n_reference": 10_000, "reference_split": "held-out"}
+WINDOW = {"extractor": "parzen", "metrics": ["parzen_ll"], "n_generated": 10_000}
+MNIST = {**WINDOW, **TEST, "dataset": "mnist", "first_validation": 50_000, "n_validation": 1_000}
+PERCENT = {"metrics": ["classification_error", "classification_accuracy"]}
+NEAREST = {**PERCENT, **TEST, "extractor": "nearest", "dataset": "mnist"}
+SVM = {**PERCENT, **TEST, "metrics": PERCENT["metrics"][::-1], "extractor": "critic", "n_generated": 0}
+CIFAR10 = {**SVM, "dataset": "cifar10", "first_validation": 40_000, "n_validation": 10_000}
+DRAWN = {"draws": 100, "choosing_draws": 10}
+SVHN = {"dataset": "svhn", "n_reference": 26_032, "first_validation": 73_257 - 10_000}
+VALUES = {
+    "is-50k": {**IS, "isc_splits": 10},
+    "is-5k": {**IS, "isc_splits": 1, "is_sets": 10},
+    "is-1k": {**IS, "isc_splits": 10, "n_generated": 1_000},
+    "fid-50k": {**FID, "n_generated": 50_000, "n_reference": 50_000, "reference_split": "train"},
+    "fid-5k": {**FID, **TEST, "n_generated": 5_000},
+    "kid-10k": {**TRAIN_10K, "metrics": ["kid"], "kid_subsets": 100, "kid_subset_size": 1_000},
+    "prc-10k": {**TRAIN_10K, "metrics": ["precision", "recall"], "prc_neighbours": 3},
+    "parzen-mnist": {**MNIST, "sigma_grid": [0.1, 1.0, 10]},
+    "parzen-mnist-fine-sigma": {**MNIST, "sigma_grid": [0.1, 1.0, 91]},
+    "parzen-tfd": {
+        **WINDOW,
+        "n_reference": 0,
+        "reference_split": "test set of each fold",
+        "dataset": "tfd",
+        "folds": 5,
+        "sigma_grid": [0.1, 1.0, 10],
+    },
+    "nearest-50k": {**NEAREST, "n_generated": 50_000},
+    "nearest-10m": {**NEAREST, "n_generated": 10_000_000},
+    "svm-cifar10": {**CIFAR10, "labels_per_class": 0},
+    "svm-cifar10-400": {**CIFAR10, "labels_per_class": 400, **DRAWN},
+    "svm-svhn-1000": {**CIFAR10, **SVHN, "labels_per_class": 100, **DRAWN},
+}
+"""Every value that decides a score, of every other protocol."""
+WORDS = ("name", "title", "note", "quantisation", "comparable_with_papers", "weights_digest", "folds_digest")
+
+
+def test_the_others_are_what_they_were():
+    own = {name: protocols.get(name).as_dict() for name in protocols.names() if name != "digits-2k"}
+    assert {name: {k: v for k, v in d.items() if k not in WORDS} for name, d in own.items()} == VALUES
+
+
 def test_as_dict_has_every_field_that_applies_and_survives_json():
     for name in protocols.names():
         protocol = protocols.get(name)

@@ -56,7 +56,10 @@ def runs(values, code="new", first=0, **more):
 
 
 def check(reference, current, **options):
-    return gate.gate(reference, current, today=TODAY, **options)
+    rules = gate_table.GateTable(
+        **{key: options.pop(key) for key in ("alpha", "effects", "points") if key in options}
+    )
+    return gate.gate(reference, current, rules, today=TODAY, **options)
 
 
 def single(current, reference=REFERENCE, *, first=0, more=None, **options):
@@ -200,14 +203,15 @@ def test_a_classification_error_is_better_lower_and_counts_from_a_tenth_of_it():
     assert single([2.80, 2.82, 2.84], reference, more=more).outcome == "improved"
 
 
+@pytest.mark.parametrize("shape", [[1, 28, 28], [4, 14, 14]])
 @pytest.mark.parametrize("level", [182.0, 0.0, -50.0])
-def test_the_minimum_effect_of_a_log_likelihood_goes_by_pixels_and_not_by_its_level(level):
-    """0.005 nats for each of 784 pixels: 3.92 nats."""
+def test_the_minimum_effect_of_a_log_likelihood_goes_by_pixels_and_not_by_its_level(level, shape):
+    """0.005 nats for each of 784 pixels, over all channels: 3.92 nats."""
 
     def of(values, code, first=0):
         found = runs([level + x for x in values], code, first, metric="parzen_ll")
         for one in found:
-            one["spec"]["experiment"] = {"image_shape": [1, 28, 28]}
+            one["spec"]["experiment"] = {"image_shape": shape}
         return found
 
     def outcome(*values):
@@ -237,6 +241,7 @@ def test_without_any_spread_every_difference_counts():
     (tied,) = check(runs([20.0] * 5, "old"), runs([20.0] * 3, first=7)).decisions
     assert (tied.outcome, tied.p) == ("unchanged", 1)
     assert single([20.5, 20.5, 20.5], [20.0] * 5).outcome == "unchanged"  # less than the minimum effect
+    assert single([19.5, 19.5, 19.5], [20.0] * 5).outcome == "unchanged"
     assert single([20.7, 20.7, 20.7], [20.0] * 5).outcome == "regressed"
     assert single([19.3, 19.3, 19.3], [20.0] * 5).outcome == "improved"
 

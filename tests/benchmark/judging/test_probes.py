@@ -12,7 +12,9 @@ import pytest
 import torch
 
 import baselines
+from baselines.variants import dcgan_conditional
 from benchmark.engines.probing import compute, pool
+from benchmark.engines.probing.plan import late_starts
 from benchmark.errors import UserError
 from benchmark.judging import equal_to, probe_file, probes
 from benchmark.judging.equal_to import SCORES
@@ -238,6 +240,24 @@ def test_every_registered_experiment_has_an_accepted_probe_of_its_settings():
         assert blocks[name]["environment"] in environments
 
 
+def test_every_accepted_probe_has_the_late_starts_that_are_planned_now():
+    blocks, _ = probe_file.read(SHIPPED)
+    for name in blocks.keys() - {SCORES}:
+        starts = {str(k): n for k, n in late_starts(baselines.get(name)).items()}
+        assert blocks[name]["plan"]["late"]["starts"] == starts, AGAIN % name
+
+
+def test_late_starts_are_where_a_schedule_is_under_way():
+    conditional = baselines.get("dcgan/mnist-conditional")
+    per_epoch = 3  # minibatches of 4 of 10 images, two of them a G-iteration
+    rates = {
+        dcgan_conditional.learning_rate(conditional.settings, 2 * k // per_epoch)
+        for k in late_starts(conditional)
+    }
+    assert any(0 < rate < conditional.settings.learning_rate for rate in rates)
+    assert {499, 999} <= set(late_starts(baselines.get("wgan/lsun64")))
+
+
 @pytest.mark.parametrize("name", [*SMALL, SCORES])
 def test_the_accepted_probes_are_computed_again(accepted, name):
     blocks, _ = probe_file.read(SHIPPED)
@@ -311,6 +331,25 @@ def test_outcomes(result, outcome, reason):
     finding = probes.judge("a/b", block_of(RESULT), result, {})
     assert finding.outcome == outcome
     assert reason in finding.reason
+
+
+STARTS = ("24", "499", "50001", "10000001")
+
+
+@pytest.mark.parametrize("start", STARTS)
+@pytest.mark.parametrize(
+    ("half", "losses", "outcome"), [("portable", "x", "ours"), ("float64", 1.1, "theirs")]
+)
+def test_every_late_start_counts(start, half, losses, outcome):
+    accepted = copy.deepcopy(RESULT)
+    accepted["portable"]["late"] = {k: {"losses": f"l {k}", "weights": "w"} for k in STARTS}
+    accepted["float64"]["late"] = {k: {"losses": {"g": [1.0]}, "weights": {"g": 3.0}} for k in STARTS}
+    assert probes.judge("a/b", block_of(accepted), accepted, {}).outcome == "unchanged"
+    now = copy.deepcopy(accepted)
+    now[half]["late"][start]["losses"] = losses if half == "portable" else {"g": [losses]}
+    finding = probes.judge("a/b", block_of(accepted), now, {})
+    assert finding.outcome == outcome
+    assert f"from G-iteration {start}" in finding.reason
 
 
 def test_without_a_portable_half_nobody_can_tell_whose_change_it_is():

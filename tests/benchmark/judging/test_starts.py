@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from benchmark.judging import gate, starts
+from benchmark.suites.gate_table import GateTable
 
 ACCEPTED = json.loads((Path(__file__).parents[3] / "results" / "reference" / "quick.json").read_text("utf-8"))
 LOSSES = [{"critic": 2.5 - 0.1 * k, "generator": 0.69 + 1e-3 * k} for k in range(10)]
@@ -35,7 +36,7 @@ def record(value, seed, *, cell="a", code="old", env="e"):
 
 
 def check(reference, current, **options):
-    return gate.gate(reference, current, today=date(2026, 11, 25), **options)
+    return gate.gate(reference, current, GateTable(), today=date(2026, 11, 25), **options)
 
 
 def run(seed=0, losses=LOSSES, at_start=500.0, real=1.5, device="cpu", **more):
@@ -258,4 +259,4 @@ def test_pairs_see_what_two_samples_do_not():
     for one in now:
         one["spec"]["sources"]["benchmark/training/draws.py"] = "changed"
     assert check(then, now).decisions[0].outcome == "no-evidence"
-    assert gate.POINTS == 3
+    assert GateTable().points == 3

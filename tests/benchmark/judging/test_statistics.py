@@ -156,6 +156,11 @@ def test_equivalence_worked_example(worse_by, outcome):
     assert statistics.equivalence(worse_by, 1 / 2.1318468, 4, 2.0) == outcome
 
 
+@pytest.mark.parametrize("worse_by", [2.0, -2.0])
+def test_an_interval_that_ends_at_the_margin_is_neither_within_it_nor_beyond(worse_by):
+    assert statistics.equivalence(worse_by, 0.0, 4, 2.0) == "undecided"
+
+
 @given(finite, positive, st.integers(1, 30), positive, st.floats(0, 1), st.floats(0, 1))
 def test_less_noise_or_a_smaller_difference_never_ends_equivalence(d, error, df, margin, nearer, less):
     if statistics.equivalence(d, error, df, margin) == "equivalent":

@@ -536,6 +536,12 @@ def test_orderings_decide_nothing_without_comparable_runs():
         verdict.judge_ordering(FID, [], [], official=OFFICIAL)
 
 
+@pytest.mark.parametrize("ends", [(-1.0, 0.0), (0.0, 1.0)])
+def test_an_ordering_is_open_where_the_interval_ends_at_no_difference(ends, monkeypatch):
+    monkeypatch.setattr(statistics, "interval", lambda *_: statistics.Interval(*ends))
+    assert order([6.0, 6.1, 6.2], [5.2, 5.4, 5.6]).outcome == "inconclusive"
+
+
 # --- Laws ----------------------------------------------------------------------------------------------
 
 scores = st.lists(st.floats(20, 30), min_size=2, max_size=6)

@@ -11,8 +11,8 @@ import torch
 from PIL import Image
 
 from benchmark import cli, data
-from benchmark.errors import NothingToJudge
-from benchmark.judging import recomputation
+from benchmark.errors import NothingToJudge, UserError
+from benchmark.judging import recomputation, verify
 from benchmark.records import identity, loss_file, record, store
 from benchmark.training import checkpoint
 
@@ -155,6 +155,41 @@ def test_a_forged_record_of_another_seed_has_other_ids(run, verified):
     code, found = verified(run)
     message = "record.json was forged: run_id is of another run"
     assert (code, failures(found)) == (1, [("record", message)])
+
+
+@pytest.mark.parametrize(
+    ("change", "wrong"),
+    [
+        (lambda e, _: e["settings"]["learning_rate"].update(value=1e-5), "learning_rate"),
+        (lambda e, _: e["settings"].pop("batch"), "batch"),
+        (lambda e, _: e.update(image_range=[1.0, -1.0]), "image_range"),
+        (lambda e, _: e["parameters"].update(generator=10**9), "parameters"),
+        (lambda _, spec: spec["numerics"].update(precision="fp64"), "numerics"),
+        (lambda _, spec: spec["protocols"][0].update(comparable_with_papers=True), "digits-2k"),
+        (lambda _, spec: spec["protocols"][0].update(n_generated=50_000), "digits-2k"),
+    ],
+)
+def test_a_forged_spec_is_not_what_its_names_stand_for(change, wrong, run, verified):
+    def forge(content):
+        change(content["spec"]["experiment"], content["spec"])
+        content.update(cell_id=identity.cell_id(content["spec"]), run_id=identity.run_id(content["spec"]))
+        (run / "spec.json").write_text(json.dumps(content["spec"]))
+
+    content = rewrite(run, forge)
+    run = run.rename(run.with_name(f"{content['run_id'][:12]}-{content['env_id'][:8]}"))
+    code, found = verified(run)
+    ((subject, message),) = failures(found)
+    assert (code, subject) == (1, "code")
+    assert message.startswith(f"the spec has other {wrong} than this code has by these names")
+
+
+def test_what_cannot_be_computed_again_is_told_and_the_others_are_verified(run, verified, monkeypatch):
+    def refuse(*_):
+        raise UserError("there is no room")
+
+    monkeypatch.setattr(recomputation, "to_the_end", refuse)
+    code, found = verified(run)
+    assert (code, failures(found)) == (1, [("bits", "there is no room")])
 
 
 def test_a_renamed_directory_is_no_forgery(run, verified):
@@ -324,6 +359,30 @@ def test_the_tolerance_is_relative_and_at_least_absolute(a, b, close):
     assert recomputation._close(a, b) is recomputation._close(b, a) is close
     assert recomputation._close(None, None)
     assert not recomputation._close(None, a)
+
+
+@pytest.mark.parametrize("error", [None, ValueError("no checkpoint")])
+def test_a_run_that_vanishes_is_told_and_the_others_are_verified(error, tmp_path, verified, monkeypatch):
+    for name in ("a", "b", "c"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "record.json").touch()
+
+    def vanishing(directory, _):
+        yield verify.Check("record", True, "as it should be")
+        if directory.name == "b":
+            return
+        shutil.rmtree(directory)
+        if error:
+            raise error
+        yield verify.Check("file", False, "spec.json was altered or damaged")
+
+    monkeypatch.setattr(verify, "_checks", vanishing)
+    code, found = verified(tmp_path)
+    gone = ("record", "the run vanished while it was looked at")
+    assert (code, failures(found)) == (1, [gone, gone])
+    assert [Path(entry["directory"]).name for entry in found] == ["a", "a", "b", "c", "c"]
+    monkeypatch.undo()
+    assert [check.message for check in verify.checks(tmp_path / "a")] == [gone[1]]
 
 
 def test_nothing_to_verify_is_exit_code_4(tmp_path, capsys):

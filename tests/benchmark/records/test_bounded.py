@@ -1,5 +1,6 @@
 """What is opened is a regular file of bounded size, whoever opens it."""
 
+import json
 import os
 import socket
 from contextlib import chdir
@@ -67,6 +68,27 @@ def test_a_file_is_read_up_to_its_limit(tmp_path):
     assert bounded.read(path, 2, tail=True) == b"45"
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"a": 1, "a": 2}',
+        '{"a": 1, "\\u0061": 1}',
+        '[{"b": {"é": [], "x": ":", "é": []}}]',
+        '{"a\\\\":1, "a\\\\" :1}',
+    ],
+)
+def test_a_key_that_comes_twice_is_refused(text):
+    with pytest.raises(Unreadable, match="twice"):
+        bounded.parse(text.encode())
+
+
+@pytest.mark.parametrize(
+    "text", ['{"a:": "\\":"}', '{"a\\\\": ":\\\\"}', '[[], {}, 1, {"a": {"a": {"a": "{\\"a\\":1}"}}}]']
+)
+def test_colons_in_texts_are_no_keys(text):
+    assert bounded.parse(text.encode()) == json.loads(text)
+
+
 @pytest.mark.parametrize("make", ODD)
 def test_everything_in_a_run_may_be_odd(make, tmp_path):
     for name in (loss_file.NAME, ".lock", "000000008.safetensors", "000000008.png"):
@@ -93,5 +115,5 @@ def test_a_bomb_among_the_samples_is_not_decoded(tmp_path):
 def test_what_reports_and_published_runs_take_may_be_odd(make, tmp_path):
     make(tmp_path / "odd")
     assert samples._cut(tmp_path / "odd", "") is None
-    assert not remarks._collapsed([tmp_path / "odd"])
+    assert not remarks._collapsed(tmp_path / "odd")
     assert not verify._generator_check(tmp_path / "odd", {"digests": {}}).ok

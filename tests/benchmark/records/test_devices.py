@@ -9,7 +9,7 @@ import pytest
 from benchmark import suites
 from benchmark.engines import base
 from benchmark.errors import UserError
-from benchmark.records import devices
+from benchmark.records import devices, environment
 from benchmark.records.devices import Choice
 from benchmark.suites import plan
 
@@ -78,6 +78,15 @@ def test_auto_takes_a_gpu_where_there_is_one_and_else_says_why(gpus, monkeypatch
     monkeypatch.setattr(devices.Path, "exists", lambda path: False)
     monkeypatch.setattr(devices.platform, "system", lambda: "Linux")
     assert "no driver" in devices.choose("auto").why_cpu
+
+
+def test_a_gpu_by_name_that_is_not_there_is_the_users_error(gpus):
+    gpus(1)
+    assert environment.resolve_device("cuda") == "cuda"
+    gpus(0)
+    with pytest.raises(UserError, match=r"--device: no GPU to use: .*Use --device cpu"):
+        environment.resolve_device("cuda")
+    assert environment.resolve_device("auto") == "cpu"
 
 
 def test_slots_are_dealt_out_over_the_gpus(gpus):

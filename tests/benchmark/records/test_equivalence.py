@@ -160,6 +160,7 @@ def made_by(run, sources):
         "baseline": "gan",
         "seed": run.seed,
         "gen_iters": run.gen_iters,
+        "final": {**TEMPLATE["final"], "gen_iters": run.gen_iters},
         "curve": [{**TEMPLATE["curve"][-1], "gen_iters": at} for at in spec["evaluate_at"]],
         "digests": {**TEMPLATE["digests"], **dict.fromkeys(_WEIGHTS, identity.digest(run.seed))},
         "spec": spec,
@@ -209,6 +210,7 @@ def test_check_takes_them_and_says_so(file, here, tmp_path):
 
 def test_verify_and_the_worker_take_the_sources(file, here):
     spec = {"experiment": experiments.describe(NAME), "numerics": FAITHFUL, "sources": older(here)}
+    spec["protocols"] = []
     assert not verify._code_check(spec).ok
     with pytest.raises(UserError, match="the code changed"):
         worker._check_code(spec)

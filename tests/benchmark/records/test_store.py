@@ -134,6 +134,8 @@ def test_a_record_lacks_no_key(key, run):
         (("curve", 0, "gen_iters"), 10**18),
         (("curve", 0, "gen_iters"), 400),
         (("final",), None),
+        (("final", "gen_iters"), 1),
+        (("curve", -1, "gen_iters"), RECORD["gen_iters"] + 1),
         (("final", "scores", "digits-2k", "fid"), 1.0),
         (("status",), "fine"),
         (("first_losses",), [{"critic": "1"}]),
@@ -160,6 +162,16 @@ def test_a_record_lacks_no_key(key, run):
 def test_a_value_of_another_kind_or_out_of_range_is_no_record_however_well_sealed(path, value, run):
     write(run, "record.json", changed(path, value))
     assert store.state(run).reason.startswith("damaged: ")
+
+
+@pytest.mark.parametrize(("budget", "at"), [(10, 11), (10, 10**9)])
+def test_a_divergence_beyond_the_budget_is_no_record(budget, at, run):
+    spec, curve = {**RECORD["spec"], "gen_iters": budget}, RECORD["curve"][:1]
+    content = {**RECORD, **LOST, "spec": spec, "gen_iters": budget, "curve": curve}
+    write(run, "record.json", record.sealed({**content, "diverged_at": budget}))
+    assert store.state(run) == RunState("diverged", budget)
+    write(run, "record.json", record.sealed({**content, "diverged_at": at}))
+    assert "do not fit the budget" in store.state(run).reason
 
 
 def test_a_spec_of_another_version_is_refused_and_says_what_reads_it(run):

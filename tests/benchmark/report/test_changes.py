@@ -5,7 +5,7 @@ import statistics
 import pytest
 
 from benchmark import suites
-from benchmark.report import changes
+from benchmark.report.committed import changes
 
 BASE, FASTER, HELD = "gan/mnist", "gan/mnist+rate-falls-faster", "gan/mnist+rate-held"
 SPEC = {"dataset": {"digest": "d"}, "gen_iters": 9, "evaluate_at": [0, 9], "protocols": [], "numerics": {}}
@@ -131,3 +131,27 @@ def test_intervals_are_said_to_be_of_one_row_each():
 def test_runs_of_another_length_are_not_alike():
     short, long = run(BASE, 0, 100.0), run(BASE, 0, 120.0, gen_iters=36)
     assert changes.alike([short, long], run(FASTER, 1, 1.0)) == [short]
+
+
+# --- Longer -------------------------------------------------------------------------------------------------
+
+
+def long_run(seed, *nats):
+    """A run that was scored after 0, 3, 6 … G-iterations."""
+    scores = [{"gen_iters": 3 * i, "scores": {"parzen-mnist": {"parzen_ll": x}}} for i, x in enumerate(nats)]
+    return {**run(BASE, seed, nats[-1]), "curve": scores, "gen_iters": scores[-1]["gen_iters"]}
+
+
+def length_rows(*records):
+    return [row.cells for row in changes.of_length(records, 3, "parzen-mnist", "parzen_ll").rows]
+
+
+def test_every_seed_is_compared_with_itself_at_multiples_of_the_budget():
+    found = length_rows(long_run(1, 0.0, 100.0, 108.0, 109.0), long_run(0, 0.0, 110.0, 112.0, 120.0))
+    half = 12.7062 * statistics.stdev((8.0, 2.0)) / 2**0.5
+    assert found[0] == ("6", "2", "+5.00", f"{5 - half:+.2f} to {5 + half:+.2f}")
+    assert [row[:3] for row in found] == [("6", "2", "+5.00"), ("9", "2", "+9.50")]
+
+
+def test_of_one_long_run_no_interval():
+    assert length_rows(long_run(0, 0.0, 100.0, 108.5)) == [("6", "1", "+8.50", "–")]

@@ -16,7 +16,8 @@ from benchmark.evaluation import protocols
 from benchmark.records import equivalence, identity
 from benchmark.records.cells import group
 from benchmark.records.quantities import NARROW_SPACE
-from benchmark.report import anchors, committed, questions
+from benchmark.report.committed import anchors, questions, suite_section
+from benchmark.report.committed import page as committed
 from benchmark.report.scores import comparisons
 from benchmark.training.sampling import grid_digest
 
@@ -151,7 +152,8 @@ def rows_of_verdicts(page, begin="| dcgan/mnist-conditional | Error"):
 
 def test_runs_scored_later_are_judged_like_others(monkeypatch, tmp_path):
     monkeypatch.setattr(committed, "_SUITES", {"dcgan-table3": ""})
-    monkeypatch.setattr(committed, "_EVALUATIONS", tmp_path)
+    monkeypatch.setattr(committed, "EVALUATIONS", tmp_path)
+    monkeypatch.setattr(suite_section, "EVALUATIONS", tmp_path)
     assert "ganbench evaluate RUN --protocol nearest-10m" in said_of_ten_million(committed.page())
     both = committed.accepted.read(committed.PAGE.parent / "reference" / "dcgan-table3.json")
 
@@ -183,7 +185,7 @@ def test_runs_scored_later_are_judged_like_others(monkeypatch, tmp_path):
 
 
 def test_a_suite_whose_length_is_ours_shows_how_the_score_went(monkeypatch):
-    monkeypatch.setattr(committed, "_WITH_CURVE", ("dcgan-table3",))
+    monkeypatch.setattr(suite_section, "_WITH_CURVE", ("dcgan-table3",))
     both = committed.accepted.read(committed.PAGE.parent / "reference" / "dcgan-table3.json")
     errors = [[p["scores"]["nearest-50k"]["classification_error"] for p in r["curve"]] for r in both]
     page = committed.page()
@@ -198,14 +200,14 @@ def test_unequal_scores_of_real_data_are_all_seen(build, tmp_path):
         record["real_data"] = {"digits-2k": {"fid": fid, "is": 9.791 + seed * 1e-6}}
         runs.append(build.store(record, tmp_path, grids=False))
     (c,) = comparisons(group(runs).cells)
-    assert committed._table(c).rows[-1].cells[4:] == ("1.93 to 1.97", "", "9.79", "")
+    assert suite_section._table(c).rows[-1].cells[4:] == ("1.93 to 1.97", "", "9.79", "")
 
 
 def test_no_row_has_its_label_twice(build, tmp_path):
     names = ("gan/mnist+rate-held", "gan/mnist+rate-falls-faster")
     runs = [build.store(build.record(name), tmp_path, grids=False) for name in names]
     (c,) = comparisons(group(runs).cells)
-    first = [row.cells[0] for row in committed._table(c).rows]
+    first = [row.cells[0] for row in suite_section._table(c).rows]
     assert all(sum(text.count(f"({name})") for text in first) == 1 for name in names), first
 
 
@@ -282,13 +284,13 @@ def test_the_readme_says_where_runs_diverged_as_the_page_does():
 
 def test_runs_are_made_again_with_their_own_seeds_alone():
     made = [("a", 0), ("a", 1), ("b", 0), ("b", 1), ("gan/mnist-printed", 2)]
-    again = [*committed._again("parzen", [{"experiment": name, "seed": seed} for name, seed in made])]
+    again = [*suite_section._again("parzen", [{"experiment": name, "seed": seed} for name, seed in made])]
     assert again == [
         "parzen --experiment a --experiment b --seeds 0,1",
         "parzen --experiment gan/mnist-printed --seeds 2",
     ]
     every = [{"experiment": name, "seed": 3} for name in suites.load("parzen").experiments]
-    assert [*committed._again("parzen", every)] == ["parzen --seeds 3"]
+    assert [*suite_section._again("parzen", every)] == ["parzen --seeds 3"]
 
 
 def test_a_run_four_times_as_long_has_every_digit_of_the_shorter_until_there():
@@ -304,7 +306,7 @@ def test_committed_samples_are_those_of_the_records(suite):
     records = committed.accepted.read(committed.PAGE.parent / "reference" / f"{suite}.json")
     assert {record["seed"] for record in records} >= {0, 1}
     for record in records:
-        with Image.open(committed.sheet(record)) as grid:
+        with Image.open(suite_section.sheet(record)) as grid:
             assert grid_digest(grid) == record["digests"]["samples"][record["samples"][-1]]
 
 
@@ -324,13 +326,13 @@ def test_the_estimate_from_as_many_samples_as_the_protocol_takes_is_the_protocol
 
 
 def test_every_committed_picture_is_on_the_page():
-    assert len(list(committed.SAMPLES.rglob("*.png"))) == committed.page().count("](samples/")
+    assert len(list(suite_section.SAMPLES.rglob("*.png"))) == committed.page().count("](samples/")
 
 
 def generators():
     """Committed generators with their records."""
     folder = committed.PAGE.parent / "generators"
-    by_path = {committed._of(record, folder, ".safetensors"): record for record in records()}
+    by_path = {suite_section._of(record, folder, ".safetensors"): record for record in records()}
     for path in sorted(folder.rglob("*.safetensors")):
         yield pytest.param(path, by_path[path], id=path.parent.relative_to(folder).as_posix())
 

@@ -5,7 +5,7 @@ import pytest
 
 from benchmark import suites
 from benchmark.records import loss_file
-from benchmark.report import questions
+from benchmark.report.committed import questions
 
 OFFSETS = {q: 0.0 for pair in questions.QUESTIONS for q in (pair.one, pair.other)}
 

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from benchmark.records.quantities import NARROW_SPACE
-from benchmark.report import unfinished
+from benchmark.report.committed import unfinished
 
 PROTOCOL = {"name": "p", "metrics": ["fid", "is"]}
 LIKE = {"dataset": {"digest": "d"}, "numerics": {}, "device": "cpu", "sources": {"a.py": "1"}, "seed": 3}

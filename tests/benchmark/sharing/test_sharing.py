@@ -450,6 +450,21 @@ def test_a_target_that_cannot_be_is_a_line(lost, tmp_path):
             call(publish, lost, "--to", tmp_path / target, "--author", "A")
 
 
+def test_nothing_is_published_among_the_runs(lost, tmp_path):
+    (tmp_path / "link").symlink_to(lost, target_is_directory=True)
+    alone = shutil.copytree(lost, tmp_path / "elsewhere" / lost.name)
+    for run, target in (
+        (lost, lost / "new"),
+        (lost, lost.parent / "new"),
+        (lost, tmp_path / "link" / "new"),
+        (alone, alone / "new"),
+    ):
+        with pytest.raises(UserError, match="among the runs"):
+            call(publish, run, "--to", target, "--author", "A")
+        assert not target.exists()
+    call(publish, alone, "--to", alone.parent / "new", "--author", "A")
+
+
 def test_a_run_outside_of_a_results_folder_has_no_first_stage():
     before = {"experiment": "gan/digits", "run_id": "0" * 64}
     for directory in (Path("/run"), Path("/tmp/run"), Path("/")):

@@ -31,6 +31,8 @@ def record_of(run, **changes):
         "experiment": run.experiment,
         "baseline": run.spec["experiment"]["baseline"],
         "gen_iters": run.gen_iters,
+        "final": {**TEMPLATE["final"], "gen_iters": run.gen_iters},
+        "curve": [{**TEMPLATE["curve"][-1], "gen_iters": run.gen_iters}],
         "cell_id": identity.cell_id(run.spec),
         "seed": run.seed,
         "spec": run.spec,

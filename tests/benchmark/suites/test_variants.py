@@ -139,7 +139,12 @@ def test_what_is_no_variant_is_told(load, old, new, says, do):
 @pytest.mark.parametrize(
     ("old", "new", "says"),
     [
-        ("batch = 8", "batch = 0.5", "batch = 0.5 is not a"),
+        ("batch = 8", "batch = 50.0", "'sweep': batch must be a whole number, not 50.0"),
+        (
+            "batch = 8",
+            'batch = 8\nsettings.prior = "gauss"',
+            "prior must be one of 'normal', 'uniform', 'uniform-sqrt3', not 'gauss'",
+        ),
         ('"gan/digits"\nname', '"dcgan/digits"\nsettings.beta1 = -1.0\nname', "cannot be built"),
     ],
 )

@@ -9,6 +9,7 @@ import sys
 import threading
 import time
 from collections import deque
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -18,6 +19,7 @@ from torch import nn
 from torch.optim import SGD
 
 import ganbench
+from baselines import switches
 from benchmark.training import contract
 from benchmark.training.contract import process
 
@@ -103,13 +105,13 @@ def test_a_plain_iteration_has_no_fault():
 )
 def test_a_switch_that_stays_turned_is_told_once_and_turned_back(call, name):
     torch.use_deterministic_algorithms(True)
-    before = {name: get() for name, (get, _) in process._SWITCHES.items()}
+    before = [get() for get, _ in switches.SWITCHES.values()], Path.cwd()
 
     def turning(losses, p, k, draws):
         call()
 
     found = list(contract.examine(doing(turning)))
-    assert {name: get() for name, (get, _) in process._SWITCHES.items()} == before
+    assert ([get() for get, _ in switches.SWITCHES.values()], Path.cwd()) == before
     told = [f for f in found if f.what.startswith(f"{name} is changed")]
     assert [f.ok for f in told] == [False]
     assert told[0].where.startswith("test_contract.py:")

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 import baselines
 from baselines.spec import SUITE
-from benchmark.training import draws
+from benchmark.training import draws, exact_draws
 from benchmark.training.draws import SeededDraws
 
 GAN = baselines.get("gan/digits")
@@ -98,6 +98,30 @@ def test_streams_of_other_seeds_purposes_and_iterations_differ(seed, purpose, k)
     others |= {draws.key(seed, p, k) for p in PURPOSES if p != purpose} | {draws.key(seed, purpose, k + 1)}
     assert len(others | {own}) == len(PURPOSES) + 3
     assert draws.stream(seed, purpose, k).random_raw() == draws.stream(seed, purpose, k).random_raw()
+
+
+@pytest.mark.parametrize(("seed", "k"), [(0, 0), (7, 0), (7, 3)])
+def test_everything_is_drawn_from_the_stream_of_its_seed_purpose_and_iteration(seed, k):
+    experiment = dataclasses.replace(experiment_with(), classes=5)
+    own = SeededDraws(experiment, seed, numbered(30))
+    latent = experiment.settings.latent
+
+    def of(purpose):
+        return draws.stream(seed, purpose, k)
+
+    for found, expected in (
+        (own.at(k).latent(3), draws.latents(experiment.settings.prior, of("latent"), 3, latent)),
+        (own.at(k).labels(9), draws.random_classes(of("label"), 9, 5)),
+        (own.at(k).uniform("penalty", 4), draws.uniform(of("penalty"), 4)),
+        (own.at(k).uniform("dequantise", 2, 2), draws.uniform(of("dequantise"), 2, 2)),
+        (own.at(k).uniform("points", 4), draws.uniform(of("points"), 4)),
+        (own.at(k).normal("points", 3), draws.normal(of("points"), 3)),
+        (own.at(k).keep(0.5, 40), torch.from_numpy(exact_draws.trials(of("dropout"), 40, 0.5)).float()),
+    ):
+        assert torch.equal(found, expected)
+    assert own.at(k).seed() == draws.torch_seed(seed, "global", k)
+    order = exact_draws.permutation(draws.stream(seed, "data", 0), 30)
+    assert positions(own.at(k).images()) == order[4 * k : 4 * k + 4].tolist()
 
 
 def test_streams_are_not_correlated():

@@ -79,6 +79,24 @@ def test_a_conditional_generator_gets_every_class_equally_often():
     assert torch.bincount(labels).tolist() == pytest.approx([1000] * 3, abs=130)
 
 
+@pytest.mark.parametrize("prior", ["uniform", "uniform-sqrt3", "normal"])
+def test_latents_and_classes_go_on_however_many_batches_there_are(prior):
+    """More than are drawn at a time: no image comes twice, each has the class drawn for it."""
+    experiment = dataclasses.replace(experiment_with("batch", batch=2, prior=prior), classes=3)
+    n, seen = 2 * (2 * sampling._BATCHES_DRAWN + 3), []
+
+    class Conditional(Spy):
+        def forward(self, z, labels):
+            seen.append(labels)
+            return super().forward(z)
+
+    made = list(sampling.batches(experiment, Conditional(), 5, n))
+    latents, classes = torch.cat([z for _, z in Spy.calls]), torch.cat(seen)
+    assert torch.equal(latents, draws.latents(prior, draws.stream(5, "evaluate", 0), n, 4))
+    assert torch.equal(classes, draws.random_classes(draws.stream(5, "evaluate", 1), n, 3))
+    assert torch.equal(torch.cat([batch.classes for batch in made]), classes)
+
+
 def test_fewer_images_are_the_first_of_many():
     many = sampling.evaluation_images(experiment_with("none"), Spy(), 5, 40)
     assert torch.equal(sampling.evaluation_images(experiment_with("none"), Spy(), 5, 13), many[:13])

@@ -328,6 +328,24 @@ def comparable(run):
     return identity.canonical(record.comparable_part(content))
 
 
+@pytest.mark.parametrize("fids", [(3.0, 2.0, 1.0), (3.0, 1.0, 2.0), (1.0, 2.0, 3.0)])
+def test_the_result_is_the_last_evaluation_whether_or_not_it_is_the_best(fids):
+    suite = Suite("s", "", ("gan/digits",), (0,), 2, 1, ("digits-2k",))
+    curve = [{"gen_iters": k, "scores": {"digits-2k": {"fid": fid}}} for k, fid in enumerate(fids)]
+    content = record.build(
+        {**spec_without_seed(suite, "gan/digits", "cpu"), "seed": 0},
+        env_id="e",
+        state=vars(trainer.State(gen_iters=2, curve=curve)),
+        real_data={},
+        weights={},
+        losses="",
+        first_losses=[],
+        peak_memory_mib=0.0,
+        provenance={},
+    )
+    assert content["final"] == {"gen_iters": 2, "scores": {"digits-2k": {"fid": fids[-1]}}}
+
+
 # --- Initial state ------------------------------------------------------------------------------------
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from baselines import claims
 from benchmark.records.quantities import DASH, count, metric_title
 from benchmark.report.sources import printed
-from benchmark.report.table import Column, Row, Table
+from benchmark.report.table import Row, Table, numbers, words
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -41,7 +41,7 @@ def found(path: Path) -> tuple[str, Table]:
         for whose, by_protocol in by_images.items()
         for protocol, scores in by_protocol.items()
     ]
-    columns = (Column("Images"), Column("Protocol"), Column("Score", numeric=True))
+    columns = *words("Images", "Protocol"), *numbers("Score")
     return sentence, Table(f"MNIST {content['dataset']['sha256'][:12]}…", columns, tuple(rows))
 
 
@@ -60,11 +60,7 @@ def by_samples(path: Path) -> tuple[str, Table]:
         "images: numbers from unequal numbers of samples must not be compared. Again: "
         f"`python -m benchmark.evaluation.parzen_samples {name}`."
     )
-    columns = (
-        Column("Samples", numeric=True),
-        Column(f"{name} seed {content['images']['seed']}", numeric=True),
-        Column("real training images", numeric=True),
-    )
+    columns = numbers("Samples", f"{name} seed {content['images']['seed']}", "real training images")
     return sentence, Table(f"{metric_title('parzen_ll')} by the number of samples.", columns, tuple(rows))
 
 

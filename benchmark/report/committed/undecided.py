@@ -12,7 +12,7 @@ from benchmark.evaluation import protocols
 from benchmark.judging import comparability
 from benchmark.records.quantities import DASH, count
 from benchmark.report.sources import metric_of, printed, spread_over
-from benchmark.report.table import Column, Row, Table
+from benchmark.report.table import Row, Table, numbers, words
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -26,17 +26,14 @@ def table(judged: Iterable[Judged], rates_file: Path) -> Table:
     """Of those about an experiment of ours; `rates_file` has measured G-iterations per second."""
     rates = json.loads(rates_file.read_text(encoding="utf-8"))
     columns = (
-        Column("Experiment"),
-        Column("Printed in"),
-        Column("Metric"),
-        Column("Value", numeric=True),
-        Column("± over"),
-        Column("G-iterations", numeric=True),
-        Column("Hours a seed", numeric=True),
-        Column("Command"),
+        *words("Experiment", "Printed in", "Metric"),
+        *numbers("Value"),
+        *words("± over"),
+        *numbers("G-iterations", "Hours a seed"),
+        *words("Command"),
     )
-    numbers = (j for j in judged if j.claim.kind == "value" and j.claim.experiment)
-    rows = dict.fromkeys(_row(j, rates["experiments"]) for j in numbers)  # runs of two budgets: one number
+    values = (j for j in judged if j.claim.kind == "value" and j.claim.experiment)
+    rows = dict.fromkeys(_row(j, rates["experiments"]) for j in values)  # runs of two budgets: one number
     caption = (
         f"Hours: training alone at the rate measured on one {rates['gpu']} (docs/gpu.md); {DASH} where none "
         "was measured or the paper prints no length."

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 from benchmark.judging import statistics
 from benchmark.judging.comparability import fields
 from benchmark.records.cells import score
-from benchmark.records.quantities import DASH, higher_is_better, metric_title
+from benchmark.records.quantities import DASH, count, higher_is_better, metric_title
 from benchmark.records.summary import decimals_for, summarise
 from benchmark.report.stability import best_point
-from benchmark.report.table import Column, Row, Table
+from benchmark.report.table import Row, Table, numbers, words
 from benchmark.suites import experiments
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ def table(suite: Suite, records: Sequence[Record], others: Sequence[Record], met
     """
     base, protocol = suite.experiments[0], suite.protocols[0]
     comparable = alike((*others, *records), records[0])
-    values = {name: _values(comparable, name, protocol, metric) for name in suite.experiments}
+    values = {name: by_seed(comparable, name, protocol, metric) for name in suite.experiments}
     decimals = decimals_for([x for own in values.values() for x in own.values()])
     rows = []
     for name, own in values.items():
@@ -50,16 +50,12 @@ def table(suite: Suite, records: Sequence[Record], others: Sequence[Record], met
         diverged = sum(r["experiment"] == name and r["status"] == "diverged" for r in comparable)
         seeds = ", ".join([str(len(own))] * bool(own) + [f"{diverged} diverged"] * bool(diverged))
         found = (seeds or "not run", spread.text(decimals) if spread else DASH)
-        against = (DASH,) * 3 if name == base else _difference(values[base], own, decimals)
+        against = (DASH,) * 3 if name == base else difference(values[base], own, decimals)
         rows.append(Row((name, _change(base, name), *found, *against)))
     columns = (
-        Column("Experiment"),
-        Column("What is changed"),
-        Column("Seeds (n)", numeric=True),
-        Column(f"{metric_title(metric)}, mean ± sd", numeric=True),
-        Column("Pairs", numeric=True),
-        Column(f"Minus {base}, same seeds", numeric=True),
-        Column("95 % interval", numeric=True),
+        *words("Experiment", "What is changed"),
+        *numbers("Seeds (n)", f"{metric_title(metric)}, mean ± sd"),
+        *numbers("Pairs", f"Minus {base}, same seeds", "95 % interval"),
     )
     caption = (
         f"One change at a time, at the budget; in brackets what {base} declares. The difference is over "
@@ -90,31 +86,55 @@ def of_scores(records: Sequence[Record], otherwise: Sequence[Record], protocol: 
 
     """
     name = str(records[0]["experiment"])
-    at_budget = _values(records, name, protocol, metric)
+    at_budget = by_seed(records, name, protocol, metric)
     decimals = decimals_for([*at_budget.values()])
     protocols = sorted({p["name"] for r in otherwise for p in r["spec"]["protocols"]})
-    ways = {f"protocol {p}": _values(otherwise, name, p, metric) for p in protocols}
-    rows = [Row((way, *_difference(at_budget, own, decimals))) for way, own in ways.items()]
+    ways = {f"protocol {p}": by_seed(otherwise, name, p, metric) for p in protocols}
+    rows = [Row((way, *difference(at_budget, own, decimals))) for way, own in ways.items()]
     caption = (
         f"The same runs of {name}, scored in other ways; nothing was trained again. {_FOR_ITS_ROW_ALONE}"
     )
     if best := _best(records, protocol, metric):
         # The last point is on the curve too, so the difference has one sign whatever the truth is: an
         # interval around its mean, which would ask whether it is 0, says nothing.
-        *found, _ = _difference(at_budget, best, decimals)
+        *found, _ = difference(at_budget, best, decimals)
         rows.append(Row(("the best point on the curve, not the last", *found, DASH)))
         sign = "negative" if higher_is_better(metric) else "positive"
         caption += (
             f" The best point is chosen by the score that it is then given, and so its difference cannot be "
             f"{sign}: it has no interval."
         )
-    columns = (
-        Column("Taken by"),
-        Column("Pairs", numeric=True),
-        Column(f"{metric_title(metric)}, minus {protocol} at the budget", numeric=True),
-        Column("95 % interval", numeric=True),
-    )
+    minus = f"{metric_title(metric)}, minus {protocol} at the budget"
+    columns = *words("Taken by"), *numbers("Pairs", minus, "95 % interval")
     return Table(caption, columns, tuple(rows))
+
+
+def of_length(records: Sequence[Record], budget: int, protocol: str, metric: str) -> Table:
+    """What the metric of longer runs is at multiples of a shorter budget, less what it was there.
+
+    Args:
+        records: finished runs of one experiment.
+        budget: G-iterations at which their curves have a point, as at its multiples.
+        protocol: of `records`.
+        metric: of the protocol.
+
+    """
+    name, at_budget = str(records[0]["experiment"]), _at(records, budget, protocol, metric)
+    decimals = decimals_for([*at_budget.values()])
+    rows = [
+        Row((count(k), *difference(at_budget, _at(records, k, protocol, metric), decimals)))
+        for k in range(2 * budget, max(int(r["gen_iters"]) for r in records) + 1, budget)
+    ]
+    minus = f"{metric_title(metric)}, minus that at {count(budget)}"
+    caption = f"What a longer run of {name} changes: each seed beside itself. {_FOR_ITS_ROW_ALONE}"
+    return Table(caption, numbers("G-iterations", "Pairs", minus, "95 % interval"), tuple(rows))
+
+
+def _at(records: Sequence[Record], gen_iters: int, protocol: str, metric: str) -> dict[int, float]:
+    """The metric after so many G-iterations, by seed, of those that were scored then."""
+    points = {int(r["seed"]): p for r in records for p in r["curve"] if p["gen_iters"] == gen_iters}
+    found = {seed: score(point, protocol, metric) for seed, point in sorted(points.items())}
+    return {seed: value for seed, value in found.items() if value is not None}
 
 
 def _best(records: Sequence[Record], protocol: str, metric: str) -> dict[int, float]:
@@ -123,15 +143,15 @@ def _best(records: Sequence[Record], protocol: str, metric: str) -> dict[int, fl
     return {seed: best[1] for seed, best in found.items() if best is not None}
 
 
-def _values(records: Sequence[Record], experiment: str, protocol: str, metric: str) -> dict[int, float]:
-    """Of finished runs, by seed."""
+def by_seed(records: Sequence[Record], experiment: str, protocol: str, metric: str) -> dict[int, float]:
+    """The metric at the budget of finished runs, by seed."""
     own = sorted((r for r in records if r["experiment"] == experiment), key=lambda r: int(r["seed"]))
     found = ((int(r["seed"]), score(r["final"], protocol, metric)) for r in own)
     return {seed: value for seed, value in found if value is not None}
 
 
-def _difference(base: Mapping[int, float], own: Mapping[int, float], decimals: int) -> tuple[str, str, str]:
-    """How many seeds both have, the mean over these, and its interval where two or more tell of a spread."""
+def difference(base: Mapping[int, float], own: Mapping[int, float], decimals: int) -> tuple[str, str, str]:
+    """How many seeds both have, the mean of own − base over these, its interval if they are two or more."""
     seeds = [seed for seed in own if seed in base]
     if not seeds:
         return "0" if own else DASH, DASH, DASH

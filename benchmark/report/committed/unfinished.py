@@ -10,16 +10,16 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from benchmark.records import store
-from benchmark.records.cells import score
-from benchmark.records.quantities import DASH, count, metric_title
+from benchmark.records.quantities import count, metric_title
 from benchmark.report import markdown
-from benchmark.report.table import Column, Row, Table
+from benchmark.report.traces import curve_table
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
     from benchmark.records.loaded import LoadedRecord
+    from benchmark.report.table import Table
 
     Record = Mapping[str, Any]
 
@@ -70,11 +70,5 @@ def _curve(
     )
     if alike:
         caption += " Beside it, finished runs of the same computation, to another budget."
-    finished = [{point["gen_iters"]: point for point in record["curve"]} for record in alike]
-    columns = [Column("G-iterations", numeric=True), Column(who, numeric=True)]
-    columns += [Column(f"as finished in suite {record['suite']}", numeric=True) for record in alike]
-    rows = []
-    for k, point in sorted(points.items()):
-        values = [score(p, protocol, metric) for p in (point, *(curve.get(k) for curve in finished))]
-        rows.append(Row((count(k), *(DASH if value is None else f"{value:.2f}" for value in values))))
-    return Table(caption, tuple(columns), tuple(rows))
+    finished = [(f"as finished in suite {record['suite']}", record["curve"]) for record in alike]
+    return curve_table(caption, [(who, [*points.values()]), *finished], protocol, metric)

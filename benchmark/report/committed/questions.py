@@ -15,7 +15,8 @@ from benchmark.evaluation import loss_curves
 from benchmark.judging import statistics
 from benchmark.records import loss_file
 from benchmark.records.quantities import DASH, count, count_range, integers, plural
-from benchmark.report.table import Column, Row, Table
+from benchmark.report.committed.changes import by_seed, difference
+from benchmark.report.table import Row, Table, numbers, words
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     Record = Mapping[str, Any]
 
 SUITE, PROTOCOL, METRIC = "digits-questions", "digits-2k", "fid"
-LEVEL, CONFIDENCE = 0.05, 0.95
+LEVEL = 0.05
 
 
 @dataclass(frozen=True)
@@ -62,23 +63,19 @@ CURVES = ("wgan/digits-cnn", "dcgan/digits-cnn")
 
 def answers(records: Sequence[Record]) -> Table:
     """Each question: FID of the second minus that of the first, over the seeds that both have."""
-    tests = [(q, seeds, statistics.paired(a, b)) for q in QUESTIONS for seeds, a, b in [_pairs(records, q)]]
-    p = statistics.holm([min(1.0, 2 * statistics.p_greater(_upwards(test))) for _, _, test in tests])
+    sides = [
+        (by_seed(records, q.one, PROTOCOL, METRIC), by_seed(records, q.other, PROTOCOL, METRIC))
+        for q in QUESTIONS
+    ]
+    tests = [_paired(*both) for both in sides]
+    upwards = [test._replace(difference=abs(test.difference)) for test in tests]
+    p = statistics.holm([min(1.0, 2 * statistics.p_greater(test)) for test in upwards])
     rows = []
-    for (q, seeds, test), adjusted in zip(tests, p, strict=True):
-        low, high = statistics.interval(*test, CONFIDENCE)
-        answer = DASH if adjusted > LEVEL else "lower" if test.difference < 0 else "higher"
-        words = {DASH: "not settled", "lower": "lower FID", "higher": "higher FID"}[answer]
-        cells = (q.asked, str(len(seeds)), f"{test.difference:+.1f}", f"{low:+.1f} to {high:+.1f}")
-        rows.append(Row((*cells, f"{adjusted:.2g}", words)))
-    columns = (
-        Column("Question"),
-        Column("Pairs of seeds", numeric=True),
-        Column("FID, mean difference", numeric=True),
-        Column("95 % interval", numeric=True),
-        Column("p (Holm)", numeric=True),
-        Column("Answer"),
-    )
+    for q, both, test, adjusted in zip(QUESTIONS, sides, tests, p, strict=True):
+        answer = "not settled" if adjusted > LEVEL else "lower FID" if test.difference < 0 else "higher FID"
+        rows.append(Row((q.asked, *difference(*both, decimals=1), f"{adjusted:.2g}", answer)))
+    numeric = numbers("Pairs of seeds", "FID, mean difference", "95 % interval", "p (Holm)")
+    columns = *words("Question"), *numeric, *words("Answer")
     caption = (
         "Difference of FID at the budget by seed, two-sided paired t. Each interval is for its question "
         f"alone; answers are at {LEVEL:.0%} for all {len(p)} together (Holm)."
@@ -109,14 +106,8 @@ def correlations(records: Sequence[Record], losses: Path) -> Table:
             f"{min(rhos.values()):+.2f} to {max(rhos.values()):+.2f}" if rhos else DASH,
         )
         rows.append(Row(cells))
-    columns = (
-        Column("Experiment"),
-        Column("Curve"),
-        Column("Seeds"),
-        Column("Evaluations", numeric=True),
-        Column("ρ with FID, mean", numeric=True),
-        Column("smallest to largest", numeric=True),
-    )
+    numeric = numbers("Evaluations", "ρ with FID, mean", "smallest to largest")
+    columns = *words("Experiment", "Curve", "Seeds"), *numeric
     caption = (
         "WGAN's claim is ρ near +1 for the Wasserstein estimate (Figure 3), and near or below 0 for the "
         f"bound of the Jensen-Shannon divergence (Figure 4). Median filter of "
@@ -156,26 +147,15 @@ def _of(records: Sequence[Record], experiment: str) -> dict[int, Record]:
     return {r["seed"]: r for r in sorted(own, key=lambda r: int(r["seed"]))}
 
 
-def _pairs(records: Sequence[Record], q: Question) -> tuple[list[int], list[float], list[float]]:
-    one, other = _of(records, q.one), _of(records, q.other)
-    seeds = [s for s in one if s in other]
-    first, second = (
-        [float(side[s]["final"]["scores"][PROTOCOL][METRIC]) for s in seeds] for side in (one, other)
-    )
-    return seeds, first, second
+def _paired(one: Mapping[int, float], other: Mapping[int, float]) -> statistics.Comparison:
+    seeds = [seed for seed in one if seed in other]
+    return statistics.paired([one[s] for s in seeds], [other[s] for s in seeds])
 
 
 def _by_seed(first: Mapping[int, float], second: Mapping[int, float]) -> str:
     """Second minus first over the seeds that both have, in words; two are needed for an interval."""
-    seeds = [seed for seed in first if seed in second]
-    if len(seeds) < 2:
-        return f"not known, with {plural(len(seeds), 'seed')} in common"
-    found = statistics.paired([first[s] for s in seeds], [second[s] for s in seeds])
-    low, high = statistics.interval(*found, CONFIDENCE)
-    return (
-        f"{found.difference:+.2f}, 95 % interval {low:+.2f} to {high:+.2f} over {len(seeds)} pairs of seeds"
-    )
-
-
-def _upwards(test: statistics.Comparison) -> statistics.Comparison:
-    return test._replace(difference=abs(test.difference))
+    n = len(first.keys() & second.keys())
+    if n < 2:
+        return f"not known, with {plural(n, 'seed')} in common"
+    _, mean, ends = difference(first, second, decimals=2)
+    return f"{mean}, 95 % interval {ends} over {n} pairs of seeds"

@@ -1,0 +1,174 @@
+"""The section of a suite: tables of its committed runs, their samples, what makes them again."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from benchmark import suites
+from benchmark.judging.statistics import interval
+from benchmark.records.cells import group
+from benchmark.records.loaded import LoadedRecord
+from benchmark.records.quantities import DASH, count, count_range, integers, metric_title, plural
+from benchmark.records.summary import decimals_for, summarise
+from benchmark.report import markdown
+from benchmark.report.committed import changes, evaluations
+from benchmark.report.naming import display_names
+from benchmark.report.scores import comparisons, diverged_notes, seeds_text
+from benchmark.report.table import Row, Table, numbers, words
+from benchmark.report.traces import curve_table
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from benchmark.records.cells import Cell
+    from benchmark.report.scores import Comparison
+
+ROOT = Path(__file__).parents[3]
+RESULTS = ROOT / "results"
+SAMPLES, EVALUATIONS = RESULTS / "samples", RESULTS / "evaluations"
+_WITH_CURVE = ("parzen", "parzen-long", "parzen-variants")
+"""Suites whose length is ours, so that the page shows how the score went until then."""
+_OF_CHANGES = {"parzen-variants": "parzen_ll"}
+"""Suites whose experiments each change one thing of the first, with the metric that is compared."""
+_LONGER = {"parzen-long": "parzen"}
+"""Suites that go on where another ends."""
+_CONFIDENCE = 0.95
+
+
+def section(name: str, records: list[dict[str, Any]], others: Sequence[dict[str, Any]]) -> Iterator[str]:
+    """What the page says of a suite's runs, below its heading; `others` are runs of other suites."""
+    cells = group([LoadedRecord(record, RESULTS) for record in records]).cells
+    if metric := _OF_CHANGES.get(name):
+        suite = suites.load(name)
+        yield markdown.table(changes.table(suite, records, others, metric))
+        base = [r for r in changes.alike(others, records[0]) if r["experiment"] == suite.experiments[0]]
+        scored_otherwise = evaluations.scored_later(EVALUATIONS, base)
+        yield markdown.table(changes.of_scores(base, scored_otherwise, suite.protocols[0], metric))
+    for c in comparisons(cells):
+        yield markdown.table(_table(c))
+        if shorter := _LONGER.get(name):
+            finished = [record for cell in c.cells for record in cell.finished]
+            budget = int(suites.load(shorter).gen_iters)
+            yield markdown.table(changes.of_length(finished, budget, c.name, c.metrics[0]))
+        if name in _WITH_CURVE:
+            yield from (markdown.table(_curve(c, metric)) for metric in c.metrics)
+    later = evaluations.scored_later(EVALUATIONS, records)
+    for c in comparisons(group([LoadedRecord(record, EVALUATIONS) for record in later]).cells):
+        yield markdown.table(_table(c))
+    yield from _pictures(records)
+    yield from _generators(records)
+    environments = sorted({(r["env_id"][:8], _machine(r)) for r in records})
+    where = "; ".join(f"`{env}`: {machine}" for env, machine in environments)
+    again = "; ".join(f"`ganbench run {these} && ganbench check {these}`" for these in _again(name, records))
+    yield f"Environment {where}. Again: {again}."
+    rows = [f"{r['experiment']} seed {r['seed']} `{r['record_sha256'][:12]}`" for r in records]
+    yield f"<details><summary>Records</summary>\n\n{', '.join(rows)}\n\n</details>"
+
+
+def _again(suite: str, records: list[dict[str, Any]]) -> Iterator[str]:
+    """The suite with options for these runs and no others; experiments that have other seeds apart."""
+    seeds_of: dict[str, set[int]] = {}
+    for record in records:
+        seeds_of.setdefault(record["experiment"], set()).add(record["seed"])
+    for seeds in sorted({tuple(sorted(own)) for own in seeds_of.values()}):
+        found = sorted(name for name, own in seeds_of.items() if own == set(seeds))
+        others = set(suites.load(suite).experiments) - set(found)
+        these = "".join(f" --experiment {name}" for name in found) if others else ""
+        yield f"{suite}{these} --seeds {integers(seeds).replace(' ', '').replace('–', '-')}"
+
+
+def sheet(record: dict[str, Any]) -> Path:
+    """Where a run's last sample grid is, if it is committed."""
+    return _of(record, SAMPLES, ".png")
+
+
+def beside_training_images(record: dict[str, Any]) -> Path:
+    """Where a run's samples beside the training images closest to them are, if they are committed."""
+    return sheet(record).with_stem(f"seed{record['seed']}-neighbours")
+
+
+def _of(record: dict[str, Any], folder: Path, suffix: str) -> Path:
+    """Suites run the same experiment and seed to several budgets."""
+    path: Path = folder / record["suite"] / record["experiment"] / f"seed{record['seed']}{suffix}"
+    return path
+
+
+def _pictures(records: list[dict[str, Any]]) -> Iterator[str]:
+    for which, says in (
+        (sheet, "Samples at the end of each run, not chosen:"),
+        (
+            beside_training_images,
+            "Further samples, not chosen, each row's last beside the training image closest to it (`ganbench "
+            "sample RUN --neighbours`; Figure 2 of the GAN paper has this arrangement):",
+        ),
+    ):
+        found = [
+            f"![{r['experiment']}, seed {r['seed']}]({which(r).relative_to(RESULTS)})"
+            for r in records
+            if which(r).is_file()
+        ]
+        if found:
+            yield says + "\n\n" + "\n".join(found)
+
+
+def _generators(records: list[dict[str, Any]]) -> Iterator[str]:
+    """How to score the committed ones again."""
+    found = [(r, _of(r, RESULTS / "generators", ".safetensors")) for r in records]
+    there = [(r, path) for r, path in found if path.is_file()]
+    if there:
+        record, path = there[0]
+        protocol, experiment = record["spec"]["protocols"][0]["name"], record["experiment"].partition("+")[0]
+        yield (
+            f"Of {len(there)} of these runs the generator is in `generators/`, and has the scores of its "
+            f"record again: `ganbench evaluate {path.relative_to(ROOT)} --experiment {experiment} "
+            f"--protocol {protocol} --seed {record['seed']}`."
+        )
+
+
+def _table(c: Comparison) -> Table:
+    columns = *words("Experiment"), *numbers("G-iterations", "Critic updates", "Seeds (n)")
+    for metric in c.metrics:
+        columns += numbers(f"{metric_title(metric)}, mean ± sd", "95 % interval of the mean")
+    names = display_names(c.cells)
+    rows = [_row(c, cell, names[cell.label]) for cell in c.cells]
+    if all(map(c.real_data, c.metrics)):  # of runs scored later there is none
+        real = [x for m in c.metrics for x in (c.real_data_text(m, 2), "")]
+        rows.append(Row(("real data", "", "", "", *real), "scale"))
+    notes = tuple(note for cell in c.cells for note in diverged_notes(cell))
+    return Table(f"{c.where}, protocol {c.describe()}.", columns, tuple(rows), notes)
+
+
+def _row(c: Comparison, cell: Cell, name: str) -> Row:
+    updates = count_range(r["curve"][-1]["critic_updates"] for r in cell.finished)
+    label = f"({cell.label})"  # a name that two cells share has it already
+    found = [
+        name if name.endswith(label) else f"{name} {label}",
+        count(c.gen_iters),
+        updates,
+        seeds_text(cell),
+    ]
+    for metric in c.metrics:
+        values = c.final(cell, metric)
+        spread, decimals = summarise(values), decimals_for(values)
+        found.append(spread.text(decimals) if spread else DASH)
+        if spread and spread.sd is not None:
+            n = len(values)
+            ends = interval(spread.mean, spread.sd / n**0.5, n - 1, _CONFIDENCE)
+            found.append(f"{ends.low:.{decimals}f} to {ends.high:.{decimals}f}")
+        else:
+            found.append(DASH)
+    return Row(tuple(found))
+
+
+def _curve(c: Comparison, metric: str) -> Table:
+    """The metric at every G-iteration at which the runs were scored, run by run."""
+    runs = [record for cell in c.cells for record in cell.finished]
+    curves = [(f"{r['experiment']} seed {r['seed']}", r["curve"]) for r in runs]
+    return curve_table(f"{metric_title(metric)} until then, run by run.", curves, c.name, metric)
+
+
+def _machine(record: dict[str, Any]) -> str:
+    found = record["provenance"]["environment"]
+    threads = plural(found["threads"], "thread")
+    return f"{found['device']}, {found['machine']}, torch {found['torch']}, {threads}"
