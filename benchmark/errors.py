@@ -55,7 +55,8 @@ class Stopped(BaseException):
 def did_you_mean(name: str, options: Iterable[str]) -> str:
     """Instruction naming the closest option, or listing them all when none is close."""
     options = list(options)
-    near = difflib.get_close_matches(name, options, n=1, cutoff=0.5)
+    by_letters = {option.casefold(): option for option in options}
+    near = difflib.get_close_matches(name.casefold(), by_letters, n=1, cutoff=0.5)
     if near:
-        return f"Did you mean '{near[0]}'?"
+        return f"Did you mean '{by_letters[near[0]]}'?"
     return "Choose one of: " + ", ".join(options) if options else ""

@@ -265,6 +265,7 @@ def test_a_result_is_read_by_metric_and_shows_itself(scored):
         (lambda z: z, {"data": None}, "what are the images to be compared with"),
         (lambda z: z, {"protocol": "digits-2"}, "Did you mean 'digits-2k'"),
         (lambda z: z, {"data": "digit"}, "Did you mean 'digits'"),
+        (lambda z: z, {"data": "DIGITS"}, "Did you mean 'digits'"),
         (lambda z: z, {"protocol": "svm-cifar10"}, "scores critics"),
         ("nowhere", {}, "nowhere: there is no such file or folder"),
     ],

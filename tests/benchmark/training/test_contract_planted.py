@@ -240,8 +240,9 @@ def test_what_depends_on_the_process_is_told_with_what_it_asked_for(planted, cha
     ],
 )
 def test_threads_that_race_are_told(planted, end):
-    found = " ".join(said(planted(LOOP, ("end", end)), "determinism"))
-    assert "follows from the order of threads" in found
+    racing = planted(LOOP, ("end", end))
+    tries = (" ".join(said(racing, "determinism")) for _ in range(20))  # who is first is chance
+    assert any("follows from the order of threads" in found for found in tries)
 
 
 RIGHT = [
