@@ -476,4 +476,4 @@ def test_a_refactoring_is_proven_to_be_one_and_a_bug_is_not(tmp_path):
     plant(folder, "baselines/gan.py", "    share = 0.5\n", "    share = 1.0\n")
     code, said = probe("gan/digits", "--equal-to", "HEAD")
     assert code == 2
-    assert "that commit has no probe" in said
+    assert said["error"]["what"] == "that commit has no probe"
