@@ -64,3 +64,16 @@ def test_what_must_not_need_torch_does_not_import_it():
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "False"
     assert len(modules) > 30
+
+
+TOP = """
+    .ci .github .gitignore CHANGELOG.md CITATION.cff CONTRIBUTING.md LICENSE README.md baselines benchmark
+    constraints-lowest.txt constraints.txt docs ganbench mkdocs.yml pyproject.toml results tests tox.ini
+"""
+
+
+@pytest.mark.skipif(not (ROOT / ".git").exists(), reason="not a git checkout")
+def test_nothing_else_lies_at_the_top_of_the_repository():
+    """A file `.venv`, left by a tool and committed, kept `python -m venv .venv` from working in a clone."""
+    listed = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert {file.partition("/")[0] for file in listed.stdout.splitlines()} == set(TOP.split())
