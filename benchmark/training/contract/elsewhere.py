@@ -71,9 +71,8 @@ def elsewhere(experiment: Experiment[Any], asked: set[str]) -> Iterator[None]:
         (ThreadPoolExecutor, "submit", _late_task(asked)),
     ]
     changed = {id(getattr(place, name)): new for place, name, new in changes if not isinstance(place, type)}
-    for module in _modules(
-        packages
-    ).values():  # who wrote `from time import time` has it by a name of his own
+    # Who wrote `from time import time` has it by a name of their own.
+    for module in _modules(packages).values():
         changes += [(module, name, changed[id(x)]) for name, x in vars(module).items() if id(x) in changed]
     with replaced(changes):
         yield
