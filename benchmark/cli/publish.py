@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import click
 
 from benchmark.cli.streams import echo
-from benchmark.errors import UserError
+from benchmark.errors import UserError, did_you_mean
 
 
 @click.command()
@@ -51,21 +50,42 @@ def publish(
     ganbench publish results/runs/sngan --to sngan-digits --author "Ada Example" --license CC-BY-4.0
     """
     from benchmark.cli.text import note
+    from benchmark.records import places
     from benchmark.records.quantities import plural
     from benchmark.sharing import publish as packing
 
     if not all(author.strip() for author in authors):
         raise UserError("is empty", where="--author", do="Name who made the runs")
+    if not title.strip():
+        raise UserError("is empty", where="--title", do="Leave it out, or say what these runs are")
+    licence = _spdx(licence)
     records = packing.chosen(paths)
-    for run in records:  # what reads runs would find those that are published among them
-        own = run.directory.resolve()
-        around = next((up for up in own.parents if up.name == "runs"), own)
-        if Path(os.path.realpath(target)).is_relative_to(around):  # `resolve` fails at links in a circle
-            do = "Name a folder outside of the results"
-            raise UserError("lies among the runs themselves", where=f"--to {target}", do=do)
+    places.refuse_among((run.directory for run in records), target, "--to")
+    suite_names = sorted({str(run.record["suite"]) for run in records})
+    if suite_file and suite_file.stem not in suite_names:
+        do = did_you_mean(suite_file.stem, suite_names)
+        raise UserError(f"'{suite_file.stem}' is not a suite of these runs", where="--suite", do=do)
     for name in packing.publish(
         records, target, title=title, authors=authors, licence=licence, suite_file=suite_file
     ):
         note(f"The suite '{name}' does not come with ganbench; --suite FILE adds its file")
     size = sum(path.stat().st_size for path in target.rglob("*") if path.is_file())
     echo(f"{target}: {plural(len(records), 'run')}, {size / 2**20:.1f} MiB")
+
+
+def _spdx(licence: str | None) -> str | None:
+    """The identifier, or expression, as SPDX writes it.
+
+    Raises:
+        UserError: it is none.
+
+    """
+    from packaging.licenses import InvalidLicenseExpression, canonicalize_license_expression
+
+    if licence is None:
+        return None
+    try:
+        return canonicalize_license_expression(licence)
+    except InvalidLicenseExpression as error:
+        do = "Name one of https://spdx.org/licenses, like CC-BY-4.0, or LicenseRef-NAME for terms of yours"
+        raise UserError(f"{str(error)[:1].lower()}{str(error)[1:]}", where="--license", do=do) from error

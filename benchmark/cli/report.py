@@ -63,6 +63,7 @@ def report(
 
     history = None
     narrowed = bool(patterns or seeds is not None or budget is not None or dataset or numerics)
+    narrowed |= device != "auto"
     if references:
         from benchmark.cli import history as histories
 
@@ -91,7 +92,7 @@ def report(
         raise UserError(f"'{other}' is not a folder", do="Give either one suite or folders with records")
     if folders and narrowed:
         raise UserError(
-            "--experiment, --seeds, --budget, --dataset and --numerics go with a suite, not with folders",
+            "what narrows or changes a suite, and --device, go with a suite, not with folders",
             do="Leave them out, or name the suite",
         )
     if folders:

@@ -192,7 +192,8 @@ def _train(directory: Path, spec: dict[str, Any], cadence: dict[str, Any], log: 
 
     launch = json.loads(os.environ.get(LAUNCH_VARIABLE, "{}"))
     made = result.provenance_of(launch, described, device)
-    made |= {"started_utc": started_utc, "finished_utc": now_utc()}
+    finished_utc = max(started_utc, now_utc())  # a clock may be set back
+    made |= {"started_utc": started_utc, "finished_utc": finished_utc}
     status = result.write(directory, spec, trainer, env_id=env_id, real_data=real_data, made=made)
     log.event("finished", status=status)
     (directory / "progress.json").unlink(missing_ok=True)

@@ -8,10 +8,14 @@ import stat
 import tempfile
 from contextlib import suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from platformdirs import user_cache_path
 
 from benchmark.errors import UserError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 CACHE_VARIABLE = "GANBENCH_CACHE_DIR"
 
@@ -72,6 +76,20 @@ def inside(directory: Path, name: str) -> Path | None:
         return path if path.resolve().is_relative_to(directory.resolve()) else None
     except (OSError, RuntimeError):  # links in a circle
         return None
+
+
+def refuse_among(runs: Iterable[Path], target: Path, option: str) -> None:
+    """Refuse to write where these runs lie: what reads runs would find it there, and `set_aside` move it.
+
+    Raises:
+        UserError: `target` is one of the directories or below it, or below the folder ``runs`` that has it.
+
+    """
+    where = Path(os.path.realpath(target))  # `resolve` fails at links in a circle
+    for own in {run.resolve() for run in runs}:
+        if where.is_relative_to(next((up for up in own.parents[2:3] if up.name == "runs"), own)):
+            do = "Name a folder outside of the results"
+            raise UserError("lies among the runs themselves", where=f"{option} {target}", do=do)
 
 
 def checkpoints(folder: Path) -> list[Path]:

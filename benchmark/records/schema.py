@@ -1,203 +1,46 @@
-"""What a record, a spec and an event are, checked when they are read; in words: `results/README.md`.
+"""What records, checkpoints' texts and events are, checked when they are read; in words: `results/README.md`.
 
-Inside ganbench they stay plain dictionaries. These classes say which keys there must be, of which type and in
-which range; keys beyond them are let through, since they may explain but never decide anything.
+Inside ganbench they stay plain dictionaries. These classes, and those of `spec_schema`, say which keys there
+must be, of which type and in which range; keys beyond them are let through, since they may explain but never
+decide anything.
 """
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Annotated, Any, Literal, TypeVar
 
 import msgspec
 from msgspec import Meta, Struct
 
 from benchmark.records.bounded import Unreadable
+from benchmark.records.fields import (
+    MOST_POINTS,
+    Count,
+    Mib,
+    Name,
+    PerSecond,
+    Row,
+    Sample,
+    Scores,
+    Seconds,
+    Sha256,
+    Text,
+    Utc,
+    Word,
+)
+from benchmark.records.spec_schema import Spec  # noqa: TC001 - msgspec asks for it
 
-SPEC_VERSION = 1
-MOST_METRICS = 100
-"""Of a protocol, and protocols of a run: no suite has nearly as many."""
-MOST_POINTS = 100_000
-"""Evaluations in a curve; a run of 10⁶ G-iterations, scored every 10, has as many."""
-
-# Patterns end in \Z: a `$` would let a line break after it pass.
-Sha256 = Annotated[str, Meta(pattern=r"^[0-9a-f]{64}\Z")]
-Count = Annotated[int, Meta(ge=0, le=10**15)]
-Seconds = Annotated[float, Meta(ge=0, le=1e12)]
-Mib = Annotated[float, Meta(ge=0, le=1e12)]
-PerSecond = Annotated[float, Meta(ge=0, le=1e12)]
-Value = Annotated[float, Meta(ge=-1e100, le=1e100)] | None
-"""A number that was not finite is null. Squares of these can be summed without overflow; a loss is float32,
-at most 3.4e38, and no score comes near."""
-Word = Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._+-]{0,99}\Z")]
-"""What may become part of a path."""
-Name = Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._+-]{0,99}/[A-Za-z0-9][A-Za-z0-9._+-]{0,99}\Z")]
-Text = Annotated[str, Meta(max_length=100_000)]
-Utc = Annotated[str, Meta(pattern=r"^[0-9]{4}(-[0-9]{2}){2}T[0-9]{2}(:[0-9]{2}){2}(\.[0-9]{1,9})?Z\Z")]
-"""Texts of one zone and form: the later is the greater."""
-Sample = Annotated[str, Meta(pattern=r"^samples/[0-9]{1,15}\.png\Z")]
-Scores = dict[str, dict[str, Value]]
-Row = Annotated[dict[str, Value], Meta(max_length=100)]
-"""Losses by name; each is drawn."""
-
-
-class Setting(Struct):
-    """A hyper-parameter with its source."""
-
-    value: Any
-    source: Text
-    confidence: Text
-
-
-class Budget(Struct):
-    """The paper's."""
-
-    gen_iters: Count | None
-    arithmetic: Text
-    source: Text
-    confidence: Text
-
-
-class Paper(Struct):
-    """As a report cites it."""
-
-    key: Text
-    citation: Text
-    arxiv: Text
-    bibtex: Text = ""
-
-
-class Deviation(Struct):
-    """From the paper."""
-
-    what: Text
-    why: Text
-    effect: Text
-
-
-class Parameters(Struct):
-    """Numbers of them."""
-
-    generator: Count
-    critic: Count
-
-
-class CriticLoss(Struct):
-    """What the loss called ``critic`` is (`baselines.critic_losses`)."""
-
-    kind: Literal["wasserstein", "cross-entropy", "hinge"]
-    scale: Annotated[float, Meta(gt=0, le=1e6)] = 1.0
-
-
-class Variant(Struct):
-    """Which settings of which experiment a suite has other values of."""
-
-    of: Name
-    name: Text
-    settings: dict[str, Any]
-    source: Text
-
-
-class Experiment(Struct):
-    """As the registry describes it."""
-
-    name: Name
-    baseline: Word
-    module: Text
-    title: Text
-    paper: Paper
-    summary: Text
-    dataset: Text
-    image_shape: Annotated[list[Annotated[int, Meta(ge=1, le=100_000)]], Meta(min_length=3, max_length=3)]
-    image_range: Annotated[list[float], Meta(min_length=2, max_length=2)]
-    settings: dict[str, Setting]
-    parameters: Parameters
-    budget: Budget
-    deviations: list[Deviation]
-    headline: bool
-    classes: Count
-    starts_from: Text
-    train_images: Count = 0
-    critic_loss: CriticLoss | None = None
-    variant: Variant | None = None
-
-
-class Dataset(Struct):
-    """What a run was trained on."""
-
-    name: Text
-    digest: Text
-    title: Text = ""
-    official: bool = False
-
-
-class Protocol(Struct):
-    """How a score was computed; `benchmark.evaluation.protocol` explains the keys."""
-
-    name: Word
-    title: Text
-    extractor: Text
-    metrics: Annotated[list[Word], Meta(min_length=1, max_length=MOST_METRICS)]
-    n_generated: Count
-    n_reference: Count
-    reference_split: Text
-    comparable_with_papers: bool
-    note: Text
-    quantisation: Text | None = None
-    weights_digest: Text | None = None
-    dataset: Text | None = None
-    folds_digest: Text | None = None
-    isc_splits: Count | None = None
-    image_size: Count | None = None
-    is_sets: Count | None = None
-    kid_subsets: Count | None = None
-    kid_subset_size: Count | None = None
-    prc_neighbours: Count | None = None
-    n_validation: Count | None = None
-    first_validation: Count | None = None
-    folds: Count | None = None
-    labels_per_class: Count | None = None
-    draws: Count | None = None
-    choosing_draws: Count | None = None
-    sigma_grid: Annotated[list[float], Meta(min_length=3, max_length=3)] | None = None
-
-    def __post_init__(self) -> None:
-        """Each metric has a column of its own."""
-        if len({*self.metrics}) < len(self.metrics):
-            raise ValueError("a metric comes twice")
-
-
-class Before(Struct):
-    """The run that a second stage starts from."""
-
-    experiment: Name
-    run_id: Sha256
-
-
-class Spec(Struct):
-    """`spec.json`."""
-
-    spec_version: int
-    suite: Text
-    experiment: Experiment
-    dataset: Dataset
-    gen_iters: Count
-    evaluate_at: Annotated[list[Count], Meta(max_length=MOST_POINTS)]
-    protocols: Annotated[list[Protocol], Meta(max_length=MOST_METRICS)]
-    numerics: dict[str, Any]
-    device: Text
-    sources: dict[str, Text]
-    seed: Annotated[int, Meta(ge=0)]
-    starts_from: Before | None = None
-
-    def __post_init__(self) -> None:
-        """Another version may mean something else by the same keys."""
-        if self.spec_version != SPEC_VERSION:
-            raise ValueError(
-                f"has spec_version {self.spec_version}; this version of ganbench reads {SPEC_VERSION}, "
-                "so use the one that made it"
-            )
-        if len({protocol.name for protocol in self.protocols}) < len(self.protocols):
-            raise ValueError("a protocol comes twice")
+_RANGES = {
+    "is": (0.99, float("inf")),
+    "fid": (-1.0, float("inf")),
+    "precision": (0.0, 1.0),
+    "recall": (0.0, 1.0),
+    "classification_accuracy": (0.0, 100.0),
+    "classification_error": (0.0, 100.0),
+}
+"""What a metric can be, where it has bounds; an Inception score is 1 or more and a FID 0 or more but for
+rounding. The unbiased KID may be negative."""
 
 
 class Point(Struct):
@@ -209,6 +52,10 @@ class Point(Struct):
     wall_s: Seconds
     scores: Scores
     losses: Row | None
+
+    def __post_init__(self) -> None:
+        """No score is impossible."""
+        _check_ranges(self.scores)
 
 
 class Final(Struct):
@@ -259,6 +106,11 @@ class Provenance(Struct):
     argv: list[Text] = msgspec.field(default_factory=list)
     git: Git | None = None
 
+    def __post_init__(self) -> None:
+        """Days that are in the calendar, and in order."""
+        if datetime.fromisoformat(self.started_utc) > datetime.fromisoformat(self.finished_utc):
+            raise ValueError("finished_utc is before started_utc")
+
 
 class Record(Struct):
     """`record.json`."""
@@ -306,6 +158,9 @@ class Record(Struct):
             raise ValueError("the curve, final or diverged_at do not fit the budget")
         if any(row.keys() != self.first_losses[0].keys() for row in self.first_losses):
             raise ValueError("the rows of first_losses do not name the same losses")
+        if sorted(self.samples) != sorted(self.digests.samples):
+            raise ValueError("samples are not those that digests has")
+        _check_ranges(self.real_data)
 
 
 class Checkpointed(Struct):
@@ -342,6 +197,14 @@ class Progress(Struct):
     phase: Text = ""
     budget: Count = 0
     iters_per_s: PerSecond = 0.0
+
+
+def _check_ranges(scores: Scores) -> None:
+    for protocol, values in scores.items():
+        for metric, value in values.items():
+            low, high = _RANGES.get(metric, (-float("inf"), float("inf")))
+            if value is not None and not low <= value <= high:
+                raise ValueError(f"{protocol} has {metric} {value:g}, which it cannot be")
 
 
 T = TypeVar("T", bound=Struct)

@@ -12,7 +12,7 @@ import msgspec
 
 from benchmark import escape
 from benchmark.errors import UserError
-from benchmark.records import bounded, locks, places, record, schema
+from benchmark.records import bounded, locks, places, record, schema, spec_schema
 from benchmark.records.bounded import Unreadable
 from benchmark.records.loaded import LoadedRecord
 
@@ -144,7 +144,7 @@ def read_spec(directory: Path) -> dict[str, Any] | None:
     """The spec a run was started with; None when there is none or it is damaged."""
     try:
         content = bounded.read_json(directory / "spec.json", _SPEC_BYTES)
-        schema.check(content, schema.Spec)
+        schema.check(content, spec_schema.Spec)
     except (FileNotFoundError, Unreadable):
         return None
     return dict(content)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from benchmark import escape
 from benchmark.errors import UserError, did_you_mean
+from benchmark.records import places
 from benchmark.records.loaded import LoadedRecord, MissingRun
 
 if TYPE_CHECKING:
@@ -63,9 +64,10 @@ def write_report(
         The files written.
 
     Raises:
-        UserError: an unknown format, or a file cannot be written.
+        UserError: an unknown format, a folder among the runs, or a file that cannot be written.
 
     """
+    places.refuse_among((run.directory for run in records), out, "--to")
     if not formats:
         raise UserError("names no format", where="--format", do=f"Choose of: {', '.join(FORMATS)}")
     for name in formats:

@@ -42,7 +42,7 @@ import baselines
 from benchmark import escape
 from benchmark.errors import UserError, did_you_mean, shown
 from benchmark.evaluation import protocols
-from benchmark.records.schema import MOST_POINTS
+from benchmark.records.fields import MOST_POINTS
 from benchmark.suites import experiments, toml, variants
 from benchmark.suites.gate_table import GateTable, check_confirmation, read_gate, read_waiver_table
 from benchmark.suites.seeds import MAX_SEED, parse_seeds

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
 LONGEST_PATTERN = 201
-"""As many characters as a name in a record may have (`schema.Name`)."""
+"""As many characters as a name in a record may have (`fields.Name`)."""
 
 
 def describe(name: str, where: str = "") -> dict[str, Any]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from benchmark import data
 from benchmark.errors import UserError
 from benchmark.evaluation import fit, protocols
-from benchmark.records import devices, identity, schema
+from benchmark.records import devices, identity, spec_schema
 from benchmark.suites import experiments
 from benchmark.training.policies import MIXED, POLICIES
 
@@ -36,7 +36,7 @@ def spec_without_seed(suite: Suite, name: str, device: str) -> dict[str, Any]:
     elif suite.numerics == MIXED:
         devices.check_bfloat16(device)
     return {
-        "spec_version": schema.SPEC_VERSION,
+        "spec_version": spec_schema.SPEC_VERSION,
         "suite": suite.name,
         "experiment": experiment,
         "dataset": {

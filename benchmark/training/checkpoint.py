@@ -94,7 +94,7 @@ def read(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
         with safe_open(path, framework="pt") as file:
             header = file.metadata()
             text, text_sha256 = header["ganbench"], header["ganbench_sha256"]
-            state: dict[str, Any] = json.loads(text)
+            state: dict[str, Any] = json.loads(text, object_pairs_hook=_once_each)
             schema.check(state, schema.Checkpointed)
             tensors_sha256 = state.pop("tensors_sha256")
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - no iterator
@@ -134,6 +134,13 @@ def digest(tensors: Mapping[str, Tensor]) -> str:
         total.update(f"{name}|{tensor.dtype}|{list(tensor.shape)}|".encode())
         total.update(tensor.reshape(-1).view(torch.uint8).numpy().tobytes())
     return total.hexdigest()
+
+
+def _once_each(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        raise ValueError("a key comes twice")
+    return found
 
 
 def _sha256(text: str) -> str:

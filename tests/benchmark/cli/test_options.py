@@ -4,6 +4,7 @@ import shlex
 from pathlib import Path
 
 import click
+import pytest
 
 from benchmark.cli import cli
 from benchmark.cli.options import commands
@@ -32,8 +33,9 @@ def test_commands_leave_out_what_is_the_default():
     ]
 
 
-def test_folders_do_not_go_with_a_narrowed_suite(ganbench, tmp_path):
-    code, out, err = ganbench("report", tmp_path, "--seeds", "0")
+@pytest.mark.parametrize("option", [("--seeds", "0"), ("--budget", "3"), ("--device", "nonsense")])
+def test_folders_do_not_go_with_a_narrowed_suite(option, ganbench, tmp_path):
+    code, out, err = ganbench("report", tmp_path, *option)
     assert (code, out) == (2, "")
     assert "go with a suite" in err
 

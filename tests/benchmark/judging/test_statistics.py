@@ -199,7 +199,7 @@ def test_spreads_that_differ_by_more_than_chance():
 
 
 LARGEST = 1e100
-"""Of a value in a record (`schema.Value`)."""
+"""Of a value in a record (`fields.Value`)."""
 
 
 def test_values_of_whatever_size_overflow_nowhere():

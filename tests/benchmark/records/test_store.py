@@ -157,6 +157,18 @@ def test_a_record_lacks_no_key(key, run):
         (("curve", 0, "losses"), {f"l{i}": 1.0 for i in range(101)}),
         (("provenance", "finished_utc"), "yesterday"),
         (("provenance", "finished_utc"), "2026-11-01T00:00:00+14:00"),
+        (("provenance", "finished_utc"), "2126-13-01T00:00:00Z"),
+        (("provenance", "finished_utc"), "2126-02-29T00:00:00Z"),
+        (("provenance", "finished_utc"), "2126-01-01T24:61:00Z"),
+        (("provenance", "started_utc"), RECORD["provenance"]["finished_utc"].replace("Z", ".5Z")),
+        (("curve", 0, "scores", "digits-2k", "fid"), -5.0),
+        (("curve", 0, "scores", "digits-2k", "is"), 0.5),
+        (("real_data", "digits-2k", "fid"), -5.0),
+        (("real_data", "another"), {"classification_error": 100.1}),
+        (("curve", 0, "scores", "digits-2k", "recall"), -0.1),
+        (("samples",), RECORD["samples"][:-1]),
+        (("samples",), [*RECORD["samples"], RECORD["samples"][0]]),
+        (("digests", "samples", "samples/000000401.png"), "0" * 64),
     ],
 )
 def test_a_value_of_another_kind_or_out_of_range_is_no_record_however_well_sealed(path, value, run):

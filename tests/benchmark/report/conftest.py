@@ -260,7 +260,7 @@ def make_judged(experiment: str, seed: int) -> dict[str, Any]:
 def judged(tmp_path_factory: pytest.TempPathFactory) -> tuple[list[LoadedRecord], list[MissingRun]]:
     """Verdicts of every kind, orderings of both signs, and an experiment that was not run."""
     runs = [
-        LoadedRecord(make_judged(name, seed), tmp_path_factory.getbasetemp())
+        LoadedRecord(make_judged(name, seed), tmp_path_factory.getbasetemp() / "nowhere")
         for name, (_, _, finals, diverged, _) in RIVALS.items()
         for seed in range(len(finals) + diverged)
     ]

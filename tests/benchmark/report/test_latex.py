@@ -41,7 +41,7 @@ def verdicts(judged, tmp_path_factory):
 def shipped(tmp_path_factory):
     """The five methods on digits, as they were accepted."""
     records = accepted.read(Path(__file__).parents[3] / "results/reference/quick.json")
-    folder = tmp_path_factory.getbasetemp()
+    folder = tmp_path_factory.getbasetemp() / "nowhere"
     return written(([LoadedRecord(r, folder) for r in records], []), tmp_path_factory, "quick")
 
 
@@ -127,7 +127,7 @@ def test_what_is_printed_alike_is_not_bold(name, build, tmp_path):
             own = {m: both[k] + 1e-6 * seed for m, both in BETTER_BY_NOTHING_PRINTED.items()}
             for point in (*r["curve"], r["final"]):
                 point["scores"] = {build.protocol["name"]: dict(own)}
-            runs.append(LoadedRecord(r, tmp_path))
+            runs.append(LoadedRecord(r, tmp_path / "nowhere"))
     alike = [[x + 1e-6 * seed for seed in range(3)] for x in BETTER_BY_NOTHING_PRINTED["is"]]
     assert best(dict(enumerate(alike)), higher=True) == 1
     write_report(runs, tmp_path, suite="q", command="x", missing=[], formats=["tex"])

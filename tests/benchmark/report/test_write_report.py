@@ -55,6 +55,16 @@ def test_markdown_links_every_chart_it_shows(suite, tmp_path):
     assert all(f"](curves/{name})" in text for name in charts)
 
 
+@pytest.mark.parametrize("place", ["new", "../new", "../../../report"])
+def test_no_report_is_written_among_the_runs(place, build, tmp_path):
+    run = build.store(build.record(), tmp_path / "results", grids=False)
+    target = run.directory / place
+    with pytest.raises(UserError, match="among the runs"):
+        write_report([run], target, suite="q", command="x", formats=["csv"])
+    assert not target.exists()
+    write_report([run], run.directory / "../../../../report", suite="q", command="x", formats=["csv"])
+
+
 def test_unknown_format_is_the_users_error(tmp_path):
     with pytest.raises(UserError, match="Did you mean 'html'"):
         write_report([], tmp_path, suite="q", command="x", formats=["htm"])

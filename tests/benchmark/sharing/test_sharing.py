@@ -465,6 +465,30 @@ def test_nothing_is_published_among_the_runs(lost, tmp_path):
     call(publish, alone, "--to", alone.parent / "new", "--author", "A")
 
 
+@pytest.mark.parametrize(
+    ("option", "text", "says"),
+    [
+        ("--title", " ", "--title: is empty"),
+        ("--author", "", "--author: is empty"),
+        ("--license", "", "--license: invalid license expression"),
+        ("--license", "CC-BY", "--license: unknown license"),
+        ("--license", "do what you like", "--license: invalid license expression"),
+        ("--suite", "other.toml", "'other' is not a suite of these runs. Did you mean|Choose one of"),
+    ],
+)
+def test_what_is_said_of_a_published_folder_makes_sense(option, text, says, lost, tmp_path):
+    (tmp_path / "other.toml").touch()
+    said = tmp_path / text if option == "--suite" else text
+    with pytest.raises(UserError, match=says):
+        call(publish, lost, "--to", tmp_path / "new", "--author", "A", option, said)
+    assert not (tmp_path / "new").exists()
+
+
+def test_a_licence_is_written_as_spdx_has_it(lost, tmp_path):
+    call(publish, lost, "--to", tmp_path / "new", "--author", "A", "--license", "cc-by-sa-4.0")
+    assert 'license: "CC-BY-SA-4.0"' in (tmp_path / "new" / "CITATION.cff").read_text(encoding="utf-8")
+
+
 def test_a_run_outside_of_a_results_folder_has_no_first_stage():
     before = {"experiment": "gan/digits", "run_id": "0" * 64}
     for directory in (Path("/run"), Path("/tmp/run"), Path("/")):

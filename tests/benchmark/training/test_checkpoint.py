@@ -191,6 +191,7 @@ def test_the_digest_ignores_memory_layout_and_order_of_the_names():
         "{}",
         '{"gen_iters": -1, "tensors_sha256": "%(digest)s"}',
         '{"gen_iters": 1, "tensors_sha256": "%(digest)s", "curve": [{}]}',
+        '{"gen_iters": 0, "tensors_sha256": "%(digest)s", "gen_iters": 1}',
         '{"gen_iters": 1, "tensors_sha256": "%(digest)s", "seconds": {"wall_s": null}}',
     ],
 )
