@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from benchmark.judging import statistics
 from benchmark.judging.comparability import fields
 from benchmark.records.cells import score
-from benchmark.records.quantities import DASH, count, higher_is_better, metric_title
+from benchmark.records.quantities import DASH, count, higher_is_better, metric_title, named_seeds
 from benchmark.records.summary import decimals_for, summarise
 from benchmark.report.stability import best_point
 from benchmark.report.table import Row, Table, numbers, words
@@ -109,24 +109,31 @@ def of_scores(records: Sequence[Record], otherwise: Sequence[Record], protocol: 
     return Table(caption, columns, tuple(rows))
 
 
-def of_length(records: Sequence[Record], budget: int, protocol: str, metric: str) -> Table:
+def of_length(
+    records: Sequence[Record], begun: Sequence[Record], budget: int, protocol: str, metric: str
+) -> Table:
     """What the metric of longer runs is at multiples of a shorter budget, less what it was there.
 
     Args:
         records: finished runs of one experiment.
+        begun: others of it, of other seeds, as far as they came.
         budget: G-iterations at which their curves have a point, as at its multiples.
         protocol: of `records`.
         metric: of the protocol.
 
     """
-    name, at_budget = str(records[0]["experiment"]), _at(records, budget, protocol, metric)
+    runs = [*records, *begun]
+    name, at_budget = str(records[0]["experiment"]), _at(runs, budget, protocol, metric)
     decimals = decimals_for([*at_budget.values()])
     rows = [
-        Row((count(k), *difference(at_budget, _at(records, k, protocol, metric), decimals)))
+        Row((count(k), *difference(at_budget, _at(runs, k, protocol, metric), decimals)))
         for k in range(2 * budget, max(int(r["gen_iters"]) for r in records) + 1, budget)
     ]
     minus = f"{metric_title(metric)}, minus that at {count(budget)}"
     caption = f"What a longer run of {name} changes: each seed beside itself. {_FOR_ITS_ROW_ALONE}"
+    if begun:
+        whose = named_seeds(int(r["seed"]) for r in begun)
+        caption += f" Not finished, and counted as far as it was scored: {whose}."
     return Table(caption, numbers("G-iterations", "Pairs", minus, "95 % interval"), tuple(rows))
 
 

@@ -15,7 +15,7 @@ from benchmark.records.cells import group
 from benchmark.records.loaded import LoadedRecord
 from benchmark.report import markdown, speed
 from benchmark.report.committed import anchors, evaluations, questions, undecided, unfinished
-from benchmark.report.committed.suite_section import EVALUATIONS, RESULTS, ROOT, section
+from benchmark.report.committed.suite_section import EVALUATIONS, RESULTS, ROOT, UNFINISHED, section
 from benchmark.report.verdicts import COMPARABLE, papers
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from benchmark.report.verdicts import Papers
 
 PAGE = RESULTS / "RESULTS.md"
-_REFERENCES, _UNFINISHED = RESULTS / "reference", RESULTS / "unfinished"
+_REFERENCES = RESULTS / "reference"
 _LOSSES, _ANCHORS, _BY_SAMPLES = RESULTS / "losses", RESULTS / "anchors.json", RESULTS / "parzen-samples.json"
 _RATES = ROOT / "docs" / "gpu-h100.json"
 _SUITES = {
@@ -59,7 +59,7 @@ def page() -> str:
         if records := accepted.read(_REFERENCES / f"{name}.json"):
             others = [run.record for run in runs if run.record["suite"] != name]
             parts += [f"## Suite `{name}`", sentence, *section(name, records, others)]
-    parts += unfinished.section(_UNFINISHED, runs)
+    parts += unfinished.section(UNFINISHED, runs)
     parts += _questions()
     parts += _speeds()
     return "\n\n".join(parts) + "\n"
@@ -121,7 +121,7 @@ def _against_the_papers() -> Iterator[str]:
     left = [
         suites.load(name)
         for name in undecided.other_suites()
-        if not (_REFERENCES / f"{name}.json").exists() and not (_UNFINISHED / name).exists()
+        if not (_REFERENCES / f"{name}.json").exists() and not (UNFINISHED / name).exists()
     ]
     if left:
         asked = "; ".join(f"`ganbench run {s.name}` ({'; '.join((s.title, *_length(s.note)))})" for s in left)

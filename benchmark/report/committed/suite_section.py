@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 from benchmark import suites
 from benchmark.judging.statistics import interval
+from benchmark.records import identity
 from benchmark.records.cells import group
 from benchmark.records.loaded import LoadedRecord
 from benchmark.records.quantities import DASH, count, count_range, integers, metric_title, plural
 from benchmark.records.summary import decimals_for, summarise
 from benchmark.report import markdown
-from benchmark.report.committed import changes, evaluations
+from benchmark.report.committed import changes, evaluations, unfinished
 from benchmark.report.naming import display_names
 from benchmark.report.scores import comparisons, diverged_notes, seeds_text
 from benchmark.report.table import Row, Table, numbers, words
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).parents[3]
 RESULTS = ROOT / "results"
-SAMPLES, EVALUATIONS = RESULTS / "samples", RESULTS / "evaluations"
+SAMPLES, EVALUATIONS, UNFINISHED = RESULTS / "samples", RESULTS / "evaluations", RESULTS / "unfinished"
 _WITH_CURVE = ("parzen", "parzen-long", "parzen-variants")
 """Suites whose length is ours, so that the page shows how the score went until then."""
 _OF_CHANGES = {"parzen-variants": "parzen_ll"}
@@ -50,7 +51,8 @@ def section(name: str, records: list[dict[str, Any]], others: Sequence[dict[str,
         if shorter := _LONGER.get(name):
             finished = [record for cell in c.cells for record in cell.finished]
             budget = int(suites.load(shorter).gen_iters)
-            yield markdown.table(changes.of_length(finished, budget, c.name, c.metrics[0]))
+            begun = _begun(name, finished)
+            yield markdown.table(changes.of_length(finished, begun, budget, c.name, c.metrics[0]))
         if name in _WITH_CURVE:
             yield from (markdown.table(_curve(c, metric)) for metric in c.metrics)
     later = evaluations.scored_later(EVALUATIONS, records)
@@ -64,6 +66,13 @@ def section(name: str, records: list[dict[str, Any]], others: Sequence[dict[str,
     yield f"Environment {where}. Again: {again}."
     rows = [f"{r['experiment']} seed {r['seed']} `{r['record_sha256'][:12]}`" for r in records]
     yield f"<details><summary>Records</summary>\n\n{', '.join(rows)}\n\n</details>"
+
+
+def _begun(suite: str, finished: list[dict[str, Any]]) -> list[Any]:
+    """Runs of these cells that were stopped, of other seeds than the finished ones."""
+    cells, seeds = {r["cell_id"] for r in finished}, {r["seed"] for r in finished}
+    runs = unfinished.begun(UNFINISHED / suite)
+    return [run for run in runs if identity.cell_id(run["spec"]) in cells and run["seed"] not in seeds]
 
 
 def _again(suite: str, records: list[dict[str, Any]]) -> Iterator[str]:

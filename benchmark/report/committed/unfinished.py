@@ -39,6 +39,21 @@ def section(folder: Path, runs: Sequence[LoadedRecord]) -> Iterator[str]:
         yield from map(markdown.table, found)
 
 
+def begun(folder: Path) -> list[Record]:
+    """Each with `spec`, `seed` and `curve`, as a record has them, and no result.
+
+    Args:
+        folder: `results/unfinished`, or that of one suite in it; there need be none.
+
+    """
+    found: list[Record] = []
+    for path in sorted(folder.rglob("spec.json")):
+        spec: Record = json.loads(path.read_text(encoding="utf-8"))
+        points = {e["gen_iters"]: e for e in store.events(path.parent) if e["event"] == "evaluated"}
+        found.append({"spec": spec, "seed": spec["seed"], "curve": [*points.values()]})
+    return found
+
+
 def tables(folder: Path, records: Sequence[Record]) -> Iterator[Table]:
     """A curve of each, beside those of finished runs of the same computation.
 
@@ -47,12 +62,10 @@ def tables(folder: Path, records: Sequence[Record]) -> Iterator[Table]:
         records: finished runs.
 
     """
-    for path in sorted(folder.rglob("spec.json")):
-        spec: Record = json.loads(path.read_text(encoding="utf-8"))
-        alike = [r for r in records if _same_computation(r["spec"], spec)]
-        points = {e["gen_iters"]: e for e in store.events(path.parent) if e["event"] == "evaluated"}
-        for protocol in spec["protocols"]:
-            yield _curve(spec, protocol["name"], protocol["metrics"][0], points, alike)
+    for run in begun(folder):
+        alike = [r for r in records if _same_computation(r["spec"], run["spec"])]
+        for protocol in run["spec"]["protocols"]:
+            yield _curve(run["spec"], protocol["name"], protocol["metrics"][0], run["curve"], alike)
 
 
 def _same_computation(a: Mapping[str, Any], b: Mapping[str, Any]) -> bool:
@@ -60,10 +73,9 @@ def _same_computation(a: Mapping[str, Any], b: Mapping[str, Any]) -> bool:
     return all(of_experiment) and all(a[part] == b[part] for part in _LIKE)
 
 
-def _curve(
-    spec: Mapping[str, Any], protocol: str, metric: str, points: Mapping[int, Any], alike: Sequence[Record]
-) -> Table:
-    who, until = f"{spec['experiment']['name']} seed {spec['seed']}", count(max(points, default=0))
+def _curve(spec: Record, protocol: str, metric: str, points: Sequence[Any], alike: Sequence[Record]) -> Table:
+    who = f"{spec['experiment']['name']} seed {spec['seed']}"
+    until = count(max((point["gen_iters"] for point in points), default=0))
     caption = (
         f"{who} of suite {spec['suite']}, not finished: scored until {until} of {count(spec['gen_iters'])} "
         f"G-iterations. {metric_title(metric)} by protocol {protocol}."
@@ -71,4 +83,4 @@ def _curve(
     if alike:
         caption += " Beside it, finished runs of the same computation, to another budget."
     finished = [(f"as finished in suite {record['suite']}", record["curve"]) for record in alike]
-    return curve_table(caption, [(who, [*points.values()]), *finished], protocol, metric)
+    return curve_table(caption, [(who, points), *finished], protocol, metric)

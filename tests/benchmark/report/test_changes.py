@@ -142,8 +142,12 @@ def long_run(seed, *nats):
     return {**run(BASE, seed, nats[-1]), "curve": scores, "gen_iters": scores[-1]["gen_iters"]}
 
 
-def length_rows(*records):
-    return [row.cells for row in changes.of_length(records, 3, "parzen-mnist", "parzen_ll").rows]
+def length_table(*records, begun=()):
+    return changes.of_length(records, begun, 3, "parzen-mnist", "parzen_ll")
+
+
+def length_rows(*records, begun=()):
+    return [row.cells for row in length_table(*records, begun=begun).rows]
 
 
 def test_every_seed_is_compared_with_itself_at_multiples_of_the_budget():
@@ -155,3 +159,13 @@ def test_every_seed_is_compared_with_itself_at_multiples_of_the_budget():
 
 def test_of_one_long_run_no_interval():
     assert length_rows(long_run(0, 0.0, 100.0, 108.5)) == [("6", "1", "+8.50", "–")]
+
+
+def test_a_run_that_is_not_finished_counts_as_far_as_it_came():
+    whole = long_run(0, 0.0, 110.0, 112.0, 120.0)
+    stopped = {key: long_run(1, 0.0, 100.0, 108.0)[key] for key in ("spec", "seed", "curve")}
+    found = length_rows(whole, begun=[stopped])
+    assert found[0] == length_rows(whole, long_run(1, 0.0, 100.0, 108.0, 109.0))[0]
+    assert found[1] == ("9", "1", "+10.00", "–")
+    assert length_table(whole, begun=[stopped]).caption.endswith("as far as it was scored: seed 1.")
+    assert "Not finished" not in length_table(whole).caption
