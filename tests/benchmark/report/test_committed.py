@@ -80,7 +80,7 @@ def test_a_suite_that_was_not_run_says_its_hours_where_its_note_has_them(monkeyp
     )
     monkeypatch.setattr(committed.accepted, "read", lambda path: None)
     monkeypatch.setattr(committed, "_REFERENCES", committed.ROOT / "none")
-    monkeypatch.setattr(committed, "_UNFINISHED", committed.ROOT / "none")
+    monkeypatch.setattr(committed, "UNFINISHED", committed.ROOT / "none")
     (line,) = (x for x in committed._against_the_papers() if x.startswith("Nor were these suites"))
     assert "whether its Parzen estimate still rises; a run: about 6.5 hours on a CPU core)" in line
     assert "`ganbench run figure3` (WGAN-GP Figure 3: Inception score on CIFAR-10 over training)" in line
@@ -262,6 +262,12 @@ def test_the_readme_has_the_verdicts_of_the_page():
     gained = re.findall(r"^\| (?:125|500).000 \| ([\d.]+) \|$", committed.page(), re.MULTILINE)
     assert f"gained {float(gained[1]) - float(gained[0]):.1f} nats from 125 000 to 500 000" in readme
     assert f"{long[3]} after 1 000 epochs (n = {long[4]}), {longer} with the finer grid" in readme
+    pairs, more, ends = re.search(
+        r"^\| 250.000 \| (\d) \| (\S+) \| (\S+ to \S+) \|$", committed.page(), re.MULTILINE
+    ).groups()
+    assert pairs == "3"
+    gain = f"gained {more} nats on average (95 % interval {ends})".replace("+", "")
+    assert gain in readme.replace("\n ", "")
 
 
 def test_the_readme_has_the_changes_of_the_page():
