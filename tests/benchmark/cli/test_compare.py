@@ -179,10 +179,12 @@ def test_samples_of_the_same_seed_stand_next_to_each_other(s, ganbench):
     for side, grey in (("a", 10), ("b", 200)):
         for folder in s.put_all(out=Path(side)):
             content = json.loads(Path(folder, "record.json").read_text())
-            content = record.sealed(content | {"samples": ["samples/000000040.png"]})
+            name = "samples/000000040.png"
+            digests = content["digests"] | {"samples": {name: "0" * 64}}
+            content = record.sealed(content | {"samples": [name], "digests": digests})
             Path(folder, "record.json").write_text(json.dumps(content))
             Path(folder, "samples").mkdir()
-            Image.new("L", (16, 16), grey).save(Path(folder, "samples/000000040.png"))
+            Image.new("L", (16, 16), grey).save(Path(folder, name))
     html = page_of(ganbench, "a", "b")
     images = re.findall(r'<img src="data:image/png;base64,(.*?)".*?<figcaption>(.*?)</figcaption>', html)
     assert [caption.split(":")[0] for _, caption in images] == ["A", "B"] * 2

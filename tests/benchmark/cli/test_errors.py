@@ -259,13 +259,19 @@ def test_whatever_takes_one_of_a_few_words_names_the_closest():
 @pytest.mark.parametrize(
     ("arguments", "pattern"),
     [
-        (["report"], r"results: no finished run of the suite 'quick'\. Run it first: ganbench run quick"),
+        (
+            ["report", "--device", "cpu"],
+            r"results: no finished run of the suite 'quick'\. Run it first: ganbench run quick",
+        ),
         (["report", "."], r"\.: no records\. Run a suite first: ganbench run"),
-        (["run", "--reuse", "only"], r"results: no finished run of the suite 'quick'\. .*"),
+        (
+            ["run", "--reuse", "only", "--device", "cpu"],
+            r"results: no finished run of the suite 'quick'\. .*",
+        ),
     ],
 )
 def test_nothing_to_report_is_exit_code_4(arguments, pattern, ganbench):
-    assert_refused(ganbench(*arguments, "--device", "cpu"), 4, pattern)
+    assert_refused(ganbench(*arguments), 4, pattern)
 
 
 def test_a_running_run_is_not_set_aside(ganbench):
