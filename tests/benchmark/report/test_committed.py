@@ -249,25 +249,19 @@ def test_the_readme_has_the_verdicts_of_the_page():
         low, high = row[9].replace("+", "").split(" to ")
         worse = f"worse by {row[8][1:]} (90 % interval {low} to {high}), within the margin of {row[10]}; "
         assert f"| {row[6]} % | {row[3]} % (n = {row[4]}) | {row[2].split()[-1]}: {worse}" in readme
-    gan, long = (
-        rows_of_verdicts(committed.page(), f"| gan/mnist \\[{label} G-iterations\\] | Parzen LL")[0]
-        for label in ("125000", "500000")
-    )
-    assert f"| {gan[6]} | {gan[3]} (n = {gan[4]}) | {gan[2].partition(' ')[2]}, by {gan[8][1:]}: " in readme
-    finer, longer = (
-        text.partition("| GAN (gan/mnist)")[2].split("|")[4].strip()
-        for text in committed.page().split("protocol parzen-mnist-fine-sigma: ")[1:3]
-    )
-    assert f"{finer} with the finer one" in readme
-    gained = re.findall(r"^\| (?:125|500).000 \| ([\d.]+) \|$", committed.page(), re.MULTILINE)
-    assert f"gained {float(gained[1]) - float(gained[0]):.1f} nats from 125 000 to 500 000" in readme
-    assert f"{long[3]} after 1 000 epochs (n = {long[4]}), {longer} with the finer grid" in readme
-    pairs, more, ends = re.search(
-        r"^\| 250.000 \| (\d) \| (\S+) \| (\S+ to \S+) \|$", committed.page(), re.MULTILINE
-    ).groups()
-    assert pairs == "3"
-    gain = f"gained {more} nats on average (95 % interval {ends})".replace("+", "")
-    assert gain in readme.replace("\n ", "")
+    later = committed.page().split("protocol parzen-mnist-fine-sigma: ")[1:3]
+    fine = [text.partition("| GAN (gan/mnist)")[2] for text in later]
+    for label, table in zip(("125000", "500000"), fine, strict=True):
+        (row,) = rows_of_verdicts(committed.page(), f"| gan/mnist \\[{label} G-iterations\\] | Parzen LL")
+        low, high = row[9].replace("+", "").split(" to ")
+        worse = f"{row[2].partition(' ')[2]}: worse by {row[8][1:]} (90 % interval {low} to {high})"
+        assert f"| {row[6]} | {row[3]} (n = {row[4]}) | {worse}" in readme
+        assert f"{table.split('|')[4].strip()} with the finer" in readme
+    row = r"^\| (?:25|50)0.000 \| 3 \| (\S+) \| (\S+ to \S+) \|$"
+    gains = re.findall(row, committed.page(), re.MULTILINE)
+    assert len(gains) == 2
+    for more, ends in gains:
+        assert f"{more} nats (95 % interval {ends})".replace("+", "") in readme.replace("\n ", "")
 
 
 def test_the_readme_has_the_changes_of_the_page():
