@@ -24,15 +24,21 @@ from benchmark.training.sampling import grid_digest
 SUITES = {*committed._SUITES, questions.SUITE}
 
 
+@pytest.fixture(scope="module")
+def page():
+    """The page as it is computed now, once for all tests that only read it."""
+    return committed.page()
+
+
 def records():
     """All that are committed."""
     references = (committed.accepted.read(committed._REFERENCES / f"{name}.json") for name in SUITES)
     return [record for found in references for record in found or ()]
 
 
-def test_the_page_is_what_the_committed_files_say():
+def test_the_page_is_what_the_committed_files_say(page):
     found = committed.PAGE.read_text(encoding="utf-8")
-    assert found == committed.page(), "make it again: python -m benchmark.report.committed"
+    assert found == page, "make it again: python -m benchmark.report.committed"
 
 
 def test_this_code_computes_what_the_committed_records_have():
@@ -46,19 +52,19 @@ def test_this_code_computes_what_the_committed_records_have():
         )
 
 
-def test_a_mean_is_that_of_the_records():
+def test_a_mean_is_that_of_the_records(page):
     records = json.loads((committed.PAGE.parent / "reference" / "quick.json").read_text())["records"]
     own = [r["final"]["scores"]["digits-2k"]["fid"] for r in records if r["experiment"] == "dcgan/digits"]
     assert len(own) >= 5
-    line = next(x for x in committed.page().splitlines() if "dcgan/digits" in x and "±" in x)
+    line = next(x for x in page.splitlines() if "dcgan/digits" in x and "±" in x)
     assert f"{statistics.fmean(own):.2f} ± {statistics.stdev(own):.2f}" in line
     # 2.776: the .975 quantile of Student's t with four degrees of freedom.
     half = 2.776445 * statistics.stdev(own) / 5**0.5
     assert f"{statistics.fmean(own) - half:.2f} to {statistics.fmean(own) + half:.2f}" in line
 
 
-def test_what_was_not_run_is_said_with_its_command():
-    lines = committed.page().splitlines()
+def test_what_was_not_run_is_said_with_its_command(page):
+    lines = page.splitlines()
     line = next(x for x in lines if "Table 2: SN-GANs, Eq. (17)" in x and "25.5" in x)
     assert line.endswith("| ganbench run cifar10 --experiment sngan/cifar10-cnn |")
     [line] = (x for x in lines if "theis2016note, Table 1: GAN" in x)
@@ -128,10 +134,10 @@ def test_scales_say_which_printed_numbers_are_unconfirmed(grade, monkeypatch):
         assert f"{number} (unconfirmed)" in sentence if grade == "low" else f"{number} for" in sentence
 
 
-def test_a_command_for_what_was_not_run_trains_as_long_as_its_row_says():
+def test_a_command_for_what_was_not_run_trains_as_long_as_its_row_says(page):
     found = [
         (line, *said.groups())
-        for line in committed.page().splitlines()
+        for line in page.splitlines()
         if (said := re.search(r"\| ([\d ]+) \|[^|]*\| ganbench run (\S+) --experiment (\S+) \|$", line))
     ]
     assert len(found) > 20
@@ -211,16 +217,15 @@ def test_no_row_has_its_label_twice(build, tmp_path):
     assert all(sum(text.count(f"({name})") for text in first) == 1 for name in names), first
 
 
-def test_scores_made_later_have_a_table_of_their_own():
+def test_scores_made_later_have_a_table_of_their_own(page):
     later = (committed.PAGE.parent / "evaluations").glob("*-nearest-10m.json")
     said = [json.loads(path.read_text())["results"][0]["scores"]["classification_error"] for path in later]
-    table = committed.page().partition("protocol nearest-10m: ")[2].partition("\n\nSamples")[0]
+    table = page.partition("protocol nearest-10m: ")[2].partition("\n\nSamples")[0]
     assert f"| 39 100 | {len(said)} | {statistics.fmean(said):.2f} ± {statistics.stdev(said):.2f} |" in table
     assert "real data" not in table
 
 
-def test_what_makes_a_suites_runs_again_makes_no_others():
-    page = committed.page()
+def test_what_makes_a_suites_runs_again_makes_no_others(page):
     only = " --experiment gan/mnist --seeds 0-2"
     assert f"`ganbench run parzen{only} && ganbench check parzen{only}`" in page
     assert "`ganbench run quick --seeds 0-4 && ganbench check quick --seeds 0-4`" in page
@@ -241,44 +246,44 @@ def test_without_records_there_is_no_verdict(monkeypatch):
     assert "ganbench run dcgan-table3 --experiment dcgan/mnist-conditional" in line
 
 
-def test_the_readme_has_the_verdicts_of_the_page():
+def test_the_readme_has_the_verdicts_of_the_page(page):
     readme = (committed.ROOT / "README.md").read_text(encoding="utf-8")
-    rows = rows_of_verdicts(committed.page())
+    rows = rows_of_verdicts(page)
     assert len(rows) == 2
     for row in rows:
         low, high = row[9].replace("+", "").split(" to ")
         worse = f"worse by {row[8][1:]} (90 % interval {low} to {high}), within the margin of {row[10]}; "
         assert f"| {row[6]} % | {row[3]} % (n = {row[4]}) | {row[2].split()[-1]}: {worse}" in readme
-    later = committed.page().split("protocol parzen-mnist-fine-sigma: ")[1:3]
+    later = page.split("protocol parzen-mnist-fine-sigma: ")[1:3]
     fine = [text.partition("| GAN (gan/mnist)")[2] for text in later]
     for label, table in zip(("125000", "500000"), fine, strict=True):
-        (row,) = rows_of_verdicts(committed.page(), f"| gan/mnist \\[{label} G-iterations\\] | Parzen LL")
+        (row,) = rows_of_verdicts(page, f"| gan/mnist \\[{label} G-iterations\\] | Parzen LL")
         low, high = row[9].replace("+", "").split(" to ")
         worse = f"{row[2].partition(' ')[2]}: worse by {row[8][1:]} (90 % interval {low} to {high})"
         assert f"| {row[6]} | {row[3]} (n = {row[4]}) | {worse}" in readme
         assert f"{table.split('|')[4].strip()} with the finer" in readme
     row = r"^\| (?:25|50)0.000 \| 3 \| (\S+) \| (\S+ to \S+) \|$"
-    gains = re.findall(row, committed.page(), re.MULTILINE)
+    gains = re.findall(row, page, re.MULTILINE)
     assert len(gains) == 2
     for more, ends in gains:
         assert f"{more} nats (95 % interval {ends})".replace("+", "") in readme.replace("\n ", "")
 
 
-def test_the_readme_has_the_changes_of_the_page():
+def test_the_readme_has_the_changes_of_the_page(page):
     readme = (committed.ROOT / "README.md").read_text(encoding="utf-8")
     rows = [
         [x.strip() for x in line.split("|")]
-        for line in committed.page().splitlines()
+        for line in page.splitlines()
         if re.match(r"\| gan/mnist\+[a-z-]+ \| \S+ = ", line)
     ]
     assert len(rows) == 4
     assert all(f"({row[6]}" in readme for row in rows if row[3] != "not run"), rows
 
 
-def test_the_readme_says_where_runs_diverged_as_the_page_does():
+def test_the_readme_says_where_runs_diverged_as_the_page_does(page):
     readme = (committed.ROOT / "README.md").read_text(encoding="utf-8")
     pattern = r"^gan/mnist-printed: diverged for seed 0 \(at ([\d\s]+)\), 1 \(at ([\d\s]+)\);"
-    (at,) = re.findall(pattern, committed.page(), re.MULTILINE)
+    (at,) = re.findall(pattern, page, re.MULTILINE)
     assert "after {} and {} G-iterations".format(*at).replace(NARROW_SPACE, " ") in readme
 
 
@@ -310,7 +315,7 @@ def test_committed_samples_are_those_of_the_records(suite):
             assert grid_digest(grid) == record["digests"]["samples"][record["samples"][-1]]
 
 
-def test_the_estimate_from_as_many_samples_as_the_protocol_takes_is_the_protocols():
+def test_the_estimate_from_as_many_samples_as_the_protocol_takes_is_the_protocols(page):
     said = json.loads((committed.PAGE.parent / "parzen-samples.json").read_text(encoding="utf-8"))
     [later] = (committed.PAGE.parent / "evaluations").glob("gan-mnist-seed0-parzen-mnist-fine-sigma.json")
     later = json.loads(later.read_text(encoding="utf-8"))
@@ -322,11 +327,11 @@ def test_the_estimate_from_as_many_samples_as_the_protocol_takes_is_the_protocol
     )
     values = [scores["parzen_ll"] for scores in said["generator"].values()]
     assert values == sorted(values)
-    assert f"| 10 000 | {values[2]:.2f} |" in committed.page()
+    assert f"| 10 000 | {values[2]:.2f} |" in page
 
 
-def test_every_committed_picture_is_on_the_page():
-    assert len(list(suite_section.SAMPLES.rglob("*.png"))) == committed.page().count("](samples/")
+def test_every_committed_picture_is_on_the_page(page):
+    assert len(list(suite_section.SAMPLES.rglob("*.png"))) == page.count("](samples/")
 
 
 def generators():
