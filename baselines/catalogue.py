@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 _PAPERS = ("gan", "dcgan", "wgan", "wgan_gp", "sngan")
 MODULES = (
     *(f"baselines.{part}{name}" for name in _PAPERS for part in ("", "variants.")),
+    "baselines.variants.gan_float64",
     "baselines.variants.one_network",
 )
 PATH = Path(__file__).with_name("catalogue.json")
