@@ -38,8 +38,6 @@ class Pair:
     tested: tuple[Record, ...]
     elsewhere: bool
     """Whether there are current records of the same experiment in another cell."""
-    may_pair: bool = True
-    """Whether seeds may be compared in pairs, if there are enough."""
 
     @property
     def experiment(self) -> str:
@@ -59,25 +57,26 @@ class Pair:
         there = {r["seed"] for r in self.current if not environments or r["env_id"] in environments}
         return tuple(sorted(set(seeds) - there))
 
-    def with_seeds(self, seeds: Collection[int]) -> Pair:
-        """Tested with these seeds too; not in pairs where none was accepted, and so none adds a pair."""
-        accepted = {r["seed"] for r in self.reference}
-        whole = replace(self, tested=self.current)
-        return replace(whole, may_pair=any(r["seed"] in accepted for r in fresh(whole) if r["seed"] in seeds))
+    def whole(self) -> Pair:
+        """Tested with every seed there is."""
+        return replace(self, tested=self.current)
 
 
 @dataclass(frozen=True)
 class Test:
     """A decision that is made, or the comparison it has to be made by and the effect it must exceed.
 
-    `n_pairs`: seeds compared in pairs, 0 where the sides are compared as they are; `for_pairs`: accepted
-    seeds that, once run, would allow pairs; `left`: accepted seeds that were not tested.
+    `n_pairs`: seeds compared in pairs, 0 where the sides are compared as they are; `unpaired`: by how much
+    the mean of the tested seeds that nobody accepted, and so are in no pair, is worse than the reference's,
+    None without any; `for_pairs`: accepted seeds that, once run, would allow pairs; `left`: accepted seeds
+    that were not tested.
     """
 
     decision: Decision
     comparison: statistics.Comparison | None = None
     effect: float = 0.0
     n_pairs: int = 0
+    unpaired: float | None = None
     for_pairs: tuple[int, ...] = ()
     left: tuple[int, ...] = ()
 
@@ -183,7 +182,17 @@ def _by_values(pair: Pair, base: Decision, rules: GateTable) -> Test:
     tested = {r["seed"] for r in pair.tested}
     left = tuple(r["seed"] for r in pair.reference if r["seed"] not in tested)
     effect = rules.effects[base.metric] * unit
-    return Test(base, comparison, effect, len(in_pairs[0]) if in_pairs else 0, for_pairs, left)
+    if not in_pairs:
+        return Test(base, comparison, effect, for_pairs=for_pairs, left=left)
+    accepted = {r["seed"] for r in pair.reference}
+    others = [
+        run_value(r, base.protocol, base.metric, rules.points)
+        for r in pair.tested
+        if r["seed"] not in accepted
+    ]
+    finite = [x for x in others if x is not None]
+    unpaired = sign * (fmean(finite) - fmean(then)) if finite else None
+    return Test(base, comparison, effect, len(in_pairs[0]), unpaired, left=left)
 
 
 def _with_means(base: Decision, then: Sequence[float], now: Sequence[float]) -> Decision:
@@ -215,7 +224,7 @@ def _compared(
         for side in zip(*both, strict=True)
     ]
     finite = [(a, b) for a, b in zip(*values, strict=True) if a is not None and b is not None]
-    if pair.may_pair and alike and len(finite) >= PAIRS:
+    if alike and len(finite) >= PAIRS:
         in_pairs = [*zip(*finite, strict=True)]
         return statistics.paired(*in_pairs), in_pairs, ()
     more = sorted(accepted.keys() - {r["seed"] for r in pair.tested})[: PAIRS - len(finite)]

@@ -68,16 +68,19 @@ def gate(
     """
     pairs = list(by_cell(reference, current))
     first = [pair.without(confirm_with) for pair in pairs]
-    decisions = _decided([one for pair in first for one in tests(pair, rules)], rules)
+    tested = [one for pair in first for one in tests(pair, rules)]
+    decisions = _decided(tested, rules)
     doubtful = {d.cell for d in decisions if d.outcome == "regressed"} if confirm_with else set()
     if doubtful:
         both = zip(pairs, first, strict=True)
-        second = [
-            whole.with_seeds(confirm_with) if whole.cell in doubtful else before for whole, before in both
-        ]
-        again = _decided([one for pair in second for one in tests(pair, rules)], rules)
+        second = [pair.whole() if pair.cell in doubtful else before for pair, before in both]
+        again = [one for pair in second for one in tests(pair, rules)]
         absent = {pair.cell: pair.absent(confirm_with) for pair in pairs}
-        decisions = [_confirmed(a, b, absent[a.cell]) for a, b in zip(decisions, again, strict=True)]
+        rows = zip(decisions, _decided(again, rules), tested, again, strict=True)
+        decisions = [
+            _confirmed(a, b, absent[a.cell], after if after.n_pairs == before.n_pairs else None)
+            for a, b, before, after in rows
+        ]
     decisions = _with_starts(decisions, pairs, starts(reference, current))
     decisions.sort(key=lambda d: (d.experiment, d.protocol, d.metric, d.cell))
     return _waived(decisions, read_waivers(waivers), today, strict)
@@ -175,17 +178,28 @@ def _by_p(test: Test, p_worse: float, p_better: float, alpha: float, level: floa
     return replace(d, outcome=outcome, p=p_worse, reason=reason + d.reason, settled=would)
 
 
-def _confirmed(first: Decision, second: Decision, absent: tuple[int, ...]) -> Decision:
+def _confirmed(
+    first: Decision, second: Decision, absent: tuple[int, ...], same_pairs: Test | None
+) -> Decision:
     """Two stages: a regression is one only if it is with the seeds for confirmation as well.
 
     That halves false alarms. Without these seeds it fails too, and asks for them: a gate that nobody finishes
-    must not open.
+    must not open. Seeds that nobody accepted add no pair. Then the `same_pairs` stay the test, as both sides
+    as they are tell less, and these seeds confirm it by being worse by more than the minimum effect too.
     """
     if first.outcome != "regressed":
         return first
     if absent:
         ask = f"{first.reason}; to be confirmed by {named_seeds(absent)}"
         return replace(first, run_seeds=absent, reason=ask)
-    if second.outcome == "regressed":
+    if second.outcome != "regressed":
+        said = f"worse at first ({first.reason}), not with more seeds"
+        return replace(second, reason=f"{second.reason}; {said}")
+    by = same_pairs.unpaired if same_pairs else None
+    if by is None:
         return replace(second, reason=f"{second.reason}; confirmed by more seeds")
-    return replace(second, reason=f"{second.reason}; worse at first ({first.reason}), not with more seeds")
+    confirmed = same_pairs is not None and by > same_pairs.effect
+    outcome: Outcome = "regressed" if confirmed else "no-evidence"
+    said = f"seeds that nobody accepted {'confirm it' if confirmed else 'do not confirm it'}"
+    by_them = f"{abs(by):.3g} {'worse' if by > 0 else 'better'} than the reference's mean"
+    return replace(second, outcome=outcome, reason=f"{second.reason}; {said}: {by_them}")

@@ -39,7 +39,12 @@ def drawn(reference, cv, correlation, trials, rng):
 
 
 def fails(reference, new, in_pairs, alpha=gate_table.ALPHA):
-    """Whether any test is significant after Holm, and worse by more than the minimum effect; [trials]."""
+    """Whether any test fails; [trials]."""
+    return failures(reference, new, in_pairs, alpha).any(-1)
+
+
+def failures(reference, new, in_pairs, alpha=gate_table.ALPHA):
+    """Tests that are significant after Holm, and worse by more than the minimum effect; [trials, tests]."""
     n, n_new = reference.shape[-1], new.shape[-1]
     if in_pairs:
         pairs = new - reference[..., :n_new]
@@ -52,9 +57,8 @@ def fails(reference, new, in_pairs, alpha=gate_table.ALPHA):
     p = stats.t.sf(worse / error, df)
     order = p.argsort(-1)
     adjusted = np.maximum.accumulate(np.take_along_axis(p, order, -1) * np.arange(p.shape[-1], 0, -1), -1)
-    least = np.broadcast_to(gate_table.EFFECTS["fid"] * reference.mean(-1), worse.shape)
-    large = np.take_along_axis(worse > least, order, -1)
-    return ((adjusted <= alpha) & large).any(-1)
+    significant = np.take_along_axis(adjusted <= alpha, order.argsort(-1), -1)
+    return significant & (worse > gate_table.EFFECTS["fid"] * reference.mean(-1))
 
 
 @pytest.mark.parametrize("correlation", [0.0, 0.88])
@@ -112,3 +116,46 @@ def test_power_where_one_of_ten_is_worse(n_new, correlation, in_pairs, at_5, at_
     new[:, 0] *= 1.1
     for alpha, power in ((gate_table.ALPHA, at_5), (gate_records.ALPHA_PULL_REQUEST, at_1)):
         assert fails(reference, new, in_pairs, alpha).mean() == pytest.approx(power, abs=0.03)
+
+
+@pytest.mark.parametrize(
+    ("cv", "worse", "at_first", "confirmed"),
+    [
+        (0.025, 0.10, 1.00, 1.00),
+        (0.05, 0.10, 0.98, 0.92),
+        (0.1, 0.00, 0.043, 0.021),
+        (0.1, 0.10, 0.53, 0.41),
+        (0.1, 0.15, 0.85, 0.76),
+        (0.1, 0.20, 0.97, 0.93),
+    ],
+)
+def test_power_of_five_pairs_that_two_further_seeds_confirm(cv, worse, at_first, confirmed):
+    """The figures of docs/gate.md: one of ten worse, correlation .88, two seeds that nobody accepted."""
+    rng, trials = np.random.default_rng(5), 10_000
+    reference = 1 + cv * rng.standard_normal((trials, N_TESTS, 5))
+    new = 1 + 0.88 * (reference - 1) + np.sqrt(1 - 0.88**2) * cv * rng.standard_normal(reference.shape)
+    further = 1 + cv * rng.standard_normal((trials, N_TESTS, 2))
+    for one in (new, further):
+        one[:, 0] *= 1 + worse
+    bad = failures(reference, new, in_pairs=True)
+    too = further.mean(-1) - reference.mean(-1) > gate_table.EFFECTS["fid"] * reference.mean(-1)
+    tolerance = 0.006 if not worse else 0.02
+    assert bad.any(-1).mean() == pytest.approx(at_first, abs=tolerance)
+    assert (bad & too).any(-1).mean() == pytest.approx(confirmed, abs=tolerance)
+
+
+def test_the_simulated_confirmation_is_the_gates():
+    rng, seen = np.random.default_rng(1), []
+    for i in range(80):
+        reference = 1 + 0.1 * rng.standard_normal((1, 5))
+        new = reference * (1.12 + 0.04 * rng.standard_normal((1, 5)))
+        further = (1 + 0.12 * (i % 2)) * (1 + 0.1 * rng.standard_normal((1, 2)))
+        sides = [
+            gate_records.runs(xs.tolist(), code)
+            for xs, code in zip((reference[0], np.append(new, further)), SOURCES, strict=True)
+        ]
+        too = further.mean() - reference.mean() > gate_table.EFFECTS["fid"] * reference.mean()
+        expected = failures(reference[None], new[None], in_pairs=True)[0, 0] & too
+        seen.append(gate_records.check(*sides, alpha=gate_table.ALPHA, confirm_with=(5, 6)).failed)
+        assert seen[-1] == expected
+    assert 10 < sum(seen) < 70

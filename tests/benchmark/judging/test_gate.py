@@ -332,15 +332,43 @@ def test_a_confirmed_regression_fails_and_an_unconfirmed_one_passes():
     assert "worse at first" in passed.reason
 
 
-def test_seeds_that_nobody_accepted_confirm_by_their_values_and_not_by_being_there():
+@pytest.mark.parametrize(
+    ("more", "outcome", "said"),
+    [
+        ((10.0, 10.0), "no-evidence", "do not confirm it: 10 better than the reference's mean"),
+        ((20.5, 20.5), "no-evidence", "do not confirm it: 0.5 worse than the reference's mean"),
+        ((20.7, 20.7), "regressed", "confirm it: 0.7 worse than the reference's mean"),
+        ((22.0, 22.2), "regressed", "confirm it: 2.1 worse than the reference's mean"),
+    ],
+)
+def test_seeds_that_nobody_accepted_confirm_by_their_values_and_leave_the_pairs(more, outcome, said):
     accepted, worse = drawn(REFERENCE, "old"), [x + 2 for x in REFERENCE]
-    better, as_bad = ([*worse, *more] for more in ((10.0, 10.0), (22.0, 22.2)))
-    (found,) = check(accepted, drawn(better), confirm_with=(5, 6)).decisions
-    assert (found.outcome, found.n_current) == ("no-evidence", 7)
-    assert "not with more seeds" in found.reason
-    (found,) = check(accepted, drawn(as_bad), confirm_with=(5, 6)).decisions
-    assert (found.outcome, found.n_current) == ("regressed", 7)
-    assert "confirmed by more seeds" in found.reason
+    (found,) = check(accepted, drawn([*worse, *more]), confirm_with=(5, 6)).decisions
+    assert (found.outcome, found.n_current) == (outcome, 5)
+    assert "in 5 pairs of seeds" in found.reason
+    assert found.reason.endswith(f"seeds that nobody accepted {said}")
+
+
+def test_pairs_that_are_worse_are_not_unsaid_by_the_spread_over_seeds():
+    """As they are, 5 and 7 runs of such a spread say nothing of 15 %."""
+    values, now = [300.0, 340.0, 380.0, 420.0, 460.0], [339.0, 398.0, 437.0, 479.0, 534.0, 345.0, 529.0]
+    (found,) = check(drawn(values, "old"), drawn(now), confirm_with=(5, 6)).decisions
+    assert found.outcome == "regressed"
+    as_they_are = statistics.pooled(values, now)
+    assert statistics.p_greater(as_they_are) > 0.05
+
+
+def test_seeds_that_nobody_accepted_and_that_diverge_confirm_it():
+    accepted, worse = drawn(REFERENCE, "old"), [x + 2 for x in REFERENCE]
+    (found,) = check(accepted, drawn([*worse, None, None]), confirm_with=(5, 6)).decisions
+    assert found.outcome == "regressed"
+
+
+def test_an_accepted_seed_confirms_as_a_pair_whatever_one_that_nobody_accepted_does():
+    accepted, worse = drawn(REFERENCE, "old"), [x + 2 for x in REFERENCE]
+    (found,) = check(accepted, drawn([*worse, 10.0]), confirm_with=(4, 5)).decisions
+    assert (found.outcome, found.n_current) == ("regressed", 5)
+    assert found.reason.endswith("confirmed by more seeds")
 
 
 def test_accepted_runs_that_lie_about_confirm_nothing():
