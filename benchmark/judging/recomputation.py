@@ -12,16 +12,13 @@ from typing import TYPE_CHECKING, Any
 from benchmark.data.meter import Meter
 from benchmark.engines import parent
 from benchmark.errors import UserError
+from benchmark.judging import starts
 from benchmark.records import atomic, loss_file, record, store
 from benchmark.training import numerics
 
 if TYPE_CHECKING:
     import numpy as np
 
-TOLERANCE = 1e-3
-"""Relative difference of losses and scores that another environment may make in `FIRST_GEN_ITERS`."""
-FIRST_GEN_ITERS = 10
-"""As many as the record keeps losses of."""
 _POLL_S = 0.2
 
 
@@ -48,41 +45,42 @@ def to_the_end(directory: Path, content: dict[str, Any], checkpoints: list[Path]
 
 
 def first(directory: Path, content: dict[str, Any], device: str) -> tuple[bool, str]:
-    """The first G-iterations from the seed: whether losses and scores are the same within `TOLERANCE`.
+    """The first G-iterations from the seed on a device: `agreement` of what they come to with the record.
 
     Raises:
         UserError: they cannot be computed here.
 
     """
-    n = min(FIRST_GEN_ITERS, content["gen_iters"])
+    n = min(starts.GEN_ITERS, content["gen_iters"])
     spec = {**content["spec"], "gen_iters": n, "evaluate_at": sorted({0, n}), "device": device}
-    again, _ = _work(spec, [], directory)
-    then, now = (_numbers(r) for r in (content, again))
-    off = [name for name, x in then.items() if name not in now or not _close(x, now[name])]
-    if off:
-        name = off[0]
-        return False, f"{name} was {then[name]} and is {now.get(name)} here"
-    what = f"the first {n} losses, the scores at 0 and those of real data agree within {TOLERANCE:g}"
-    return True, what
+    return agreement(content, _work(spec, [], directory)[0])
 
 
-def _numbers(content: dict[str, Any]) -> dict[str, float | None]:
-    """What does not depend on a long training, by a name to show."""
-    found: dict[str, float | None] = {}
-    scores = [("real data", content["real_data"])]
-    scores += [("untrained", point["scores"]) for point in content["curve"] if point["gen_iters"] == 0]
-    for what, by_protocol in scores:
-        for protocol, values in by_protocol.items():
-            found.update({f"{metric} ({protocol}) of {what}": x for metric, x in values.items()})
-    for k, row in enumerate(content["first_losses"][:FIRST_GEN_ITERS]):
-        found.update({f"loss '{name}' of G-iteration {k + 1}": x for name, x in row.items()})
-    return found
+def agreement(then: dict[str, Any], now: dict[str, Any]) -> tuple[bool, str]:
+    """Whether records of a run in two environments start alike, within the tolerances of `starts`."""
+    if lacking := sorted(_scored(then) - _scored(now)):
+        return False, f"{lacking[0]} is in the record, and not computed here"
+    if departed := starts.departure(then, now):
+        across = then["spec"]["device"].split(":")[0] != now["spec"]["device"].split(":")[0]
+        where = "; it was made on another kind of device: see docs/gpu.md" if across else ""
+        return False, departed.what + where
+    n = len(then["first_losses"])
+    scores = "the scores at 0 and those of real data agree within the tolerances of docs/gate.md"
+    if n < starts.GEN_ITERS:
+        return True, f"{scores}; {n} losses are too few to be compared"
+    return True, f"the first {starts.GEN_ITERS} losses, {scores}"
 
 
-def _close(a: float | None, b: float | None) -> bool:
-    if a is None or b is None:
-        return a is b
-    return abs(a - b) <= TOLERANCE * max(abs(a), abs(b), 1.0)
+def _scored(content: dict[str, Any]) -> set[str]:
+    """What has a score before any training, by a name to show."""
+    sides = [("real data", content["real_data"])]
+    sides += [("untrained", point["scores"]) for point in content["curve"] if point["gen_iters"] == 0]
+    return {
+        f"{metric} ({protocol}) of {what}"
+        for what, by_protocol in sides
+        for protocol, values in by_protocol.items()
+        for metric in values
+    }
 
 
 def _first_difference(
