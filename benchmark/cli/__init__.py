@@ -16,6 +16,7 @@ from baselines import BrokenPlugin, PluginLeftOut
 from benchmark.cli import complete
 from benchmark.cli.options import strict
 from benchmark.cli.streams import Output, echo, print_json, say
+from benchmark.engines.interrupts import terminable
 from benchmark.errors import UserError, did_you_mean
 
 _VERBS = (
@@ -164,7 +165,8 @@ def _exit_code(argv: list[str] | None) -> int:
     """Run the command; the one place where errors become text."""
     argv = sys.argv[1:] if argv is None else argv
     try:
-        result: Any = cli.main(argv, prog_name="ganbench", standalone_mode=False)
+        with terminable() as interrupts:
+            result: Any = cli.main(argv, prog_name="ganbench", standalone_mode=False)
     except UserError as error:
         return _told(error, argv)
     except BrokenPlugin as error:
@@ -178,7 +180,7 @@ def _exit_code(argv: list[str] | None) -> int:
             echo(f"Try '{error.ctx.command_path} --help'.", err=True)
         return error.exit_code
     except (click.Abort, KeyboardInterrupt):
-        return 130
+        return 75 if interrupts.terminated else 130
     except MemoryError:
         return _told(UserError("there is not enough memory for this"), argv)
     except (Exception, SystemExit) as error:  # no command of ours ends by SystemExit, but foreign code may

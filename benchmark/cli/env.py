@@ -31,7 +31,7 @@ def env(device: str, suite: str | None, out: Path, json_: bool) -> int:
 
     described = environment.describe(environment.resolve_device(device))
     if suite is not None:
-        return _compare(str(described["device"]), suite, out)
+        return _compare(str(described["device"]), suite, out, json_)
     content: dict[str, Any] = {
         "env_id": identity.env_id(described, FAITHFUL),
         "environment": described,
@@ -58,7 +58,7 @@ def env(device: str, suite: str | None, out: Path, json_: bool) -> int:
     return 0
 
 
-def _compare(device: str, suite: str, out: Path) -> int:
+def _compare(device: str, suite: str, out: Path, json_: bool) -> int:
     """Before hours are spent on a machine whose results could not be compared."""
     from benchmark import suites
     from benchmark.cli.text import print_text
@@ -66,12 +66,13 @@ def _compare(device: str, suite: str, out: Path) -> int:
 
     path = accepted.find(suites.load(suite), out)
     records = accepted.read(path)
-    if records is None:
+    models = sorted({str(r["provenance"]["environment"].get("device")) for r in records or ()})
+    same = models == [device] if records is not None else None
+    if json_:
+        print_json({"device": device, "reference": str(path), "reference_devices": models, "same": same})
+    elif same is None:
         print_text(f"{path}: nothing was accepted yet, so any machine will do. This one: {device}")
-        return 0
-    models = sorted({str(r["provenance"]["environment"].get("device")) for r in records})
-    same = models == [device]
-    print_text(
-        f"The reference was made on {', '.join(models)}; this machine {'too' if same else 'is ' + device}."
-    )
-    return 0 if same else 1
+    else:
+        this = "too" if same else f"is {device}"
+        print_text(f"The reference was made on {', '.join(models)}; this machine {this}.")
+    return 1 if same is False else 0

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from benchmark.cli.streams import print_json
 from benchmark.errors import UserError
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from benchmark.suites import Suite
     from benchmark.suites.plan import PlannedRun
 
@@ -35,12 +34,10 @@ def conclude(
 
     written: Path | str | None = None
     try:
-        if again is None:
-            _scores(suite, runs, out, None, json_)
-        else:
-            written = _report(suite, runs, out, again, json_)
-    except UserError as error:
+        written = None if again is None else _report(suite, runs, out, again)
+    except (UserError, OSError) as error:  # a full disk, say: the scores are known all the same
         written = str(error)
+    _scores(suite, runs, out, written, json_)
     bad = [r for r in runs if r.state.name != "done"]
     for r in bad:
         note(f"{r.label}: {r.state.text()}" + (f", see {r.directory}" if r.state.name == "failed" else ""))
@@ -50,10 +47,10 @@ def conclude(
     return 3 if isinstance(written, str) or any(r.state.name in unexpected for r in bad) else 0
 
 
-def _report(suite: Suite, runs: list[PlannedRun], out: Path, again: str, json_: bool) -> Path:
+def _report(suite: Suite, runs: list[PlannedRun], out: Path, again: str) -> Path:
     from benchmark.cli.results import missing_runs, records_of, reference_of, speeds_of, write
 
-    files = write(
+    return write(
         suite,
         records_of(runs),
         missing_runs(runs),
@@ -61,12 +58,11 @@ def _report(suite: Suite, runs: list[PlannedRun], out: Path, again: str, json_: 
         again,
         reference=reference_of(suite, out),
         speeds=speeds_of(out),
-    )
-    _scores(suite, runs, out, files[0], json_)
-    return files[0]
+    )[0]
 
 
-def _scores(suite: Suite, runs: list[PlannedRun], out: Path, report: Path | None, json_: bool) -> None:
+def _scores(suite: Suite, runs: list[PlannedRun], out: Path, report: Path | str | None, json_: bool) -> None:
+    """Print them; `report` is its path, or in words why there is none."""
     from benchmark.cli.results import final_scores, missing_runs, print_scores, records_of, reference_of
     from benchmark.cli.verdicts import against_papers, print_verdicts
 
@@ -76,7 +72,8 @@ def _scores(suite: Suite, runs: list[PlannedRun], out: Path, report: Path | None
         print_json(
             {
                 "suite": suite.name,
-                "report": str(report) if report else None,
+                "report": str(report) if isinstance(report, Path) else None,
+                **({"report_error": report} if isinstance(report, str) else {}),
                 "runs": [_summary(r) for r in runs],
                 "scores": final_scores(records),
                 "verdicts": found.as_dict()["verdicts"],

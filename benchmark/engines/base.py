@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import signal
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -12,7 +10,7 @@ from benchmark.errors import UserError
 from benchmark.records import devices
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable
 
     from benchmark.records.devices import Choice
     from benchmark.records.store import RunState
@@ -174,41 +172,3 @@ def runs_per_gpu(gpus_per_run: float) -> int:
         do = "Give a share like 0.25; a run never takes more than one GPU"
         raise UserError(f"{gpus_per_run:g} is not above 0 and at most 1", where="--gpus-per-run", do=do)
     return int(1 / gpus_per_run + 1e-9)
-
-
-class Interrupts:
-    """Handler that makes KeyboardInterrupt of signals, but for moments that must not be cut in two."""
-
-    def __init__(self) -> None:
-        self._held = self._came = self.terminated = False
-
-    def __call__(self, number: int = signal.SIGINT, *_: object) -> None:
-        """Take a signal; a second one does not wait."""
-        second, self._came, self.terminated = self._came, True, number == signal.SIGTERM
-        if second or not self._held:
-            raise KeyboardInterrupt
-
-    @contextmanager
-    def held(self) -> Iterator[None]:
-        """What is done here is done; a signal that comes meanwhile counts afterwards."""
-        self._held, self._came = True, False
-        try:
-            yield
-        finally:
-            self._held = False
-        if self._came:
-            raise KeyboardInterrupt
-
-
-@contextmanager
-def terminable() -> Iterator[Interrupts]:
-    """SIGTERM is like Ctrl-C here: a KeyboardInterrupt. An ignored Ctrl-C stays ignored."""
-    handler = Interrupts()
-    ignored = signal.getsignal(signal.SIGINT) is signal.SIG_IGN
-    numbers = (signal.SIGTERM,) if ignored else (signal.SIGTERM, signal.SIGINT)
-    before = {number: signal.signal(number, handler) for number in numbers}
-    try:
-        yield handler
-    finally:
-        for number, previous in before.items():
-            signal.signal(number, previous)

@@ -94,7 +94,7 @@ class Forks:
             return
         if _subreaper(on=True):
             self._server = subprocess.Popen(
-                [sys.executable, "-m", "benchmark.engines.forkserver"],
+                parent.python("-m", "benchmark.engines.forkserver"),
                 env={**numerics.child_environment(), **parent.announced()},
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,

@@ -1,4 +1,4 @@
-"""A child process ends with the one that started it, at whatever moment that dies."""
+"""How child processes are started: with this one's imports, and ending with it at whatever moment it dies."""
 
 from __future__ import annotations
 
@@ -6,14 +6,21 @@ import ctypes
 import os
 import signal
 import sys
+from pathlib import Path
 
 VARIABLE = "GANBENCH_PARENT"
 _PR_SET_PDEATHSIG = 1
 
 
+def python(*arguments: str) -> list[str]:
+    """The command of a Python process that imports nothing from the current folder; it needs `announced`."""
+    return [sys.executable, "-P", *arguments]
+
+
 def announced() -> dict[str, str]:
-    """What the parent puts into the environment of its child: who it is."""
-    return {VARIABLE: str(os.getpid())}
+    """What the parent puts into the environment of its child: who it is, and where it imports from."""
+    path = os.pathsep.join(folder or str(Path.cwd()) for folder in sys.path)
+    return {VARIABLE: str(os.getpid()), "PYTHONPATH": path}
 
 
 def follow() -> int | None:

@@ -10,7 +10,8 @@ from collections import deque
 from typing import TYPE_CHECKING
 
 from benchmark.engines import worker
-from benchmark.engines.base import Interrupted, terminable
+from benchmark.engines.base import Interrupted
+from benchmark.engines.interrupts import terminable
 from benchmark.records import locks, store
 
 if TYPE_CHECKING:

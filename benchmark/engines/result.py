@@ -72,6 +72,7 @@ def provenance_of(launch: dict[str, Any], described: dict[str, Any], device: str
         "determinism": {
             **numerics.in_force(),
             "autograd_multithreading": torch.autograd.is_multithreading_enabled(),
+            "cpu_capability": torch.backends.cpu.get_cpu_capability(),
         },
     }
 

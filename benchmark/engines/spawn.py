@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import subprocess
-import sys
 from typing import TYPE_CHECKING, Any
 
 from benchmark.engines import parent, worker
@@ -46,7 +45,7 @@ def process(
     # A session of its own: Ctrl-C in the terminal reaches this process only, which then stops the children.
     with (directory / "worker.log").open("ab") as log:
         return subprocess.Popen(
-            [sys.executable, "-m", "benchmark.engines.worker", str(directory), json.dumps(cadence)],
+            parent.python("-m", "benchmark.engines.worker", str(directory), json.dumps(cadence)),
             env=environment,
             stdin=subprocess.DEVNULL,
             stdout=log,

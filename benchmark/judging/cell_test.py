@@ -132,10 +132,17 @@ def _by_bits(pair: Pair) -> tuple[Outcome, str] | None:
         twin = accepted.get((record["run_id"], record["env_id"]))
         if twin and (differs := differing_results(twin, record)):
             same_run = f"seed {record['seed']}: the same run in the same environment"
-            return "nondeterministic", f"{same_run} differs in {', '.join(differs)}"
+            return "nondeterministic", f"{same_run} differs in {', '.join(differs)}{_otherwise(twin, record)}"
     if not fresh(pair):
         return "unchanged", f"bit for bit the reference's: {named_seeds(r['seed'] for r in pair.tested)}"
     return None
+
+
+def _otherwise(a: Record, b: Record) -> str:
+    """What differs of how two runs computed though their environments have one id: vector instructions."""
+    one, other = (r["provenance"].get("determinism") or {} for r in (a, b))
+    changed = [f"{k}: {one[k]} then, {other[k]} now" for k in one if k in other and one[k] != other[k]]
+    return f" ({'; '.join(changed)})" if changed else ""
 
 
 def fresh(pair: Pair) -> list[Record]:

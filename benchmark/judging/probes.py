@@ -96,7 +96,15 @@ def _exact(then: Block, now: Block) -> Iterator[str]:
     if then.get("portable_scores") != now.get("portable_scores"):
         yield "portable scores differ"
     old, new = then.get("portable"), now.get("portable")
-    if old is None or new is None or "refused" in old or "refused" in new:
+    if old is None or new is None or "machine" in (old.get("by"), new.get("by")):
+        return
+    if (was := old.get("refused")) != (is_ := new.get("refused")):  # what has no rule has no exact half
+        yield (
+            f"portable numerics refuse it ({is_})"
+            if is_
+            else f"portable numerics no longer refuse it ({was})"
+        )
+    if was or is_:
         return
     for where, was, is_ in _runs(old, new):
         for what in sorted(was.keys() | is_.keys()):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shutil
 import subprocess
-import sys
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -125,7 +124,7 @@ def _work(
             shutil.copy(path, folder / "checkpoints")
         with tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as said:
             process = subprocess.Popen(
-                [sys.executable, "-m", "benchmark.engines.worker", str(folder)],
+                parent.python("-m", "benchmark.engines.worker", str(folder)),
                 env={**numerics.child_environment(), **parent.announced()},
                 stdout=subprocess.DEVNULL,
                 stderr=said,

@@ -2,7 +2,7 @@
 
 A machine that only judges has the records that others made, and need not be able to plan a run: a record
 belongs to the suite if experiment, seed, budget, evaluation points, data set and protocols are the suite's,
-and is current if the sources it names are those of this code.
+and is current if its settings and the sources it names are those of this code.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ class Selection:
     Attributes:
         runs: the current records, one of a cell and seed.
         broken: runs of this code without such a record, and runs with two different ones.
-        stale: records and runs of the suite that other code or another protocol of that name made.
+        stale: records and runs of the suite of other code or settings, or by another protocol of that name.
         notes: what was chosen among several records, in words.
 
     """
@@ -68,7 +68,8 @@ def select(
 ) -> Selection:
     """The suite's runs below the folders, of these seeds; `newest` as `one_per_seed` has it."""
     numerics = POLICIES[suite.numerics]
-    code = {name: identity.sources(experiments.describe(name), numerics) for name in suite.experiments}
+    described = {name: experiments.describe(name) for name in suite.experiments}
+    code = {name: identity.sources(own, numerics) for name, own in described.items()}
     found: list[LoadedRecord] = []
     broken: list[Broken] = []
     equivalent: dict[str, list[str]] = defaultdict(list)
@@ -85,7 +86,8 @@ def select(
             continue
         name = spec["experiment"]["name"]
         proofs = equivalence.chain(spec["sources"], code[name], name)
-        if proofs is None or not _of_protocols_now(spec):
+        alike = _values(spec["experiment"]) == _values(described[name]) and _of_protocols_now(spec)
+        if proofs is None or not alike:
             stale += 1
             continue
         if proofs:
@@ -106,7 +108,7 @@ def select(
         for name, texts in sorted(equivalent.items())
     ]
     if stale:
-        notes = [f"{plural(stale, 'run')} of other code or protocols not counted", *notes]
+        notes = [f"{plural(stale, 'run')} of other code, settings or protocols not counted", *notes]
     return Selection(tuple(kept), (*left, *contradictions), stale, tuple(notes))
 
 
@@ -226,6 +228,11 @@ def _belongs(suite: Suite, spec: Mapping[str, Any], seeds: Collection[int]) -> b
         and [protocol["name"] for protocol in spec["protocols"]] == list(suite.protocols)
         and identity.profile(spec["numerics"]) == suite.numerics
     )
+
+
+def _values(experiment: Mapping[str, Any]) -> dict[str, Any]:
+    """Settings; those of a variant are in the suite's file, which is no source."""
+    return {name: setting["value"] for name, setting in experiment["settings"].items()}
 
 
 def _of_protocols_now(spec: Mapping[str, Any]) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import platform
 import sys
 from functools import cache
@@ -17,6 +18,22 @@ THREADS = 1
 
 PACKAGES = ("torch", "torchvision", "torch-fidelity", "numpy")
 """Packages whose version changes bits."""
+
+SWITCHES = (
+    "ATEN_CPU_CAPABILITY",
+    "DNNL_DEFAULT_FPMATH_MODE",
+    "DNNL_MAX_CPU_ISA",
+    "MKL_CBWR",
+    "MKL_DEBUG_CPU_TYPE",
+    "MKL_ENABLE_INSTRUCTIONS",
+    "NPY_DISABLE_CPU_FEATURES",
+    "NVIDIA_TF32_OVERRIDE",
+    "ONEDNN_DEFAULT_FPMATH_MODE",
+    "ONEDNN_MAX_CPU_ISA",
+    "OPENBLAS_CORETYPE",
+    "TORCH_ALLOW_TF32_CUBLAS_OVERRIDE",
+)
+"""Variables by which libraries choose other kernels, and so other bits."""
 
 
 @cache
@@ -36,6 +53,9 @@ def describe(kind: str) -> dict[str, Any]:
         "cuda": None,
         "cudnn": None,
     }
+    # Only where there are any: the environments of other machines keep their ids, here as below.
+    if switches := {name: os.environ[name] for name in SWITCHES if os.environ.get(name)}:
+        environment["switches"] = switches
     if kind == "cpu":
         return environment
     if kind != "cuda":
@@ -45,7 +65,6 @@ def describe(kind: str) -> dict[str, Any]:
     if not torch.cuda.is_available():
         raise UserError("torch finds no CUDA device", where="--device", do="Use --device cpu")
     cudnn = torch.backends.cudnn.version()  # type: ignore[no-untyped-call]
-    # Only where there is one: the environments of other machines keep their ids.
     hip = {"hip": torch.version.hip} if torch.version.hip else {}
     return {
         **environment,

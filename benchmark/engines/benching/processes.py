@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import json
 import subprocess
-import sys
 from typing import TYPE_CHECKING, Any
 
 import baselines
 from benchmark.engines import parent
-from benchmark.engines.base import terminable
+from benchmark.engines.interrupts import terminable
 from benchmark.errors import UserError
 from benchmark.evaluation import protocols
 from benchmark.evaluation.protocol import CRITIC, NEAREST, WINDOW
@@ -51,7 +50,7 @@ def measure(request: Mapping[str, Any]) -> dict[str, Any]:
     """
     with terminable():
         done = subprocess.run(
-            [sys.executable, "-m", "benchmark.engines.benching.worker", json.dumps(request)],
+            parent.python("-m", "benchmark.engines.benching.worker", json.dumps(request)),
             env={**numerics.child_environment(), **parent.announced()},
             capture_output=True,
             text=True,

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import baselines
 from benchmark.engines import parent
-from benchmark.engines.base import terminable
+from benchmark.engines.interrupts import terminable
 from benchmark.training import numerics
 
 if TYPE_CHECKING:

@@ -10,7 +10,6 @@ import os
 import shutil
 import signal
 import subprocess
-import sys
 import time
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
@@ -18,7 +17,7 @@ from pathlib import Path
 from tempfile import mkdtemp
 from typing import Any
 
-from benchmark.engines import spawn, worker
+from benchmark.engines import parent, spawn, worker
 from benchmark.engines.forks import Forks
 from benchmark.engines.ray import files
 from benchmark.records import environment, locks, places
@@ -98,8 +97,8 @@ class Seat:
         if kind == "cpu":
             return environment.describe(kind)
         done = subprocess.run(
-            [sys.executable, "-c", _DESCRIBE],
-            env=numerics.child_environment(),
+            parent.python("-c", _DESCRIBE),
+            env={**numerics.child_environment(), **parent.announced()},
             capture_output=True,
             text=True,
             check=False,

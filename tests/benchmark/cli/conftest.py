@@ -6,6 +6,8 @@ from pathlib import Path
 import pytest
 
 from benchmark.cli import main
+from benchmark.records import store
+from benchmark.suites import plan
 
 
 @pytest.fixture
@@ -32,3 +34,11 @@ def synthetic(ganbench):
     spec.loader.exec_module(module)
     Path("small.toml").write_text(module.SUITE)
     return module
+
+
+@pytest.fixture
+def finished(synthetic, monkeypatch):
+    """The runs of `small.toml`, which any plan takes for its own."""
+    found = [(directory, store.read_record(directory)) for directory in synthetic.put_all()]
+    runs = [plan.PlannedRun(r["spec"], r["run_id"], r["env_id"], d, store.state(d)) for d, r in found]
+    monkeypatch.setattr(plan, "plan", lambda *_, **__: runs)

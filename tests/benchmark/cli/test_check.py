@@ -371,7 +371,7 @@ def test_stale_records_do_not_count(s, check, judged):
     assert "6 runs of other code" in err
     s.put_all()
     code, content = judged()
-    assert (code, content["notes"]) == (0, ["6 runs of other code or protocols not counted"])
+    assert (code, content["notes"]) == (0, ["6 runs of other code, settings or protocols not counted"])
 
 
 @pytest.mark.parametrize(
@@ -749,3 +749,33 @@ def test_the_page_on_the_gate_names_every_outcome_and_setting():
     for metric, size in gate_table.EFFECTS.items():
         share = f"{size:.1%}".replace(".0%", "%").replace("%", " %")
         assert (f"{size} nats per pixel" if metric in gate_table.PER_PIXEL else share) in text
+
+
+VARIANT = """
+[[variants]]
+experiment = "gan/digits"
+name = "slow"
+settings.learning_rate = {}
+"""
+
+
+def test_runs_of_a_variant_with_other_settings_are_stale(ganbench, synthetic):
+    """What the suite's file has changed, and runs that were left in the folder must not pass for new ones."""
+    suite = Path("small.toml")
+    before = suite.read_text()
+    suite.write_text(before + VARIANT.format(0.001))
+    suites.load("small.toml")
+    synthetic.put_all()
+    for seed in range(3):
+        synthetic.put(synthetic.make_record("gan/digits+slow", seed, 50.0 + seed))
+    code, _, stderr = ganbench("accept", "small.toml", "--yes", "--allow-dirty")
+    assert code == 0, stderr
+    assert ganbench("check", "small.toml")[0] == 0
+    suite.write_text(before + VARIANT.format(0.5))
+    code, stdout, _ = ganbench("check", "small.toml", "--json")
+    said = json.loads(stdout)
+    assert code == 1
+    assert "3 runs of other code, settings or protocols not counted" in said["notes"]
+    outcomes = {(d["experiment"], d["outcome"]) for d in said["decisions"]}
+    assert ("gan/digits+slow", "missing") in outcomes
+    assert ("gan/digits", "unchanged") in outcomes

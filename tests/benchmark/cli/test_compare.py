@@ -56,6 +56,22 @@ def test_difference_and_interval_are_welchs(s, compare):
     assert found["interval"] == pytest.approx([expected.low, expected.high])
 
 
+def test_a_run_on_both_sides_makes_them_no_two_samples(s, compare, ganbench):
+    seeds = {"copies": range(5), "one": [0]}
+    s.put_all(out=Path("a"))
+    for side, copied in seeds.items():
+        for name, fids in s.FIDS.items():
+            for seed, fid in enumerate(fids):
+                s.put(s.make_record(name, seed, fid + (seed not in copied)), Path(side))
+        found = row(compare("a", side), "wgan/digits")
+        assert (found["a"]["n"], found["b"]["n"], found["interval"]) == (3, 5, None)
+        assert found["difference"] == pytest.approx(0.0 if side == "copies" else 0.8)
+        assert found["copies"] == len(set(copied) & {0, 1, 2})
+    assert re.search(r"wgan/digits .* \+0.8 +1 equal$", ganbench("compare", "a", "one")[1], re.MULTILINE)
+    assert "or a run is on both" in page_of(ganbench, "a", "one")
+    assert row(compare("a", "copies"), "wgan/digits")["same_bits"] is True
+
+
 def test_why_check_has_other_numbers_is_in_the_help_and_on_the_page(ganbench):
     page = (Path(__file__).parents[3] / "docs" / "commands.md").read_text(encoding="utf-8")
     (line,) = (x for x in page.splitlines() if x.startswith("| `ganbench compare"))

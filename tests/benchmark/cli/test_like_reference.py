@@ -72,3 +72,22 @@ def test_a_damaged_reference_is_no_reference(ganbench, accept):
     code, _, stderr = ganbench(*CALL)
     assert code == 2
     assert "was altered or damaged" in stderr
+
+
+@pytest.mark.parametrize(("devices", "same"), [((HERE,), True), (("NVIDIA L4",), False)])
+def test_what_is_found_is_json_too(devices, same, ganbench, accept):
+    accept(*devices)
+    code, stdout, _ = ganbench(*CALL, "--json")
+    assert code == (not same)
+    assert json.loads(stdout) == {
+        "device": HERE,
+        "reference": "results/reference/quick.json",
+        "reference_devices": [*devices],
+        "same": same,
+    }
+
+
+def test_that_nothing_was_accepted_is_json_too(ganbench):
+    code, stdout, _ = ganbench(*CALL[:-1], "figure3", "--json")
+    said = json.loads(stdout)
+    assert (code, said["same"], said["reference_devices"]) == (0, None, [])

@@ -8,9 +8,7 @@ import pytest
 
 from benchmark.cli import progress
 from benchmark.cli.verbosity import Quiet, Verbose
-from benchmark.records import store
 from benchmark.records.store import RunState
-from benchmark.suites import plan
 
 
 @dataclass(frozen=True)
@@ -78,10 +76,8 @@ def test_verbose_is_a_display_with_more(run):
         assert isinstance(shown, Verbose)
 
 
-def test_a_quiet_run_prints_its_result_alone(ganbench, synthetic, monkeypatch):
-    found = [(directory, store.read_record(directory)) for directory in synthetic.put_all()]
-    runs = [plan.PlannedRun(r["spec"], r["run_id"], r["env_id"], d, store.state(d)) for d, r in found]
-    monkeypatch.setattr(plan, "plan", lambda *_, **__: runs)
+@pytest.mark.usefixtures("finished")
+def test_a_quiet_run_prints_its_result_alone(ganbench):
     arguments = ("run", "small.toml", "--reuse", "only", "--no-report", "--json", "--device", "cpu")
     loud, quiet = ganbench(*arguments), ganbench(*arguments, "-q")
     assert quiet[0] == loud[0] == 0
@@ -93,3 +89,18 @@ def test_a_quiet_run_prints_its_result_alone(ganbench, synthetic, monkeypatch):
 def test_both_at_once_is_a_contradiction(ganbench):
     code, _, err = ganbench("run", "-v", "-q")
     assert (code, err) == (2, "ganbench: -v and -q contradict each other. Choose one\n")
+
+
+@pytest.mark.usefixtures("finished")
+def test_scores_are_told_although_the_report_cannot_be_written(ganbench):
+    Path("results/reports").touch()
+    call = ("run", "small.toml", "--reuse", "only", "--device", "cpu")
+    code, stdout, stderr = ganbench(*call, "--json")
+    said = json.loads(stdout)
+    assert (code, said["report"]) == (3, None)
+    assert {score["experiment"] for score in said["scores"]} == {"gan/digits", "wgan/digits"}
+    assert "the report cannot be written" in said["report_error"]
+    assert said["report_error"] in stderr
+    code, stdout, _ = ganbench(*call)
+    assert code == 3
+    assert "gan/digits" in stdout

@@ -88,6 +88,16 @@ def test_the_same_run_with_other_bits_is_nondeterministic_however_small_the_diff
     assert found.reason == "seed 3: the same run in the same environment differs in digests"
 
 
+def test_nondeterminism_names_what_was_computed_otherwise():
+    then, again = (
+        [{**r, "provenance": {"determinism": {"cpu_capability": x, "n": 1}}} for r in runs(REFERENCE, "old")]
+        for x in ("AVX512", "AVX2")
+    )
+    again[3]["digests"] = {}
+    (found,) = check(then, again).decisions
+    assert found.reason.endswith("differs in digests (cpu_capability: AVX512 then, AVX2 now)")
+
+
 @pytest.mark.parametrize("change", [{"env": "other"}, {"code": "other"}])
 def test_other_bits_of_other_code_or_another_environment_are_no_fault(change):
     again = [record(x + 0.01, i, **{"code": "old", **change}) for i, x in enumerate(REFERENCE)]

@@ -72,7 +72,7 @@ def again(accepted, names, folder):
 
 def ours(result):
     """What an edit of our code is called; without a portable half one cannot tell whose it is."""
-    return "changed" if "refused" in result["portable"] else "ours"
+    return "changed" if "by" in result["portable"] else "ours"
 
 
 # --- What is computed -----------------------------------------------------------------------------------
@@ -352,11 +352,36 @@ def test_every_late_start_counts(start, half, losses, outcome):
     assert f"from G-iteration {start}" in finding.reason
 
 
+REFUSED = {"refused": "the op x has no rule"}
+THERE = {"refused": "on this machine exp does not give the bits of IEEE 754", "by": "machine"}
+
+
 def test_without_a_portable_half_nobody_can_tell_whose_change_it_is():
-    refused = {"refused": "the op x has no portable rule"}
-    accepted, now = changed("portable", to=refused), changed("float64", "full", "losses", "g", to=[2.0])
-    assert probes.judge("a/b", block_of(accepted), {**now, "portable": refused}, {}).outcome == "changed"
-    assert probes.judge("a/b", block_of(RESULT), {**now, "portable": refused}, {}).outcome == "changed"
+    accepted, now = changed("portable", to=REFUSED), changed("float64", "full", "losses", "g", to=[2.0])
+    assert probes.judge("a/b", block_of(accepted), {**now, "portable": REFUSED}, {}).outcome == "changed"
+    for one, other in ((RESULT["portable"], THERE), (THERE, RESULT["portable"]), (REFUSED, THERE)):
+        accepted = changed("portable", to=one)
+        assert probes.judge("a/b", block_of(accepted), {**now, "portable": other}, {}).outcome == "changed"
+        same = {**RESULT, "portable": other}
+        assert probes.judge("a/b", block_of(accepted), same, {}).outcome == "unchanged"
+
+
+@pytest.mark.parametrize(
+    ("then", "now", "said"),
+    [
+        (RESULT["portable"], REFUSED, "portable numerics refuse it (the op x has no rule)"),
+        (REFUSED, {"refused": "y"}, "portable numerics refuse it (y)"),
+        (
+            REFUSED,
+            RESULT["portable"],
+            "portable numerics no longer refuse it (the op x has no rule)",
+        ),
+    ],
+)
+def test_to_lose_the_exact_half_is_a_change_of_ours(then, now, said):
+    found = probes.judge("a/b", block_of(changed("portable", to=then)), {**RESULT, "portable": now}, {})
+    assert found.outcome == "ours"
+    assert found.reason.startswith(said)
 
 
 @pytest.mark.parametrize(("now", "outcome"), [(1 + 1e-7, "unchanged"), (1.1, "changed")])

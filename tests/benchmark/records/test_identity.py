@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 import benchmark
 from baselines import catalogue
 from baselines.source_code import code_digest
-from benchmark.records import identity
+from benchmark.records import environment, identity
 from benchmark.suites import Suite, experiments
 from benchmark.suites.spec import spec_without_seed
 from benchmark.training.numerics import FAITHFUL, PORTABLE
@@ -391,3 +391,29 @@ def test_another_revision_of_the_rules_is_another_cell():
     suite = Suite("s", "", ("gan/digits",), (0,), 10, 5, (), numerics="portable")
     spec = spec_without_seed(suite, "gan/digits", "cpu")
     assert identity.cell_id({**spec, "numerics": {**PORTABLE, "rules": 2}}) != identity.cell_id(spec)
+
+
+@pytest.fixture
+def described(monkeypatch):
+    """The environment with no variables set but those given."""
+
+    def describe(**variables):
+        for name in environment.SWITCHES:
+            monkeypatch.delenv(name, raising=False)
+        for name, value in variables.items():
+            monkeypatch.setenv(name, value)
+        environment.describe.cache_clear()
+        return environment.describe("cpu")
+
+    yield describe
+    environment.describe.cache_clear()
+
+
+@pytest.mark.parametrize("name", environment.SWITCHES)
+def test_a_variable_that_chooses_other_kernels_makes_another_environment(name, described):
+    plain = described()
+    assert "switches" not in plain  # the ids of all that ran without stay
+    assert described(**{name: ""}) == plain
+    other = described(**{name: "default"})
+    assert other == {**plain, "switches": {name: "default"}}
+    assert identity.env_id(other, FAITHFUL) != identity.env_id(plain, FAITHFUL)
