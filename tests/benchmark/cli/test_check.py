@@ -776,6 +776,6 @@ def test_runs_of_a_variant_with_other_settings_are_stale(ganbench, synthetic):
     said = json.loads(stdout)
     assert code == 1
     assert "3 runs of other code, settings or protocols not counted" in said["notes"]
-    outcomes = {(d["experiment"], d["outcome"]) for d in said["decisions"]}
+    outcomes = {(d["experiment"], d["outcome"]) for d in said["cases"]}
     assert ("gan/digits+slow", "missing") in outcomes
     assert ("gan/digits", "unchanged") in outcomes
