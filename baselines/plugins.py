@@ -147,6 +147,14 @@ def experiment(plugin: Plugin, name: str) -> Experiment[Any]:
     return chosen
 
 
+_OF_EMPTY = ("meta tensor", "device meta", "on meta")
+_EMPTY = (
+    "networks are described before they have numbers, and ganbench moves them to the device later: make them "
+    "without .to(), .cuda(), device= and .item()"
+)
+"""In place of torch's words, which advise what leaves weights without values."""
+
+
 def said(error: BaseException, is_own: Callable[[str, str], bool]) -> str:
     """The error in one line, whatever its author made of its text, and where in the plugin's files it arose.
 
@@ -162,6 +170,8 @@ def said(error: BaseException, is_own: Callable[[str, str], bool]) -> str:
         except BaseException:
             text = ""
         file, line = _raised_at(error, is_own)
+        if any(words in text for words in _OF_EMPTY):
+            text = _EMPTY
     text = f"{kind}: {text[:_LONGEST]}" if text else kind
     return f"{text} ({_short(file)}:{line})" if file else text
 

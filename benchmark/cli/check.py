@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -152,7 +153,7 @@ def check(
     else:
         _print(result)
     if result.exit_code == 4:
-        raise NothingToJudge(result.conclusion.rstrip("."), do=_advice(chosen, found, places, against))
+        raise NothingToJudge(result.conclusion.rstrip("."), do=_advice(suite, found, places, against))
     return result.exit_code
 
 
@@ -244,10 +245,10 @@ def _print(result: Checked) -> None:
         print_text(result.conclusion, style="bold red" if result.exit_code else "bold green")
 
 
-def _advice(suite: Suite, found: Selection, places: tuple[Path, ...], against: str) -> str:
+def _advice(suite: str, found: Selection, places: tuple[Path, ...], against: str) -> str:
     if not found.runs:
         below = ", ".join(map(str, places))
-        return f"Looked below {below}. Run it (ganbench run {suite.name}), or say --from DIR"
+        return f"Looked below {below}. Run it (ganbench run {shlex.quote(suite)}), or say --from DIR"
     if against == "reference":
         return "Get it from where the suite was accepted, and say --reference FILE; docs/gate.md"
     return "Nothing to do: docs/gate.md says what makes a claim comparable"

@@ -251,13 +251,12 @@ def source(path: Path, device: str, asked: Asked) -> Source:
 
 def _spec(path: Path) -> dict[str, Any] | None:
     """The spec of a run, or of the run that a file of weights or a checkpoint lies in, if it does."""
-    import baselines
-    from benchmark.records import store
+    from benchmark.records import revived, store
 
     folders = (path,) if path.is_dir() else (path.parent, path.parent.parent)
     spec = next(filter(None, map(store.read_spec, folders)), None)
     if spec:
-        baselines.revive(spec["experiment"])
+        revived.revive(spec, path)
     return spec
 
 
@@ -285,5 +284,5 @@ def experiment_name(path: Path, asked: Asked) -> str:
         raise UserError(
             "no spec.json says what experiment it is of", where=str(path), do="Add --experiment NAME"
         )
-    experiments.describe(name, where="--experiment")
+    experiments.describe(name, where="--experiment" if asked.experiment else str(path))
     return str(name)

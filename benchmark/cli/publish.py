@@ -68,7 +68,7 @@ def publish(
     for name in packing.publish(
         records, target, title=title, authors=authors, licence=licence, suite_file=suite_file
     ):
-        note(f"The suite '{name}' does not come with ganbench; --suite FILE adds its file")
+        note(f"No suite that comes with ganbench is the '{name}' of these runs; --suite FILE adds its file")
     size = sum(path.stat().st_size for path in target.rglob("*") if path.is_file())
     echo(f"{target}: {plural(len(records), 'run')}, {size / 2**20:.1f} MiB")
 

@@ -108,7 +108,11 @@ def _available(
         for path in _candidates(place, file, definition):
             if not (path.is_file() or path.is_dir()):
                 continue
-            wrong = "" if path.is_dir() else mirrors.difference(file, path)
+            if path.is_dir() != file.is_folder:
+                problem = f"{path} is a {'file' if file.is_folder else 'folder'}"
+                note(problem)
+                continue
+            wrong = "" if file.is_folder else mirrors.difference(file, path)
             if not wrong:
                 return path
             if definition.never_download:  # no official sum is known for certain: say it, and go on
@@ -130,6 +134,8 @@ def _available(
             where=str(own / file.name),
             do=f"Put {urls[0]} there, or run 'ganbench data fetch {name}' with a network",
         )
+    if (own / file.name).is_dir():
+        raise UserError("is a folder in a file's place", where=str(own / file.name), do="Remove it")
     own.mkdir(parents=True, exist_ok=True)
     do = "Try again, name a mirror with --mirror URL, or put the file there yourself"
     do += f" ({mirrors.expected(file)})"

@@ -165,10 +165,18 @@ def resized(image: Image.Image, width: int, height: int) -> Image.Image:
 
 
 def shorter_side_then_middle(image: Image.Image, size: int) -> Image.Image:
-    """Resize the shorter side to `size`, then cut the middle square: torchvision's Resize and CenterCrop."""
-    width, height = image.size
-    short = min(width, height)
-    image = resized(image, size * width // short, size * height // short)
+    """Resize the shorter side to `size`, then cut the middle square: torchvision's Resize and CenterCrop.
+
+    Raises:
+        BrokenImage: so long and thin that it would be enlarged to more pixels than `opened` takes.
+
+    """
+    short, most = min(image.size), Image.MAX_IMAGE_PIXELS
+    width, height = (size * side // short for side in image.size)
+    if most is not None and width * height > most:
+        thin = f"{image.width} x {image.height} pixels, too thin to resize the shorter side to {size}"
+        raise BrokenImage(thin)
+    image = resized(image, width, height)
     left, top = round((image.width - size) / 2), round((image.height - size) / 2)
     return image.crop((left, top, left + size, top + size))
 

@@ -45,7 +45,7 @@ class DatasetInfo:
 
 @dataclass(frozen=True)
 class SourceFile:
-    """A file (or, for sets that are not downloaded, a folder) that a data set is converted from.
+    """A file, or a folder, that a data set is converted from.
 
     Attributes:
         name: its file name, also the last part of its URL on a mirror.
@@ -54,6 +54,7 @@ class SourceFile:
         content_sha256: SHA-256 (hex) of a gzipped file's uncompressed content, which does not depend on how
             a mirror compresses.
         n_bytes: size of the download, to plan with; 0 where it is not known.
+        is_folder: whether it is one; only of sets that are not downloaded.
 
     """
 
@@ -62,6 +63,7 @@ class SourceFile:
     md5: str = ""
     content_sha256: str = ""
     n_bytes: int = 0
+    is_folder: bool = False
 
 
 @dataclass(frozen=True)

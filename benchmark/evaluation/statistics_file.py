@@ -19,7 +19,7 @@ import torch
 
 from benchmark import data
 from benchmark.data.framing import frame
-from benchmark.errors import UserError
+from benchmark.errors import UserError, shown
 from benchmark.evaluation import digits_lenet, extractors, fidelity, frechet, inception, scoring
 from benchmark.evaluation.evaluator import Evaluator
 from benchmark.evaluation.fidelity import NonFiniteScore
@@ -66,11 +66,17 @@ def protocols(
     )
 
 
-def read(file: Path, protocol: Protocol) -> frechet.Normal:
+def read(file: Path, protocol: Protocol, *, as_reference: bool) -> frechet.Normal:
     """Statistics out of a file.
 
+    Args:
+        file: says what made it, or not.
+        protocol: what it is to be scored by.
+        as_reference: whether it stands for the real images. `write` knows those too by the number that the
+            protocol generates, so a file of either number will do.
+
     Raises:
-        UserError: it is damaged, has none, or they are not of the protocol's features.
+        UserError: it is damaged, has none, or they are not of the protocol's features or number of images.
 
     """
     where = str(file)
@@ -100,6 +106,10 @@ def read(file: Path, protocol: Protocol) -> frechet.Normal:
     ours = protocol.as_dict()
     if not isinstance(about, dict) or any(about.get(key, ours.get(key)) != ours.get(key) for key in _SAME):
         raise UserError(f"was made by another network or size than those of {protocol.name}", where=where)
+    taken = {protocol.n_generated, *([protocol.n_reference] if as_reference else [])}
+    if (n := about.get("n")) not in (None, *taken):
+        what = f"is of {shown(n)} images, {protocol.name} takes {' or '.join(map(str, sorted(taken)))} here"
+        raise UserError(what, where=where)
     return frechet.Normal(0, cast("Vector", mean), cast("Matrix", covariance.astype(np.float64)), root=None)
 
 
@@ -146,11 +156,11 @@ def fid(
     where = str(images) if isinstance(images, Path) else images.where
     try:
         if isinstance(images, Path):
-            ours = read(images, protocol)
+            ours = read(images, protocol, as_reference=False)
             theirs = (
                 Evaluator([protocol], real, device).normal(protocol)
                 if isinstance(real, str)
-                else read(real, protocol)
+                else read(real, protocol, as_reference=True)
             )
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # an overflow is the error that follows
@@ -166,7 +176,7 @@ def fid(
             theirs = Evaluator([protocol], real, device, framed_to).normal(protocol)
         else:
             scoring.check_size(protocol, shape, where)
-            theirs = read(real, protocol)
+            theirs = read(real, protocol, as_reference=True)
         features = _features(protocol, batches, device)
         if save:
             write(save, frechet.fit(features), protocol, images.described)

@@ -13,22 +13,24 @@ if TYPE_CHECKING:
 ALPHA = 0.05
 
 
-def best(values: Mapping[str, Sequence[float]], *, higher: bool) -> str | None:
+def best(values: Mapping[str, Sequence[float | None]], *, higher: bool) -> str | None:
     """The method whose mean is better than each other's: one-sided Welch tests, Holm over the others.
 
     Seeds of two methods are no pairs: they draw alike, but not for the same networks.
 
     Args:
-        values: final scores over seeds by method; methods without any do not count.
+        values: final scores over seeds by method; None for a seed without a result.
         higher: whether a higher score is better.
 
     Returns:
-        Its name; None where one of the tests does not reject at `ALPHA`, or cannot be made because a side has
-        a single value.
+        Its name; None where one of the tests does not reject at `ALPHA`, cannot be made because a side has
+        a single value, or would be of survivors because a side lost too many seeds.
 
     """
-    scored = {name: own for name, own in values.items() if own}
+    scored = {name: [x for x in own if x is not None] for name, own in values.items()}
     if len(scored) < 2 or any(len(own) < 2 for own in scored.values()):
+        return None
+    if any(statistics.too_many_lost(len(own) - len(scored[name]), len(own)) for name, own in values.items()):
         return None
     first = (max if higher else min)(scored, key=lambda name: fmean(scored[name]))
     sign = 1 if higher else -1

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from benchmark.judging.cell_test import run_value
+from benchmark.judging.comparability import METRICS
 from benchmark.records.quantities import named_seeds
 from benchmark.records.summary import summarise
 
@@ -119,7 +120,7 @@ def verdict(j: Judged, cell_ids: Mapping[str, str], strict: bool) -> Case:
         mark=mark,
         reason="; ".join([v.reason, *v.caveats]),
         cell=cell_ids.get(j.cells[0], "") if j.cells else "",
-        metric=v.metric,
+        metric=METRICS.get(v.metric, v.metric),  # one name under both rules, so that waivers cover both
         ours=_spread(v.ours),
         theirs=_spread(v.rival) if ordering else v.paper,
         difference=_difference(v.difference, v.interval),

@@ -140,7 +140,7 @@ def _by_bits(pair: Pair) -> tuple[Outcome, str] | None:
 
 def _otherwise(a: Record, b: Record) -> str:
     """What differs of how two runs computed though their environments have one id: vector instructions."""
-    one, other = (r["provenance"].get("determinism") or {} for r in (a, b))
+    one, other = (r.get("provenance", {}).get("determinism", {}) for r in (a, b))
     changed = [f"{k}: {one[k]} then, {other[k]} now" for k in one if k in other and one[k] != other[k]]
     return f" ({'; '.join(changed)})" if changed else ""
 

@@ -32,8 +32,9 @@ class Row:
         runs_a, runs_b: runs of the cell; 0 where a side does not have it.
         diverged_a, diverged_b: how many of these diverged.
         difference: mean of b − mean of a, in units of the metric.
-        interval: its 90 % interval (Welch), where both have two values and are not the same runs.
+        interval: its 90 % interval (Welch), where both have two values and no copy of the other's runs.
         same_bits: whether all seeds that both have came out equal bit for bit; None where they share none.
+        copies: how many seeds came out equal bit for bit.
 
     """
 
@@ -50,6 +51,7 @@ class Row:
     difference: float | None
     interval: Interval | None
     same_bits: bool | None
+    copies: int
 
     def as_dict(self) -> dict[str, Any]:
         """JSON types."""
@@ -60,7 +62,8 @@ class Row:
         difference = "" if self.difference is None else f"{self.difference:+.3g}"
         if self.interval is not None:
             difference += f" [{self.interval.low:.3g}, {self.interval.high:.3g}]"
-        bits = {None: "", True: "equal", False: "differ"}[self.same_bits]
+        some = f"{self.copies} equal" if self.copies else "differ"
+        bits = {None: "", True: "equal", False: some}[self.same_bits]
         return (
             self.experiment,
             self.cell[:8],
@@ -118,15 +121,15 @@ def _by_cell(records: Sequence[Record]) -> dict[str, list[Record]]:
 
 def _rows(a: Sequence[Record], b: Sequence[Record]) -> Iterator[Row]:
     first = (*a, *b)[0]
-    same_bits = _same_bits(a, b)
+    equal = _equal_bits(a, b)
     scored = [(p["name"], metric) for p in first["spec"]["protocols"] for metric in p["metrics"]]
     for protocol, metric in scored or [("", "")]:
         values = [
             [x for r in side if (x := score(r["final"], protocol, metric)) is not None] for side in (a, b)
         ]
         difference, interval = _difference(*values)
-        if same_bits and len(a) == len(b):
-            interval = None  # copies are no two samples
+        if any(equal):
+            interval = None  # a run that is on both sides makes them no two samples
         yield Row(
             experiment=first["experiment"],
             cell=first["cell_id"],
@@ -140,7 +143,8 @@ def _rows(a: Sequence[Record], b: Sequence[Record]) -> Iterator[Row]:
             diverged_b=sum(r["status"] == "diverged" for r in b),
             difference=difference,
             interval=interval,
-            same_bits=same_bits,
+            same_bits=all(equal) if equal else None,
+            copies=sum(equal),
         )
 
 
@@ -153,10 +157,10 @@ def _difference(a: Sequence[float], b: Sequence[float]) -> tuple[float | None, I
     return comparison.difference, statistics.interval(*comparison)
 
 
-def _same_bits(a: Sequence[Record], b: Sequence[Record]) -> bool | None:
+def _equal_bits(a: Sequence[Record], b: Sequence[Record]) -> list[bool]:
+    """Whether the two runs of a seed are equal bit for bit, for every seed that both sides have."""
     then = {record["seed"]: record for record in a}
-    shared = [(then[record["seed"]], record) for record in b if record["seed"] in then]
-    return not any(differing_results(*pair) for pair in shared) if shared else None
+    return [not differing_results(then[r["seed"]], r) for r in b if r["seed"] in then]
 
 
 def differing(a: Mapping[str, Any], b: Mapping[str, Any]) -> list[str]:

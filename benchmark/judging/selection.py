@@ -82,17 +82,17 @@ def select(
             if damage and _may_belong(suite, directory):
                 broken.append(Broken(_experiment(directory), None, "", "damaged", damage))
             continue
-        if not _belongs(suite, spec, seeds):
+        if not belongs(suite, spec, seeds):
             continue
         name = spec["experiment"]["name"]
         proofs = equivalence.chain(spec["sources"], code[name], name)
-        alike = _values(spec["experiment"]) == _values(described[name]) and _of_protocols_now(spec)
-        if proofs is None or not alike:
+        wrong = inconsistent(record) if record else ""
+        alike = bool(wrong) or _values(spec["experiment"]) == _values(described[name])
+        if proofs is None or not (alike and _of_protocols_now(spec)):
             stale += 1
             continue
         if proofs:
             equivalent[name].append(equivalence.said(proofs))
-        wrong = inconsistent(record) if record else ""
         if record and not wrong:
             found.append(LoadedRecord(record, directory))
         else:
@@ -212,7 +212,7 @@ def _may_belong(suite: Suite, directory: Path) -> bool:
     return name in suite.experiments or name not in baselines.names()
 
 
-def _belongs(suite: Suite, spec: Mapping[str, Any], seeds: Collection[int]) -> bool:
+def belongs(suite: Suite, spec: Mapping[str, Any], seeds: Collection[int]) -> bool:
     """Whether the spec is of a run of the suite."""
     name = spec["experiment"]["name"]
     if name not in suite.experiments or spec["seed"] not in seeds:

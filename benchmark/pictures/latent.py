@@ -22,7 +22,7 @@ from benchmark import data
 from benchmark.data.framing import frame
 from benchmark.errors import NothingToJudge, UserError, did_you_mean
 from benchmark.evaluation.neighbours import Neighbours, nearest
-from benchmark.records import equivalence, identity, store
+from benchmark.records import equivalence, identity, revived, store
 from benchmark.training import checkpoint, sampling, trainer
 from benchmark.training.draws import latents, stream, uniform
 from benchmark.training.quantise import NonFiniteImages
@@ -71,7 +71,7 @@ def trained(directory: Path) -> Trained:
     spec, where = store.read_spec(directory), str(directory)
     if spec is None:
         raise NothingToJudge("there is no readable spec.json", where=where, do="Name a run directory")
-    baselines.revive(spec["experiment"])
+    revived.revive(spec, directory)
     name, names = spec["experiment"]["name"], baselines.names()
     if name not in names:
         raise UserError(f"unknown experiment '{name}'", where=where, do=did_you_mean(name, names))

@@ -16,6 +16,8 @@ _TITLES = {
     "classification_accuracy": "Accuracy ↑",
     "classification_error": "Error ↓",
 }
+METRICS = tuple(_TITLES)
+"""Those of which it is known which side is better."""
 WITHOUT_A_ZERO = ("parzen_ll",)
 """Metrics no share of which can be taken: the 0 of a log-likelihood of real values is of no meaning."""
 _UNITS = {"parzen_ll": "nats", "classification_accuracy": "%", "classification_error": "%"}
@@ -85,8 +87,9 @@ def named_seeds(values: Iterable[int]) -> str:
 
 
 def signed(value: float, decimals: int) -> str:
-    """`+0.50`, `−1.20`; what rounds to nothing is `+0.00`."""
-    return f"{value:+z.{decimals}f}".replace("-", "−")
+    """`+0.50`, `−1.20`; what rounds to nothing has no sign."""
+    text = f"{value:+z.{decimals}f}".replace("-", "−")
+    return text if text.strip("+−0.") else text[1:]
 
 
 def plural(n: int, noun: str) -> str:

@@ -19,8 +19,8 @@ from benchmark.report.table import Row, Table, numbers, words
 
 CAPTION = (
     "B − A: the difference of means over seeds; the bar is its 90 % interval (Welch), where both sides have "
-    "two seeds and are not the same runs. Each interval stands for itself: of ten differences without a "
-    "cause, one lies beyond its own."
+    "two seeds and no run is on both, bit for bit. Each interval stands for itself: of ten differences "
+    "without a cause, one lies beyond its own."
 )
 
 
@@ -119,7 +119,7 @@ def _figure(rows: Sequence[Compared], stem: str) -> Figure:
         svg = to_svg(canvas)
     said = "; ".join(f"{row.experiment} {row.texts()[5]}" for row in rows)
     hollow = any(row.interval is None for row in rows)
-    caption = "Hollow: no interval, for a side has one seed or both are the same runs." if hollow else ""
+    caption = "Hollow: no interval, for a side has one seed or a run is on both." if hollow else ""
     return Figure(stem, svg, caption, f"Differences in {metric_name(metric)}, B − A: {said}.")
 
 

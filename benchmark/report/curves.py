@@ -20,12 +20,12 @@ from benchmark.records.quantities import (
     plural,
 )
 from benchmark.records.summary import mean
+from benchmark.report import sources
 from benchmark.report.axes import AXES, Axis
 from benchmark.report.figure import Figure
 from benchmark.report.hover import Spot, with_titles
 from benchmark.report.levels import Level, draw_levels, within_reach
 from benchmark.report.scores import Comparison
-from benchmark.report.sources import spread_over
 from benchmark.report.traces import Point, Trace, mean_points, trace, value_table
 
 LOG_RANGE = 20.0
@@ -96,8 +96,8 @@ def _levels(c: Comparison, metric: str, printed: Mapping[str, Sequence[Claim]]) 
         for claim in printed.get(cell.label, ()):
             if claim.value is not None:
                 whose = "paper" if len(c.cells) == 1 else f"{shorten(cell.label)} in the paper"
-                over = f" over {spread_over(claim)}" if claim.spread is not None else ""
-                text = f"{whose}: {claim.printed}{over}"
+                over = f" over {sources.spread_over(claim)}" if claim.spread is not None else ""
+                text = f"{whose}: {sources.printed(claim)}{over}"
                 levels.append(Level(claim.value, text, look(cell.label).colour, claim.spread))
     return levels
 

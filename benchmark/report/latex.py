@@ -5,6 +5,7 @@ from dataclasses import replace
 
 from benchmark import escape
 from benchmark.judging.best import best
+from benchmark.records.cells import Cell
 from benchmark.records.quantities import count, higher_is_better, metric_name, metric_title
 from benchmark.report.content import Content, ScoreSection
 from benchmark.report.latex_float import ONE, TWO, Form, head, lines_of, set_table, stacked
@@ -17,7 +18,8 @@ from benchmark.report.verdicts import COMPARABLE, brief
 _SPREAD = "± is the sample standard deviation over the n training seeds; there is none for a single seed."
 _BOLD = (
     "Bold: better than each other method (one-sided Welch tests over seeds, 5 % after Holm); nothing is bold "
-    "where one of these tests does not reject, a method has a single seed, or another mean is printed alike."
+    "where one of these tests does not reject, a method has a single seed or lost more than a quarter of its "
+    "seeds, or another mean is printed alike."
 )
 _BETTER = "is better than"
 
@@ -100,11 +102,17 @@ def _best(compared: Comparison, t: Table) -> dict[str, str]:
     for metric in compared.metrics:
         up, title = higher_is_better(metric), metric_title(metric)
         if up is not None:
-            values = {cell.label: compared.final(cell, metric) for cell in compared.cells}
+            values = {cell.label: _over_seeds(compared, cell, metric) for cell in compared.cells}
             first = best(values, higher=up)
             if first is not None and _is_printed_apart(t, title, first):
                 found[title] = first
     return found
+
+
+def _over_seeds(compared: Comparison, cell: Cell, metric: str) -> list[float | None]:
+    """Scores at the budget, and a None for every run that has none."""
+    found = compared.final(cell, metric)
+    return [*found, *[None] * (len(cell.records) - len(found))]
 
 
 def _is_printed_apart(t: Table, title: str, label: str) -> bool:

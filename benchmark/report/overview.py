@@ -157,7 +157,7 @@ def _sparkline(c: Comparison, cell: Cell, metric: str) -> Sparkline | None:
 
 
 def _state(cell: Cell, found: Papers) -> str:
-    """What the runs come to beside the paper, the worst first; else how far they got."""
+    """What the runs come to beside the paper, in the order of the verdicts; else how far they got."""
     own = [j for j in found.judged if cell.label in j.cells and j.verdict.outcome in COMPARABLE]
     if own:
         kinds = {"ordering": " (ordering)"}

@@ -13,7 +13,7 @@ from benchmark.records.cells import Cell
 from benchmark.records.quantities import DASH, plural, signed
 from benchmark.records.summary import Spread, decimals_for
 from benchmark.report.scores import seeds_text
-from benchmark.report.sources import metric_of, source, spread_over, statement_table
+from benchmark.report.sources import metric_of, printed, source, spread_over, statement_table
 from benchmark.report.table import Column, Row, Table, numbers, words
 
 OUTCOMES: dict[Outcome, str] = {
@@ -30,6 +30,7 @@ COMPARABLE: tuple[Outcome, ...] = ("reproduced", "below", "above", "inconclusive
 """Outcomes of runs with the paper's protocol, data, experiment and budget."""
 _TEXTS = tuple(OUTCOMES.values())
 _CONTRARY = "▼ the contrary"
+_UNCONFIRMED = " (claim unconfirmed)"
 
 
 @dataclass(frozen=True)
@@ -112,15 +113,22 @@ def _summary(numbers: Sequence[Judged], orderings: Sequence[Judged]) -> str:
     for noun, group in (("printed number", numbers), ("printed ordering", orderings)):
         if group:
             tally = Counter(outcome_text(j) for j in group)
-            words = ", ".join(f"{tally[text]} {text[2:]}" for text in (*_TEXTS, _CONTRARY) if tally[text])
-            parts.append(f"Of {plural(len(group), noun)}: {words}.")
+            texts = (text + more for text in (*_TEXTS, _CONTRARY) for more in ("", _UNCONFIRMED))
+            words = ", ".join(f"{tally[text]} {text[2:]}" for text in texts if tally[text])
+            claims = len({j.claim.id for j in group})  # each is judged once per cell of its experiment
+            verdicts = f", in {len(group)} verdicts" if len(group) > claims else ""
+            parts.append(f"Of {plural(claims, noun)}{verdicts}: {words}.")
     return " ".join(parts)
 
 
 def outcome_text(j: Judged) -> str:
-    """The outcome as a symbol and words: an ordering is not below a paper, but contrary to it."""
+    """The outcome as a symbol and words: an ordering is not below a paper, but contrary to it.
+
+    Where something was concluded from an unconfirmed claim, that is said with it wherever it stands.
+    """
     contrary = j.claim.kind == "ordering" and j.verdict.outcome == "below"
-    return _CONTRARY if contrary else OUTCOMES[j.verdict.outcome]
+    text = _CONTRARY if contrary else OUTCOMES[j.verdict.outcome]
+    return text if j.verdict.confirmed or j.verdict.outcome not in COMPARABLE else text + _UNCONFIRMED
 
 
 def _numbers(judged: Sequence[Judged], cells: dict[str, Cell]) -> Table:
@@ -160,7 +168,7 @@ def _number_row(j: Judged, cells: dict[str, Cell], decimals: int) -> Row:
             _spread(v.ours, decimals),
             seeds_text(cell) if cell else "0",
             f"± {v.within[1]:.{decimals}f} {v.within[0]}" if v.within else DASH,
-            claim.printed,
+            printed(claim),
             spread_over(claim) or DASH,
             signed(v.difference, decimals) if drawn and v.difference is not None else DASH,
             _interval(v, decimals),

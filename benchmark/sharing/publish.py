@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from benchmark import suites
 from benchmark.errors import NothingToJudge, UserError
+from benchmark.judging import selection
 from benchmark.judging.verify import runs_at
 from benchmark.records import bounded, loss_file, places, store
 from benchmark.records.bounded import Unreadable
@@ -24,6 +25,8 @@ from benchmark.suites import experiments
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
+
+    from benchmark.suites import Suite
 
 _FILES = {
     "spec.json": 256 * bounded.MIB,
@@ -94,7 +97,8 @@ def publish(
             _copy(run, half / model_card.folder(run))
         (half / "suites").mkdir()
         names = {run.record["suite"] for run in records} - {suite_file.stem if suite_file else ""}
-        for name in names & {*suites.names()}:
+        shipped = {name for name in names & {*suites.names()} if _are_of(suites.load(name), records)}
+        for name in shipped:
             content = files("benchmark.suites").joinpath(f"{name}.toml").read_bytes()
             (half / "suites" / f"{name}.toml").write_bytes(content)
         if suite_file:
@@ -116,7 +120,13 @@ def publish(
         raise UserError(what, where=str(error.filename or target)) from error
     finally:
         shutil.rmtree(half, ignore_errors=True)
-    return sorted(names - {*suites.names()})
+    return sorted(names - shipped)
+
+
+def _are_of(suite: Suite, records: Sequence[LoadedRecord]) -> bool:
+    """Whether the runs of a suite of that name are of this one: a record has no more of it than the name."""
+    own = [run.record for run in records if run.record["suite"] == suite.name]
+    return all(selection.belongs(suite, record["spec"], {record["seed"]}) for record in own)
 
 
 def _half(target: Path) -> tuple[Path, bool]:

@@ -1,13 +1,16 @@
 """Histories of runs, written by the trackers' own libraries; nothing opens a connection.
 
-A run that lies in the folder already is left alone: a tracker cannot take numbers back.
+A run that lies in the folder already is left alone: a tracker cannot take numbers back. It lies there once
+all of it is written; what an export that was cut short left of it is removed by the next one.
 """
 
 from __future__ import annotations
 
 import importlib
 import os
+import shutil
 import warnings
+from contextlib import contextmanager
 from itertools import groupby
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -42,14 +45,17 @@ def tensorboard(run: History, folder: Path) -> bool:
     own = folder / run.config["experiment"] / run.key
     if own.exists():
         return False
-    with library.SummaryWriter(str(own)) as writer:
-        rows = {"state": run.state, **run.ids, **run.config}
-        text = "\n".join(["| what | value |", "|---|---|", *(f"| {k} | {v} |" for k, v in rows.items())])
-        writer.add_text("run", text)
-        for p in run.points:
-            writer.add_scalar(p.tag, p.value, p.gen_iters, walltime=p.utc_s)
-        for k, grid in _grids(run):
-            writer.add_image("samples", pixels.array(grid), k, dataformats="CHW")
+    with _part(run, folder) as part:
+        with library.SummaryWriter(str(part)) as writer:
+            rows = {"state": run.state, **run.ids, **run.config}
+            text = "\n".join(["| what | value |", "|---|---|", *(f"| {k} | {v} |" for k, v in rows.items())])
+            writer.add_text("run", text)
+            for p in run.points:
+                writer.add_scalar(p.tag, p.value, p.gen_iters, walltime=p.utc_s)
+            for k, grid in _grids(run):
+                writer.add_image("samples", pixels.array(grid), k, dataformats="CHW")
+        own.parent.mkdir(parents=True, exist_ok=True)
+        part.rename(own)
     return True
 
 
@@ -59,7 +65,6 @@ def wandb(run: History, folder: Path) -> bool:
     library = _needed("wandb", "wandb")
     if any(folder.glob(f"wandb/offline-run-*-{run.key}")):
         return False
-    folder.mkdir(parents=True, exist_ok=True)
     settings = library.Settings(
         console="off",
         silent=True,
@@ -68,25 +73,29 @@ def wandb(run: History, folder: Path) -> bool:
         x_disable_stats=True,
         x_disable_meta=True,
     )
-    own = library.init(
-        mode="offline",
-        project=PROJECT,
-        dir=str(folder),
-        id=run.key,
-        name=run.name,
-        group=run.config["experiment"],
-        config={**run.config, **run.ids, "state": run.state},
-        settings=settings,
-    )
-    grids = dict(_grids(run))
-    by_iteration = {
-        k: {p.tag: p.value for p in points} for k, points in groupby(run.points, lambda p: p.gen_iters)
-    }
-    for k in sorted({*grids, *by_iteration}):
-        picture = {"samples": library.Image(grids[k])} if k in grids else {}
-        own.log({**by_iteration.get(k, {}), **picture}, step=k)
-    own.finish()
-    library.teardown()  # waits until the process beside this one has written everything
+    with _part(run, folder) as part:
+        own = library.init(
+            mode="offline",
+            project=PROJECT,
+            dir=str(part),
+            id=run.key,
+            name=run.name,
+            group=run.config["experiment"],
+            config={**run.config, **run.ids, "state": run.state},
+            settings=settings,
+        )
+        grids = dict(_grids(run))
+        by_iteration = {
+            k: {p.tag: p.value for p in points} for k, points in groupby(run.points, lambda p: p.gen_iters)
+        }
+        for k in sorted({*grids, *by_iteration}):
+            picture = {"samples": library.Image(grids[k])} if k in grids else {}
+            own.log({**by_iteration.get(k, {}), **picture}, step=k)
+        own.finish()
+        library.teardown()  # waits until the process beside this one has written everything
+        (folder / "wandb").mkdir(exist_ok=True)
+        for written in part.glob("wandb/offline-run-*"):
+            written.rename(folder / "wandb" / written.name)
     return True
 
 
@@ -102,8 +111,10 @@ def mlflow(run: History, folder: Path) -> bool:
     client = library.MlflowClient(tracking_uri=folder.absolute().as_uri())
     known = client.get_experiment_by_name(PROJECT)
     experiment = known.experiment_id if known else client.create_experiment(PROJECT)
-    if client.search_runs([experiment], f"tags.key = '{run.key}'", max_results=1):
-        return False
+    for there in client.search_runs([experiment], f"tags.key = '{run.key}'"):
+        if there.info.status == "FINISHED":
+            return False
+        client.delete_run(there.info.run_id)
     started = min((p.utc_s for p in run.points if p.utc_s), default=0.0)
     own = client.create_run(
         experiment,
@@ -126,6 +137,18 @@ def mlflow(run: History, folder: Path) -> bool:
 
 
 TRACKERS: dict[str, _Writer] = {"tensorboard": tensorboard, "wandb": wandb, "mlflow": mlflow}
+
+
+@contextmanager
+def _part(run: History, folder: Path) -> Iterator[Path]:
+    """An empty folder to write the run in, which is gone at the end: what is whole is moved out of it."""
+    part = folder / f".{run.key}.part"
+    shutil.rmtree(part, ignore_errors=True)
+    part.mkdir(parents=True)
+    try:
+        yield part
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
 
 
 def _grids(run: History) -> Iterator[tuple[int, Image.Image]]:

@@ -175,10 +175,11 @@ def load(name_or_file: str) -> Suite:
     elif name_or_file in names():
         path = _FOLDER / f"{name_or_file}.toml"
     else:
-        do = "A file must end in .toml. " + did_you_mean(name_or_file, names())
+        do = did_you_mean(name_or_file, names())
         if of := [n for n in baselines.names() if name_or_file in (n, n.partition("/")[0])]:
             pattern = name_or_file if name_or_file in of else f"{name_or_file}/*"
             do = f"Name a suite that has it (`ganbench list suites`), and --experiment '{pattern}'"
+        do = f"A file must end in .toml. {do}"
         raise UserError(f"unknown suite '{name_or_file}'", do=do)
     if path.stem.startswith(".") or path.stem != escape.visible(path.stem):
         raise UserError(f"'{path.stem}' can be no suite's name", where=name_or_file, do="Rename the file")

@@ -8,6 +8,7 @@ from datetime import date
 from typing import TYPE_CHECKING, Any
 
 from benchmark.errors import UserError, did_you_mean, shown
+from benchmark.records.quantities import METRICS
 from benchmark.suites.seeds import parse_seeds
 from benchmark.suites.waivers import read_waivers
 
@@ -22,8 +23,6 @@ PER_PIXEL = ("parzen_ll",)
 """Those whose δ_r is per pixel of an image instead: of a log-likelihood, which has no zero, in nats."""
 POINTS = 3
 """Last evaluations of a run that are averaged."""
-METRICS = (*EFFECTS, "kid", "precision", "recall", "classification_accuracy")
-"""What a minimum effect may be declared of: metrics of which it is known which side is better."""
 
 
 @dataclass(frozen=True)

@@ -97,7 +97,7 @@ def _dataset(name: str, experiment: dict[str, Any]) -> data.DatasetInfo:
         raise UserError(
             f"its networks see {channels}x{height}x{width}, '{name}' has {'x'.join(map(str, found.shape))}",
             where=f"experiment '{experiment['name']}'",
-            do="Choose images with as many channels, no larger (folder:PATH@SIZE converts to a size), or "
+            do=f"Choose images with as many channels, no larger (folder:PATH@{height} converts a folder), or "
             "other experiments (--experiment)",
         )
     return found

@@ -9,6 +9,7 @@ from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any, Protocol
 
 from benchmark.errors import UserError, did_you_mean, shown
+from benchmark.records.quantities import METRICS
 from benchmark.suites import experiments
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ class Failure(Protocol):
 
     @property
     def metric(self) -> str:
-        """Empty where it is about no metric."""
+        """As records call it; empty where it is about none."""
 
 
 @dataclass(frozen=True)
@@ -55,7 +56,7 @@ def read_waivers(entries: Sequence[Mapping[str, Any]]) -> list[Waiver]:
     """Waivers as data: `cell`, `reason`, `expires` (the last day it holds); perhaps `metric`, `issue`.
 
     Raises:
-        UserError: a key is missing, unknown or not of its type, or a pattern is too long.
+        UserError: a key is missing, unknown or not of its type, a metric unknown, or a pattern too long.
 
     """
     return [_waiver(entry, f"waiver {i + 1}") for i, entry in enumerate(entries)]
@@ -80,5 +81,8 @@ def _waiver(entry: Mapping[str, Any], where: str) -> Waiver:
     for key, value in texts.items():
         if not isinstance(value, str):
             raise UserError(f"'{key}' must be a text, not {shown(value)}", where=where)
+    known = [*METRICS, "start"]  # in place of a metric, of a failure about how runs start
+    if (metric := texts.get("metric")) and metric not in known:
+        raise UserError(f"unknown metric {shown(metric)}", where=where, do=did_you_mean(metric, known))
     experiments.check_pattern(texts["cell"], f"{where}: cell")
     return Waiver(**texts, expires=day)

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from torch import nn
 
 import baselines
 from baselines import catalogue, kept, plugins
@@ -622,3 +623,18 @@ def test_a_network_without_a_docstring_is_not_described_by_torchs(here):
     players = baselines.details("tiny/digits")["players"]
     assert players["generator"] == {"class": "Bare", "description": "", "values": ""}
     assert players["critic"]["description"] == "As in torch."
+
+
+@pytest.mark.parametrize(
+    "build",
+    [
+        lambda: nn.Linear(2, 2).to("cpu"),
+        lambda: nn.Linear(2, 2).weight.norm().item(),
+        lambda: nn.Linear(2, 2)(torch.zeros(1, 2, device="cpu")),
+    ],
+)
+def test_who_moves_or_reads_networks_that_have_no_numbers_yet_is_told_not_to(build):
+    with pytest.raises((RuntimeError, NotImplementedError)) as raised, torch.device("meta"):
+        build()
+    said = plugins.said(raised.value, lambda *_: False)
+    assert "make them without .to(), .cuda(), device= and .item()" in said

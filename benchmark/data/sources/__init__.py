@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -46,6 +47,11 @@ class Request:
     files: dict[str, Path]
     scratch: Path
     skip_broken: bool = False
+
+    @property
+    def to_leave_out(self) -> str:
+        """What to type for a set without images that cannot be used: other commands have no such option."""
+        return f"leave them out: ganbench data fetch {shlex.quote(self.name)} --skip-broken"
 
 
 def slices(n: int, size: int) -> Iterator[slice]:

@@ -45,7 +45,7 @@ def read(request: Request) -> Content:
         except zipfile.BadZipFile as error:
             raise UserError(f"damaged archive ({error})", where=str(archive)) from error
         if not request.skip_broken:
-            unusable.stop(str(archive), len(partition), "Get the official file, or add --skip-broken")
+            unusable.stop(str(archive), len(partition), f"Get the official file, or {request.to_leave_out}")
         notes["left out"] = unusable.counts()
 
     total = sum(part != VALID for _, part in partition)

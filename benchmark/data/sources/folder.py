@@ -57,8 +57,8 @@ def read(request: Request) -> Content:
         notes["left out"] = found.unusable.counts()
         notes["account"] = found.account()
         if not request.skip_broken:
-            hint = "Repair or remove them, or leave them out with --skip-broken"
-            hint += "" if size else f"; '{places.FOLDER_PREFIX}{path}@64' cuts and resizes all to one size"
+            hint = f"Repair or remove them, or {request.to_leave_out}"
+            hint += "" if size else f"; '{places.FOLDER_PREFIX}{path}@SIZE' cuts and resizes all to one size"
             found.unusable.stop(str(path), len(found.heads), hint)
 
     classes = _classes([*found.train, *found.held_out], found.depth)

@@ -42,7 +42,7 @@ def read(request: Request) -> Content:
         )
         yield from chunks(pictures, prepare, unusable)
         if not request.skip_broken:
-            unusable.stop(str(request.files[name]), len(files), "Repair them, or add --skip-broken")
+            unusable.stop(str(request.files[name]), len(files), f"Repair them, or {request.to_leave_out}")
         notes["left out"] = unusable.counts()
 
     return Content(split("train"), split("val"), total=len(train) + len(held_out), notes=notes)

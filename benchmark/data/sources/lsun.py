@@ -56,7 +56,9 @@ def read(request: Request) -> Content:
             pairs = ((key.decode("latin-1"), _value(value), None) for key, value in transaction.cursor())
             yield from chunks(pairs, prepare, unusable)
         if not request.skip_broken:
-            unusable.stop(str(request.files[name]), n, "Unpack the database again, or add --skip-broken")
+            unusable.stop(
+                str(request.files[name]), n, f"Unpack the database again, or {request.to_leave_out}"
+            )
         notes["left out"] = unusable.counts()
 
     total = entries("bedroom_train_lmdb") + entries("bedroom_val_lmdb")

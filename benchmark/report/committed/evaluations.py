@@ -39,15 +39,19 @@ def _with(record: Mapping[str, Any], results: list[dict[str, Any]]) -> Record:
     }
 
 
-def sentence(later: Sequence[Record]) -> str:
-    """Which they are, and how they were scored."""
+def sentence(later: Sequence[Record], records: Iterable[Mapping[str, Any]]) -> str:
+    """Which they are, which other seeds of the same runs are not among them, and how they were scored."""
+    made: dict[str, set[int]] = {}
+    for record in records:
+        if record["status"] == "done":
+            made.setdefault(_runs_of(record), set()).add(record["seed"])
     by_protocol: dict[str, dict[str, list[int]]] = {}
     for record in later:
-        who = f"{record['experiment']} of `{record['suite']}`"
+        who = _runs_of(record)
         for protocol in record["spec"]["protocols"]:
             by_protocol.setdefault(protocol["name"], {}).setdefault(who, []).append(record["seed"])
     of = [
-        f"by {name} " + ", ".join(f"{who}, {named_seeds(seeds)}" for who, seeds in runs.items())
+        f"by {name} " + ", ".join(_said(who, seeds, made[who]) for who, seeds in runs.items())
         for name, runs in sorted(by_protocol.items())
     ]
     return (
@@ -55,3 +59,12 @@ def sentence(later: Sequence[Record]) -> str:
         "`ganbench evaluate RUN --protocol NAME`, which prints the SHA-256 of the generator's weights; the "
         "record has it too."
     )
+
+
+def _runs_of(record: Mapping[str, Any]) -> str:
+    return f"{record['experiment']} of `{record['suite']}`"
+
+
+def _said(who: str, seeds: Sequence[int], made: set[int]) -> str:
+    left = made - {*seeds}
+    return f"{who}, {named_seeds(seeds)}" + (f" (not {named_seeds(left)})" if left else "")

@@ -115,7 +115,7 @@ def _against_the_papers() -> Iterator[str]:
     if not done:
         yield "No committed run is one of a printed number: **no verdict yet.**"
     if later:
-        yield evaluations.sentence(later)
+        yield evaluations.sentence(later, [run.record for run in runs])
     yield "These were not run, or cannot be compared:"
     yield markdown.table(undecided.table([j for j in judged if j.claim.id not in done], _RATES))
     left = [

@@ -130,10 +130,13 @@ def images(experiment: Experiment[Any]) -> Iterator[str]:
     """Real images reach the critic in the declared range; they and generated ones, with their classes."""
     players, draws = players_of(experiment), Counted(experiment, PAST_WARM_UP)
     made, judged = _noted(players.generator), _noted(players.critic)
+    ranges = []
     for k in (PAST_WARM_UP, PAST_WARM_UP + 1):  # a second one, as the first minibatch may be kept for ever
         for kept in (made, judged, draws.real):
             kept.clear()
         iterate(experiment, players, k, draws.at(k))
+        given = [call.x for call in judged if call.x.shape[1:] == experiment.image_shape]
+        ranges.append({ends for pixels, *_ in draws.real for ends in _ranges(pixels, given)})
     low, high = experiment.image_range
     judged = [call for call in judged if call.x.shape[1:] == experiment.image_shape]
     levels = [to_uint8(call.x, low, high).int() for call in judged]
@@ -141,6 +144,10 @@ def images(experiment: Experiment[Any]) -> Iterator[str]:
         (classes, _where(pixels.int(), levels)) for pixels, *classes in draws.real
     ]
     if draws.real and not any(places for _, places in real):
+        if always := ranges[0] & ranges[1]:
+            ends = " and in ".join(f"{black:g} to {white:g}" for black, white in sorted(always))
+            yield f"real images reach the critic in {ends}, but image_range is {low:g} to {high:g}"
+            return
         yield Note(
             f"no real minibatch reaches the critic as it is, scaled to image_range {low:g} to {high:g}: "
             "meant with augmentation or noise, else the scaling is wrong"
@@ -176,3 +183,20 @@ def _where(part: Tensor, wholes: list[Tensor], most: float = 1) -> list[tuple[in
         for rows in (slice(0, n), slice(len(whole) - n, len(whole)))
         if len(whole) >= n and bool(((whole[rows] - part).abs() <= most).all())
     ]
+
+
+def _ranges(part: Tensor, wholes: list[Tensor]) -> set[tuple[float, float]]:
+    """What black and white became, where a tensor begins or ends with these pixels in another range."""
+    x = part.double().flatten()
+    found = set()
+    for whole in wholes:
+        for rows in (whole[: len(part)], whole[-len(part) :]):
+            if rows.shape != part.shape:
+                continue
+            y = rows.double().flatten()
+            slope = float((x - x.mean()) @ (y - y.mean()) / (x - x.mean()).square().sum())
+            black = float(y.mean() - slope * x.mean())
+            off = (y - slope * x - black).abs().max()
+            if slope and bool(off <= abs(slope)):  # by one level, as above
+                found.add((round(black, 3) + 0.0, round(black + 255 * slope, 3) + 0.0))  # no -0
+    return found

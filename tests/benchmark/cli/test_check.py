@@ -494,7 +494,7 @@ def verdicts(monkeypatch, s):
     from benchmark.judging.against_paper import Judged
     from benchmark.judging.verdict import Verdict
 
-    def will_be(*outcomes, confirmed=True):
+    def will_be(*outcomes, confirmed=True, metric="fid"):
         s.put_all()
         found = [
             Judged(
@@ -506,7 +506,7 @@ def verdicts(monkeypatch, s):
                     reason="so it is",
                     confirmed=confirmed,
                     experiment="wgan/digits",
-                    metric="fid",
+                    metric=metric,
                     paper="21.7 ± 0.2",
                 ),
             )
@@ -537,6 +537,23 @@ def test_exit_codes_against_the_paper(outcomes, confirmed, code, strict, verdict
     assert found == code
     assert [v["outcome"] for v in content["verdicts"]] == outcomes
     assert judged("--against", "paper", "--strict")[0] == strict
+
+
+@pytest.mark.parametrize(("metric", "code"), [("is", 0), ("fid", 1)])
+def test_a_waiver_names_a_metric_as_records_do_under_both_rules(metric, code, s, verdicts, judged):
+    accept(s)
+    verdicts("below", metric="inception_score")
+    for seed in range(3):
+        s.put_all(seeds=[seed], inception=4.0 + 0.01 * seed)
+    # Their untrained generators have the lower score too.
+    waivers = [WAIVER.format("9999-01-01") + f'metric = "{name}"\n' for name in (metric, "start")]
+    Path("w.toml").write_text("".join(waivers))
+    for rule in ("reference", "paper"):
+        found, content = judged("--waivers", "w.toml", "--against", rule)
+        failing = {
+            c["outcome"]: c["metric"] for c in content["cases"] if c["outcome"] in ("below", "regressed")
+        }
+        assert (found, {*failing.values()}) == (code, {"is"}), rule
 
 
 def test_better_than_the_paper_is_to_be_looked_at(verdicts, judged):

@@ -47,6 +47,16 @@ def test_images_in_the_order_of_their_names(folder, picture):
     assert not data.is_official(name)  # nobody publishes a digest of it
 
 
+def test_a_thin_picture_is_one_broken_picture(folder, picture):
+    thin = io.BytesIO()
+    Image.new("1", (4_000_000, 1)).save(thin, "PNG")
+    name = folder({"a.png": picture(colour(1)), "thin.png": thin.getvalue()}) + "@256"
+    with pytest.raises(UserError, match=r"1 of 2 .*1 broken \(thin\.png: 4000000 x 1 pixels, too thin"):
+        fetch(name)
+    fetch(name, skip_broken=True)
+    assert data.load(name, "train").shape == (1, 3, 256, 256)
+
+
 def test_grey_folders_have_one_channel(folder, picture):
     name = folder({"a.png": picture(np.full((4, 6), 9, np.uint8))})
     fetch(name)
@@ -67,8 +77,8 @@ def test_everything_unusable_is_named_in_one_error(folder, picture):
         "1 of another size than most, 4x4 (wide.png: 7x4)",
         "5 broken (broken0.jpg",
         ", …)",
-        "--skip-broken",
-        f"{name}@64",
+        f"leave them out: ganbench data fetch {name} --skip-broken",
+        f"{name}@SIZE",
     ):
         assert part in said
     assert caught.value.exit_code == 2

@@ -10,6 +10,7 @@ import pytest
 
 from benchmark import data
 from benchmark.data import mirrors as downloading
+from benchmark.data import registry
 from benchmark.data.fetch import fetch
 from benchmark.data.registry import SourceFile
 from benchmark.errors import UserError
@@ -190,6 +191,40 @@ def test_a_damaged_local_file_is_replaced(mirrors, miniature, tiny_mnist, place)
     assert mirrors.requests == [("good", f"/{name}")]
     assert (folder / name).read_bytes() == files[name]
     assert "is damaged" in notes[0]
+
+
+def test_a_folder_is_no_file(mirrors, miniature, tiny_mnist, data_dir, tmp_path):
+    """Whatever it is called: the next place, or mirror, has the file."""
+    files, arrays = tiny_mnist
+    miniature("fashion-mnist", files, [mirrors(files, "good")])
+    first, second, *others = files
+    for name in files:
+        (tmp_path / "given" / name).mkdir(parents=True)
+    (data_dir / "fashion-mnist").mkdir(parents=True)
+    for name in (second, *others):
+        (data_dir / "fashion-mnist" / name).write_bytes(files[name])
+    notes = []
+    fetch("fashion-mnist", local=tmp_path / "given", note=notes.append)
+    assert mirrors.requests == [("good", f"/{first}")]
+    assert data.load("fashion-mnist", "train")[:, 0].numpy().tolist() == arrays["train"][0].tolist()
+    assert notes[:4] == [f"{tmp_path / 'given' / name} is a folder" for name in files]
+
+
+def test_a_folder_is_not_replaced_by_a_download(mirrors, miniature, tiny_mnist, data_dir):
+    files, _ = tiny_mnist
+    miniature("fashion-mnist", files, [mirrors(files, "good")])
+    (data_dir / "fashion-mnist" / "source" / next(iter(files))).mkdir(parents=True)
+    with pytest.raises(UserError, match=r"ubyte\.gz: is a folder in a file's place\. Remove it"):
+        fetch("fashion-mnist")
+    assert not mirrors.requests
+
+
+@pytest.mark.parametrize("name", ["lsun-bedroom", "imagenet32"])
+def test_a_file_is_no_folder(name, tmp_path):
+    file = registry.definition(name).files[0].name
+    (tmp_path / file).write_bytes(b"")
+    with pytest.raises(UserError, match=rf"/{file} is a file\. Put it there, or name its folder with --from"):
+        fetch(name, local=tmp_path)
 
 
 def test_offline_opens_no_socket(monkeypatch, miniature, tiny_mnist, place, data_dir):

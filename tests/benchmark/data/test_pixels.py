@@ -52,6 +52,20 @@ def test_shorter_side_then_middle_is_torchvisions(size, to):
     assert np.array_equal(np.asarray(pixels.shorter_side_then_middle(image, to)), np.asarray(expected))
 
 
+@pytest.mark.parametrize("size", [(20_000, 1), (1, 20_000)])
+def test_a_thin_picture_is_not_enlarged_without_bound(size, monkeypatch):
+    monkeypatch.setattr(pixels, "resized", None)  # never called: it would take 1.3 GB
+    with pytest.raises(pixels.BrokenImage, match="too thin to resize the shorter side to 256"):
+        pixels.shorter_side_then_middle(Image.new("L", size), 256)
+
+
+def test_as_many_pixels_as_are_decoded_are_resized_to(monkeypatch):
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 8 * 24)
+    assert pixels.shorter_side_then_middle(Image.new("L", (3, 1)), 8).size == (8, 8)
+    with pytest.raises(pixels.BrokenImage, match="3 x 1 pixels, too thin"):
+        pixels.shorter_side_then_middle(Image.new("L", (3, 1)), 9)
+
+
 def test_modes_become_grey_or_rgb(picture):
     grey = np.arange(12, dtype=np.uint8).reshape(3, 4)
     assert np.array_equal(pixels.array(pixels.decode(picture(grey))), grey[None])

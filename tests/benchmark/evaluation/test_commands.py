@@ -3,6 +3,7 @@
 import importlib
 import io
 import json
+import shutil
 import zipfile
 
 import numpy as np
@@ -20,6 +21,7 @@ from benchmark.errors import NothingToJudge, UserError
 from benchmark.evaluation import critic_features, protocols, weights
 from benchmark.evaluation.evaluator import Evaluator
 from benchmark.evaluation.protocols import replace
+from benchmark.pictures import latent
 from benchmark.records import atomic
 from benchmark.suites import plan
 from benchmark.training import checkpoint, numerics, sampling, trainer
@@ -120,6 +122,45 @@ def test_a_checkpoint_elsewhere_needs_its_experiment(run, tmp_path):
         "cpu",
     )
     assert said["results"][0]["scores"] == scores["digits-2k"]
+
+
+VARIANT = {"of": "gan/digits", "name": "big", "settings": {}, "source": "variant 'big' of the suite 's'"}
+UNKNOWN = [
+    {"of": "tiny/digits"},
+    {"made_with": 2},
+    {"name": "bigger"},
+    {"settings": {"no_such": 1}},
+]
+"""Variants of which this code knows nothing: the experiment, a key, what it is called, a setting."""
+
+
+@pytest.mark.parametrize("other", UNKNOWN)
+def test_a_variant_that_is_not_known_here(run, tmp_path, monkeypatch, other):
+    monkeypatch.setattr(baselines, "_registered", {})
+    directory = tmp_path / "run"
+    shutil.copytree(run[0], directory)
+    spec = json.loads((directory / "spec.json").read_text())
+    variant = {**VARIANT, **other}
+    spec["experiment"] |= {"name": f"{variant['of']}+big", "variant": variant}
+    (directory / "spec.json").write_text(json.dumps(spec))
+    for judged in (
+        lambda: call(evaluate, directory, "--device", "cpu"),
+        lambda: latent.trained(directory),
+    ):
+        with pytest.raises(UserError, match=r"run: its experiment '.*\+big' is not known here.* Install"):
+            judged()
+
+
+def test_the_name_in_a_spec_is_not_put_down_to_an_option(run, tmp_path):
+    directory = tmp_path / "run"
+    shutil.copytree(run[0], directory)
+    spec = json.loads((directory / "spec.json").read_text())
+    spec["experiment"]["name"] = "tiny/digits"
+    (directory / "spec.json").write_text(json.dumps(spec))
+    with pytest.raises(UserError, match=r"run: unknown experiment 'tiny/digits'"):
+        call(evaluate, directory, "--device", "cpu")
+    with pytest.raises(UserError, match=r"--experiment: unknown experiment 'tiny'"):
+        call(evaluate, directory, "--device", "cpu", "--experiment", "tiny")
 
 
 def test_a_folder_scores_like_its_images(run, tmp_path):
@@ -308,6 +349,33 @@ def test_scores_by_statistics(run, tmp_path):
                 file.writestr(name, content)
         with pytest.raises(UserError, match=r"theirs.npz: .*(mu and sigma|are no mean)"):
             call(evaluate, directory, *base, "--reference", theirs)
+
+
+@pytest.mark.parametrize(
+    ("n", "scored", "compared"),
+    [
+        (2000, True, True),
+        (1000, False, True),
+        (50, False, False),
+        (None, True, True),
+        ([2000], False, False),
+    ],
+)
+def test_statistics_of_another_number_of_images_are_refused(tmp_path, n, scored, compared):
+    """digits-2k: 2 000 generated, 1 000 real. A file may stand for either, one that says no n for both."""
+    about = {"extractor": "digits-lenet", "image_size": 32, **({} if n is None else {"n": n})}
+    said, silent = tmp_path / "said.npz", tmp_path / "silent.npz"
+    normal = {"mu": np.zeros(84), "sigma": np.eye(84)}
+    np.savez(said, **normal, ganbench=json.dumps(about))
+    np.savez(silent, **normal)
+    base = ("--protocol", "digits-2k", "--device", "cpu")
+    for accepted, images, reference in ((scored, said, silent), (compared, silent, said)):
+        if accepted:
+            _, told = call(evaluate, images, *base, "--reference", reference)
+            assert told["results"][0]["scores"]["fid"] == pytest.approx(0, abs=1e-3)
+        else:
+            with pytest.raises(UserError, match=r"said\.npz: is of .* images, digits-2k takes .*2000 here"):
+                call(evaluate, images, *base, "--reference", reference)
 
 
 def claim(n):

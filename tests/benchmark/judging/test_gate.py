@@ -454,6 +454,9 @@ def test_a_waiver_is_for_one_strictness():
         ({**WAIVER, "expires": "tomorrow"}, "'expires' is no date"),
         ({**WAIVER, "expires": 7}, "'expires' is no date"),
         ({**WAIVER, "cell": 7}, "'cell' must be a text"),
+        ({**WAIVER, "metric": "fdi"}, "unknown metric 'fdi'. Did you mean 'fid'"),
+        ({**WAIVER, "metric": "strat"}, "unknown metric 'strat'. Did you mean 'start'"),
+        ({**WAIVER, "metric": "inception_score"}, "'inception_score'. Choose one of: is, fid"),
     ],
 )
 def test_malformed_waivers_are_refused(waiver, message):

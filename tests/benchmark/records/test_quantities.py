@@ -52,4 +52,5 @@ def test_metrics_have_a_name_a_direction_and_a_unit():
 
 def test_signs_are_written():
     assert (signed(0.5, 2), signed(-1.25, 1)) == ("+0.50", "−1.2")
-    assert signed(-0.004, 2) == "+0.00"
+    assert signed(-0.004, 2) == signed(0.004, 2) == "0.00"
+    assert signed(-0.4, 0) == "0"

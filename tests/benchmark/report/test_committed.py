@@ -178,12 +178,12 @@ def test_runs_scored_later_are_judged_like_others(monkeypatch, tmp_path):
 
     page = score(both[1], 1.62)
     first, later = rows_of_verdicts(page)
-    assert first[2:5] == ["✓ reproduced", "3.18 ± 0.07", "3"]
-    assert later[2:7] == ["? inconclusive", "1.62", "1", "–", "1.48"]
+    assert first[2:5] == ["✓ reproduced (claim unconfirmed)", "3.18 ± 0.07", "3"]
+    assert later[2:7] == ["? inconclusive (claim unconfirmed)", "1.62", "1", "–", "1.48 (unconfirmed)"]
     assert "a single seed tells nothing" in said_of_ten_million(page)
     assert "by nearest-10m dcgan/mnist-conditional of `dcgan-table3`, seed 1" in page
     _, later = rows_of_verdicts(score(both[0], 1.60))
-    assert later[2:5] == ["✓ reproduced", "1.61 ± 0.01", "2"]
+    assert later[2:5] == ["✓ reproduced (claim unconfirmed)", "1.61 ± 0.01", "2"]
     (tmp_path / "1.json").unlink()
     page = score(both[0], 1.60, weights="0" * 64)
     assert len(rows_of_verdicts(page)) == 1
@@ -252,8 +252,12 @@ def test_the_readme_has_the_verdicts_of_the_page(page):
     assert len(rows) == 2
     for row in rows:
         low, high = row[9].replace("+", "").split(" to ")
-        worse = f"worse by {row[8][1:]} (90 % interval {low} to {high}), within the margin of {row[10]}; "
-        assert f"| {row[6]} % | {row[3]} % (n = {row[4]}) | {row[2].split()[-1]}: {worse}" in readme
+        worse = f"worse by {row[8][1:]}" if row[8].startswith("+") else "equal in the printed digits"
+        worse += f" (90 % interval {low} to {high}), within the margin of {row[10]} |"
+        paper, outcome = row[6].replace(" (", " % ("), row[2].partition(" ")[2]
+        assert paper.endswith(" % (unconfirmed)")
+        assert outcome.endswith(" (claim unconfirmed)")
+        assert f"| {paper} | {row[3]} % (n = {row[4]}) | {outcome}: {worse}" in readme
     later = page.split("protocol parzen-mnist-fine-sigma: ")[1:3]
     fine = [text.partition("| GAN (gan/mnist)")[2] for text in later]
     for label, table in zip(("125000", "500000"), fine, strict=True):

@@ -137,6 +137,23 @@ def test_what_is_printed_alike_is_not_bold(name, build, tmp_path):
     assert "or another mean is printed alike" in scores
 
 
+@pytest.mark.parametrize("lost", [0, 1, 2, 5])
+@pytest.mark.parametrize("loser", ["gan/digits", "dcgan/digits"])
+def test_survivors_are_not_bold_and_no_method_is_better_than_them(loser, lost, build, tmp_path):
+    runs = []
+    for experiment, fid in (("gan/digits", 40.0), ("dcgan/digits", 20.0)):
+        for seed in range(5):
+            gone = 151 if experiment == loser and seed < lost else None
+            r = build.record(experiment, seed, diverged_at=gone)
+            for point in (*r["curve"], *([] if gone else [r["final"]])):
+                point["scores"] = {build.protocol["name"]: {"is": 2.0, "fid": fid + 0.1 * seed}}
+            runs.append(LoadedRecord(r, tmp_path / "nowhere"))
+    write_report(runs, tmp_path, suite="q", command="x", missing=[], formats=["tex"])
+    (scores,) = (t for t in tables(tmp_path) if "scores-1" in t)
+    assert scores.count(r"\textbf{") == (lost <= 1)
+    assert "or lost more than a quarter of its seeds" in scores
+
+
 @pytest.mark.parametrize("name", WIDE)
 def test_the_note_says_that_it_is_no_ranking_as_the_report_does(name, shipped):
     scores = next(t for t in tables(shipped, name) if "scores-1" in t)
@@ -150,7 +167,11 @@ def test_best_needs_evidence():
     far = {"a": [1.0, 2.0, 3.0], "b": [12.0, 13.0, 14.0]}
     assert best(far, higher=False) == "a"
     assert best(far, higher=True) == "b"
-    assert best(far | {"c": []}, higher=False) == "a"
+    # More than a quarter without a result: what is left are survivors, and nothing is concluded.
+    assert best({"a": [*far["a"], None], "b": far["b"]}, higher=False) == "a"
+    for method in far:
+        assert best(far | {method: [*far[method], None, None]}, higher=False) is None
+    assert best(far | {"c": [None, None, None]}, higher=False) is None
     assert best(far | {"c": [50.0]}, higher=False) is None
     assert best({"a": far["a"]}, higher=False) is None
     # Each of these tests rejects at 5 % alone, but not after Holm over all of them.

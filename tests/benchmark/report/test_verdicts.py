@@ -10,7 +10,9 @@ from baselines import claims as printed
 from benchmark.cli.verdicts import print_verdicts
 from benchmark.judging.against_paper import against_paper
 from benchmark.records.cells import group
-from benchmark.report import write_report
+from benchmark.report import content, write_report
+from benchmark.report.curves import score_figure
+from benchmark.report.scores import comparisons
 from benchmark.report.verdicts import COMPARABLE, OUTCOMES, comparable, papers
 
 OUTCOME_OF = {
@@ -92,6 +94,37 @@ def test_the_summary_counts_every_claim_once(found):
     numbers, orderings = section.summary.split(" Of ")
     assert sum(map(int, re.findall(r"(?<=[:,] )\d+", numbers))) == len(section.numbers.rows)
     assert orderings == "3 printed orderings: 2 reproduced, 1 the contrary."
+
+
+def test_a_number_held_against_two_cells_is_one_number_with_two_verdicts(found):
+    section, cells = found
+    (one,) = (j for j in section.judged if j.claim.id == "sngan2018.t2.cifar10.fid.sn-gan-hinge")
+    (two,) = (j for j in section.judged if j.claim.id == "sngan2018.t2.cifar10.fid.resnet-sn-gan")
+    two = dataclasses.replace(two, verdict=one.verdict)
+    other = dataclasses.replace(one, verdict=dataclasses.replace(one.verdict, outcome="below"))
+    said = papers([one, other, two], (), cells).summary
+    assert said == "Of 2 printed numbers, in 3 verdicts: 2 reproduced, 1 below the paper."
+    assert papers([one, two], (), cells).summary == "Of 2 printed numbers: 2 reproduced."
+
+
+def test_a_verdict_on_an_unconfirmed_claim_says_so_wherever_it_stands(judged):
+    low = tuple(dataclasses.replace(claim, grade="low") for claim in printed.load())
+    runs, missing = judged
+    made = content.compose(runs, missing, suite="p", command="x", planned=(0, 1, 2), claims=low, axes=())
+    rows = [row for t in (made.papers.numbers, made.papers.orderings) for row in t.rows]
+    assert {row.kind for row in rows} >= {"reproduced", "below", "above", "unstable", "not-comparable"}
+    for row in rows:
+        assert ("(claim unconfirmed)" in row.cells[2]) is (row.kind in COMPARABLE), row.cells
+    assert all(row.cells[6].endswith(" (unconfirmed)") for row in made.papers.numbers.rows)
+    words = [*(OUTCOMES[kind][2:] for kind in COMPARABLE), "the contrary"]
+    bare = rf"({'|'.join(words)})(?! \(claim unconfirmed\))"
+    assert "1 the contrary (claim unconfirmed)" in made.overview.tally
+    for text in (made.overview.tally, *(line.state for line in made.overview.lines)):
+        assert not re.search(bare, text), text
+    (fid,) = (c for c in low if c.id == "sngan2018.t2.cifar10.fid.resnet-sn-gan")
+    c = next(c for c in comparisons(group(runs).cells) if c.cells[0].label == "sngan/cifar10-resnet")
+    figure = score_figure(c, "fid", "fid", {c.cells[0].label: (fid,)})
+    assert "paper: 21.7 ± 0.21 (unconfirmed) over seeds" in figure.svg
 
 
 def test_only_numbers_that_runs_were_judged_by_enter_the_curves(found):

@@ -5,7 +5,9 @@ import json
 import os
 import shutil
 import sys
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -14,12 +16,15 @@ from click.testing import CliRunner
 from PIL import Image
 from safetensors.numpy import load_file
 
+from benchmark import suites
 from benchmark.cli.evaluate import evaluate
 from benchmark.cli.export import export
 from benchmark.cli.publish import publish
 from benchmark.cli.verify import verify
 from benchmark.errors import NothingToJudge, UserError
+from benchmark.judging import accepted
 from benchmark.records import atomic, record, store
+from benchmark.records.loaded import LoadedRecord
 from benchmark.sharing import history, trackers
 from benchmark.sharing import publish as packing
 
@@ -154,12 +159,14 @@ def exported(run, kind, folder):
 
 
 class Library:
-    """What `tensorboard` and `wandb` call of the libraries; keeps the pictures."""
+    """What is called of the libraries; keeps the pictures, and of MLflow's runs the status."""
 
     def __init__(self):
         self.pictures = {}
+        self.statuses = {}
 
-    def SummaryWriter(self, _):
+    def SummaryWriter(self, folder):
+        Path(folder).mkdir(parents=True, exist_ok=True)
         return contextlib.nullcontext(self)
 
     def add_image(self, _, picture, k, dataformats):
@@ -173,9 +180,29 @@ class Library:
         if "samples" in values:
             self.pictures[step] = values["samples"]
 
-    def init(self, **_):
+    def init(self, *, dir, id, **_):
+        Path(dir, "wandb", f"offline-run-1-{id}").mkdir(parents=True)
         return self
 
+    def MlflowClient(self, **_):
+        return self
+
+    def search_runs(self, *_, **__):
+        return [SimpleNamespace(info=SimpleNamespace(run_id=k, status=s)) for k, s in self.statuses.items()]
+
+    def create_run(self, *_, **__):
+        run_id = max(self.statuses, default=0) + 1
+        self.statuses[run_id] = "RUNNING"
+        return SimpleNamespace(info=SimpleNamespace(run_id=run_id))
+
+    def set_terminated(self, run_id):
+        self.statuses[run_id] = "FINISHED"
+
+    def delete_run(self, run_id):
+        del self.statuses[run_id]
+
+    entities = SimpleNamespace(Metric=lambda *_: None, Param=lambda *_: None)
+    get_experiment_by_name = create_experiment = log_batch = log_artifact = lambda *_, **__: None
     add_text = add_scalar = Settings = finish = teardown = lambda *_, **__: None
 
 
@@ -195,6 +222,34 @@ def test_a_grid_that_is_no_picture_is_told_and_left_out(run, kind, monkeypatch, 
     assert [text.split(": left out, not a picture")[0] for text in said] == [str(cut_off), str(program)]
     assert list(library.pictures) == [4]
     np.testing.assert_array_equal(library.pictures[4], np.asarray(whole))
+
+
+class CutShort(tuple):
+    """Of which the first is read; then the export ends."""
+
+    def __iter__(self):
+        yield self[0]
+        raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize("real", [False, True])
+@pytest.mark.parametrize("kind", list(trackers.TRACKERS))
+def test_an_export_that_was_cut_short_is_made_again(run, kind, real, monkeypatch, tmp_path):
+    if real:
+        pytest.importorskip(kind)
+    else:
+        library = Library()
+        monkeypatch.setattr(trackers, "_needed", lambda module, extra: library)
+    whole, folder = history.read(run), tmp_path / "out"
+    with pytest.raises(KeyboardInterrupt):
+        trackers.TRACKERS[kind](replace(whole, grids=CutShort(whole.grids)), folder)
+    if kind != "mlflow":
+        left = folder / f".{whole.key}.part" / "of one that was killed"
+        left.mkdir(parents=True)
+    assert [trackers.TRACKERS[kind](whole, folder) for _ in range(2)] == [True, False]
+    assert not list(folder.rglob("*killed"))
+    if kind == "mlflow" and not real:
+        assert list(library.statuses.values()) == ["FINISHED"]
 
 
 def test_tensorboard_reads_the_numbers_again(run, tmp_path):
@@ -251,6 +306,16 @@ def published(trained, tmp_path_factory):
     assert code == 0
     assert "1 run, " in said
     return folder
+
+
+def test_a_suite_of_ours_is_packed_with_its_own_runs_alone():
+    """A record has a suite's name alone, and somebody's own file may be called as ours."""
+    quick = suites.load("quick")
+    path = Path(__file__).parents[3] / "results" / "reference" / "quick.json"
+    first, *others = (LoadedRecord(content, path) for content in accepted.read(path))
+    assert packing._are_of(quick, [first, *others])
+    shorter = {**first.record, "spec": {**first.record["spec"], "gen_iters": 50}}
+    assert not packing._are_of(quick, [LoadedRecord(shorter, path), *others])
 
 
 @pytest.mark.slow

@@ -289,6 +289,23 @@ def test_an_import_that_has_side_effects_is_left_alone(planted):
         ),
         ("end|open('last.pt', 'w').close()", "counts", "files are left in the current folder: last.pt"),
         (
+            "critic|real = real * 2 - 1",
+            "scaling",
+            "images reach the critic in -3 to 1, but",
+        ),
+        (
+            "critic|real = (real + 1) / 2",
+            "scaling",
+            "images reach the critic in 0 to 1, but",
+        ),
+        ("critic|real = -real", "scaling", "images reach the critic in 1 to -1, but"),
+        (
+            "critic|real = real * (1 + torch.rand(()))",
+            "scaling",
+            "no real minibatch reaches the critic as it is",
+        ),
+        ("critic|real = real.flip(3)", "scaling", "no real minibatch reaches the critic as it is"),
+        (
             "critic|self.first = real = getattr(self, 'first', real)",
             "scaling",
             "no real minibatch reaches the critic as it is",
