@@ -281,7 +281,9 @@ def test_the_readme_has_the_changes_of_the_page(page):
         if re.match(r"\| gan/mnist\+[a-z-]+ \| \S+ = ", line)
     ]
     assert len(rows) == 4
-    assert all(f"({row[6]}" in readme for row in rows if row[3] != "not run"), rows
+    for row in rows:
+        more, rest = re.escape(row[6]), re.escape("" if row[7] == "–" else f", 95 % interval {row[7]}")
+        assert re.search(rf"\({more}( nats)?,\s+n = {row[5]}{rest}\)", readme), row
 
 
 def test_the_readme_says_where_runs_diverged_as_the_page_does(page):
