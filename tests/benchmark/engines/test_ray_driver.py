@@ -151,7 +151,7 @@ def execute(tmp_path, monkeypatch, ray):
         cases = "".join(
             f"*{run.directory.name}*)\n{script}\n;;\n" for run, script in zip(runs, scripts, strict=True)
         )
-        interpreter.write_text(f'#!/bin/sh\ncase "$3" in\n{cases}\nesac\n')
+        interpreter.write_text(f'#!/bin/sh\nshift\ncase "$3" in\n{cases}\nesac\n')
         interpreter.chmod(0o700)
         monkeypatch.setattr(sys, "executable", str(interpreter))
         engine = driver.Engine(ray, Choice(choice), base.Wish(launch={"argv": ["ganbench"]}, **wish))

@@ -31,7 +31,7 @@ def seat(scratch, tmp_path, monkeypatch):
 
     def make(script="", variables=()):
         interpreter = tmp_path / "python"
-        interpreter.write_text(f"#!/bin/sh\n{script}\n")
+        interpreter.write_text(f"#!/bin/sh\nshift\n{script}\n")
         interpreter.chmod(0o700)
         monkeypatch.setattr(sys, "executable", str(interpreter))
         made.append(node.Seat("driver-of-test", dict(variables)))
@@ -153,7 +153,7 @@ def test_what_a_killed_seat_left_is_swept_and_its_process_ended(scratch, tmp_pat
         "lock = open(sys.argv[3] + '/.lock', 'a'); fcntl.flock(lock, 2); "
         "open(sys.argv[3] + '/ready', 'w'); time.sleep(9000)"
     )
-    interpreter.write_text(f'#!/bin/sh\nexec {sys.executable} -c "{holds}" "$@"\n')
+    interpreter.write_text(f'#!/bin/sh\nshift\nexec {sys.executable} -c "{holds}" "$@"\n')
     interpreter.chmod(0o700)
     command = [sys.executable, "-c", LOST_SEAT.format(place=PLACE), str(scratch), str(interpreter)]
     assert subprocess.run(command, check=False).returncode == -signal.SIGKILL
