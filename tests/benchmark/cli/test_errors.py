@@ -93,7 +93,10 @@ def test_a_file_in_place_of_the_folder(out, ganbench):
         (["report", "quick", "parzen"], r"more than one suite\. Give one suite, or folders with records"),
         (["report", "quikc"], r"'quikc' is neither a folder nor a suite\. .* Did you mean 'quick'\?"),
         (["report", ".", "quick"], r"'quick' is not a folder\. .*"),
-        (["run", "gan"], r"unknown suite 'gan'\. A file must end in \.toml\. Name a suite that has it .* --experiment 'gan/\*'"),
+        (
+            ["run", "gan"],
+            r"unknown suite 'gan'\. A file must end in \.toml\. Name a suite .* --experiment 'gan/\*'",
+        ),
         (["run", "gan/digits"], r"unknown suite 'gan/digits'\. .* --experiment 'gan/digits'"),
         (["probe", "gan"], r"ganbench probe: 'gan' is neither .* Write 'gan/\*' for all .*"),
         (["plan", "--experiment", "wgan"], r"--experiment: no experiment .* Write 'wgan/\*' for all .*"),
