@@ -195,10 +195,9 @@ def _confirmed(
     if second.outcome != "regressed":
         said = f"worse at first ({first.reason}), not with more seeds"
         return replace(second, reason=f"{second.reason}; {said}")
-    by = same_pairs.unpaired if same_pairs else None
-    if by is None:
+    if same_pairs is None or (by := same_pairs.unpaired) is None:
         return replace(second, reason=f"{second.reason}; confirmed by more seeds")
-    confirmed = same_pairs is not None and by > same_pairs.effect
+    confirmed = by > same_pairs.effect
     outcome: Outcome = "regressed" if confirmed else "no-evidence"
     said = f"seeds that nobody accepted {'confirm it' if confirmed else 'do not confirm it'}"
     by_them = f"{abs(by):.3g} {'worse' if by > 0 else 'better'} than the reference's mean"
