@@ -28,7 +28,7 @@ protocols = ["digits-2k"]
 @pytest.fixture
 def with_plugin():
     """Environment of a child process on whose path the third party's distribution is."""
-    return {**os.environ, "PYTHONPATH": os.pathsep.join([str(PLUGIN), os.environ.get("PYTHONPATH", "")])}
+    return {**os.environ, "PYTHONPATH": os.pathsep.join([str(PLUGIN), *filter(None, [os.environ.get("PYTHONPATH")])])}
 
 
 def ganbench(*arguments, env, cwd):
@@ -168,7 +168,7 @@ def test_a_broken_plugin_is_named_and_the_others_are_listed(source, says, tmp_pa
     info.mkdir()
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: broken\nVersion: 1.0\n")
     (info / "entry_points.txt").write_text("[ganbench.baselines]\nbad = broken\n")
-    path = os.pathsep.join([str(tmp_path), os.environ.get("PYTHONPATH", "")])
+    path = os.pathsep.join([str(tmp_path), *filter(None, [os.environ.get("PYTHONPATH")])])
     done = ganbench("list", "experiments", "--json", env={**os.environ, "PYTHONPATH": path}, cwd=tmp_path)
     assert done.returncode == 0
     own = [name for name in baselines.names() if baselines.variant(name) is None]
