@@ -63,7 +63,7 @@ def here(folder, monkeypatch):
 def ganbench(*arguments, folder, cwd):
     env = {
         **os.environ,
-        "PYTHONPATH": os.pathsep.join([str(folder.path), *filter(None, [os.environ.get("PYTHONPATH")])]),
+        "PYTHONPATH": os.pathsep.join(filter(None, [str(folder.path), os.environ.get("PYTHONPATH")])),
         "XDG_CACHE_HOME": str(folder.cache),
     }
     command = [sys.executable, "-m", "benchmark", *arguments]

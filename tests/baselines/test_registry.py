@@ -28,7 +28,12 @@ protocols = ["digits-2k"]
 @pytest.fixture
 def with_plugin():
     """Environment of a child process on whose path the third party's distribution is."""
-    return {**os.environ, "PYTHONPATH": os.pathsep.join([str(PLUGIN), *filter(None, [os.environ.get("PYTHONPATH")])])}
+    return {**os.environ, "PYTHONPATH": importing_from(PLUGIN)}
+
+
+def importing_from(folder):
+    """A `PYTHONPATH` with it before what is there, and without an empty entry: that is the current folder."""
+    return os.pathsep.join(filter(None, [str(folder), os.environ.get("PYTHONPATH")]))
 
 
 def ganbench(*arguments, env, cwd):
@@ -168,8 +173,8 @@ def test_a_broken_plugin_is_named_and_the_others_are_listed(source, says, tmp_pa
     info.mkdir()
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: broken\nVersion: 1.0\n")
     (info / "entry_points.txt").write_text("[ganbench.baselines]\nbad = broken\n")
-    path = os.pathsep.join([str(tmp_path), *filter(None, [os.environ.get("PYTHONPATH")])])
-    done = ganbench("list", "experiments", "--json", env={**os.environ, "PYTHONPATH": path}, cwd=tmp_path)
+    env = {**os.environ, "PYTHONPATH": importing_from(tmp_path)}
+    done = ganbench("list", "experiments", "--json", env=env, cwd=tmp_path)
     assert done.returncode == 0
     own = [name for name in baselines.names() if baselines.variant(name) is None]
     assert [entry["experiment"] for entry in json.loads(done.stdout)] == own

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 _LIKE = ("dataset", "gen_iters", "evaluate_at", "numerics")
 """Parts of a spec that two runs must share, beside what their protocols compute, so that their difference is
 that of the experiments."""
+_LIKE_ON_THE_WAY = ("dataset", "numerics")
+"""The same where their scores are compared before either ends."""
 CONFIDENCE = 0.95
 _FOR_ITS_ROW_ALONE = "Each 95 % interval is for its row alone; none is corrected for the number of rows."
 
@@ -64,15 +66,44 @@ def table(suite: Suite, records: Sequence[Record], others: Sequence[Record], met
     return Table(caption, columns, tuple(rows))
 
 
-def alike(records: Iterable[Record], one: Record) -> list[Record]:
+def of_runs_on_the_way(
+    records: Sequence[Record], others: Sequence[Record], base: str, protocol: str, metric: str
+) -> Table:
+    """What the metric of runs is wherever it was taken, less what that of another experiment's was then.
+
+    Args:
+        records: finished runs of one experiment.
+        others: those of `base` count where data, numerics and protocols are the same, whatever the budget.
+        base: the experiment of which one thing is changed.
+        protocol: of `records`.
+        metric: of the protocol.
+
+    """
+    name = str(records[0]["experiment"])
+    of_base = [r for r in alike(others, records[0], _LIKE_ON_THE_WAY) if r["experiment"] == base]
+    points = sorted({int(point["gen_iters"]) for record in records for point in record["curve"]} - {0})
+    both = [(k, _at(of_base, k, protocol, metric), _at(records, k, protocol, metric)) for k in points]
+    decimals = decimals_for([x for _, before, own in both for x in (*before.values(), *own.values())])
+    rows = [Row((count(k), *difference(before, own, decimals))) for k, before, own in both]
+    minus = f"{metric_title(metric)}, minus {base}, same seeds"
+    caption = (
+        f"{name} beside {base}, which went on to a longer budget: each seed after as many G-iterations. "
+        f"{_FOR_ITS_ROW_ALONE}"
+    )
+    if {r["env_id"] for r in of_base} - {r["env_id"] for r in records}:
+        caption += " They ran in different environments, which round differently too."
+    return Table(caption, numbers("G-iterations", "Pairs", minus, "95 % interval"), tuple(rows))
+
+
+def alike(records: Iterable[Record], one: Record, parts: Sequence[str] = _LIKE) -> list[Record]:
     """Those of which only experiment and seed are others, or the words about a protocol."""
-    wanted = _likeness(one)
-    return [r for r in records if _likeness(r) == wanted]
+    wanted = _likeness(one, parts)
+    return [r for r in records if _likeness(r, parts) == wanted]
 
 
-def _likeness(record: Record) -> tuple[object, ...]:
+def _likeness(record: Record, parts: Sequence[str]) -> tuple[object, ...]:
     spec = record["spec"]
-    return *(spec[part] for part in _LIKE), [fields(protocol) for protocol in spec["protocols"]]
+    return *(spec[part] for part in parts), [fields(protocol) for protocol in spec["protocols"]]
 
 
 def of_scores(records: Sequence[Record], otherwise: Sequence[Record], protocol: str, metric: str) -> Table:

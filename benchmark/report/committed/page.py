@@ -34,6 +34,7 @@ _SUITES = {
     "protocol clamps images to 0..1 changes nothing: they are a sigmoid's.",
     "parzen-long": "The same, four times as long: whether it still rises.",
     "parzen-variants": "What that number depends on: the same length, each time with one change.",
+    "parzen-float64": "What float32's rounding is worth: the same from the same initial weights, in float64.",
     "quick": "Five seeds, 400 G-iterations: how each method starts, not which is best.",
     "first-look": "One seed, until one sees digits; unequal budgets are declared, and nothing is ranked.",
     "portable": "One seed, 120 G-iterations, in the profile with equal bits on every machine.",

@@ -28,10 +28,12 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).parents[3]
 RESULTS = ROOT / "results"
 SAMPLES, EVALUATIONS, UNFINISHED = RESULTS / "samples", RESULTS / "evaluations", RESULTS / "unfinished"
-_WITH_CURVE = ("parzen", "parzen-long", "parzen-variants")
+_WITH_CURVE = ("parzen", "parzen-long", "parzen-float64", "parzen-variants")
 """Suites whose length is ours, so that the page shows how the score went until then."""
 _OF_CHANGES = {"parzen-variants": "parzen_ll"}
 """Suites whose experiments each change one thing of the first, with the metric that is compared."""
+_BESIDE = {"parzen-float64": "gan/mnist"}
+"""Suites that end before others do, with the experiment of those that theirs changes in one thing."""
 _LONGER = {"parzen-long": "parzen"}
 """Suites that go on where another ends."""
 _CONFIDENCE = 0.95
@@ -48,8 +50,12 @@ def section(name: str, records: list[dict[str, Any]], others: Sequence[dict[str,
         yield markdown.table(changes.of_scores(base, scored_otherwise, suite.protocols[0], metric))
     for c in comparisons(cells):
         yield markdown.table(_table(c))
+        finished = [record for cell in c.cells for record in cell.finished]
+        if (base_name := _BESIDE.get(name)) and finished:
+            yield markdown.table(
+                changes.of_runs_on_the_way(finished, others, base_name, c.name, c.metrics[0])
+            )
         if shorter := _LONGER.get(name):
-            finished = [record for cell in c.cells for record in cell.finished]
             budget = int(suites.load(shorter).gen_iters)
             begun = _begun(name, finished)
             yield markdown.table(changes.of_length(finished, begun, budget, c.name, c.metrics[0]))

@@ -21,8 +21,8 @@ protocols = []
 
 def called(*arguments, cwd):
     """`ganbench ARGUMENTS` as its script does it, which does not import from the current folder."""
-    given = [entry for entry in os.environ.get("PYTHONPATH", "").split(os.pathsep) if entry]
-    path = os.pathsep.join([str(PACKAGE.parent), *given])  # an empty entry is the current folder
+    # An empty entry would be the current folder.
+    path = os.pathsep.join(filter(None, [str(PACKAGE.parent), os.environ.get("PYTHONPATH")]))
     return subprocess.run(
         [sys.executable, "-P", "-m", "benchmark", *arguments],
         cwd=cwd,

@@ -169,3 +169,45 @@ def test_a_run_that_is_not_finished_counts_as_far_as_it_came():
     assert found[1] == ("9", "1", "+10.00", "–")
     assert length_table(whole, begun=[stopped]).caption.endswith("as far as it was scored: seed 1.")
     assert "Not finished" not in length_table(whole).caption
+
+
+# --- On the way ---------------------------------------------------------------------------------------------
+
+DOUBLE = "gan/mnist-float64"
+
+
+def shorter_run(seed, *nats, **spec):
+    """A run of another experiment, in an environment of its own; its budget is the last point's."""
+    budget = {"gen_iters": 3 * (len(nats) - 1), "evaluate_at": [3 * i for i in range(len(nats))]}
+    one = {**long_run(seed, *nats), "experiment": DOUBLE, "env_id": "new"}
+    return {**one, "spec": {**SPEC, **budget, **spec}}
+
+
+def on_the_way(records, others):
+    return changes.of_runs_on_the_way(records, others, BASE, "parzen-mnist", "parzen_ll")
+
+
+def test_runs_of_a_longer_budget_are_compared_wherever_both_were_scored():
+    base = [{**long_run(seed, -9.0, 100.0 + seed, 120.0, 160.0), "env_id": "old"} for seed in (0, 1, 2)]
+    found = on_the_way([shorter_run(0, -8.0, 101.0, 123.0), shorter_run(1, -8.0, 104.0, 121.0)], base)
+    half = 12.7062 * statistics.stdev((3.0, 1.0)) / 2**0.5
+    assert [row.cells[:3] for row in found.rows] == [("3", "2", "+2.00"), ("6", "2", "+2.00")]
+    assert found.rows[1].cells[3] == f"{2 - half:+.2f} to {2 + half:+.2f}"
+    assert found.caption.endswith("They ran in different environments, which round differently too.")
+
+
+def test_the_same_seed_of_two_suites_is_one_pair_and_one_environment_is_not_two():
+    base = [
+        {**long_run(0, -9.0, 100.0, 120.0, *rest), "env_id": "new"} for rest in ((160.0,), (160.0, 161.0))
+    ]
+    found = on_the_way([shorter_run(0, -8.0, 101.0, 123.0)], base)
+    assert [row.cells for row in found.rows] == [("3", "1", "+1.00", "–"), ("6", "1", "+3.00", "–")]
+    assert "environments" not in found.caption
+
+
+@pytest.mark.parametrize("part", ["dataset", "numerics", "protocols"])
+def test_runs_of_other_data_numerics_or_protocols_are_no_pairs_on_the_way(part):
+    other = {part: [{"name": "parzen-mnist", "n_generated": 1}]}
+    base = {**long_run(0, -9.0, 100.0, 120.0), "env_id": "old"}
+    found = on_the_way([shorter_run(0, -8.0, 101.0, 123.0, **other)], [base])
+    assert [row.cells[1:] for row in found.rows] == [("0", "–", "–"), ("0", "–", "–")]
