@@ -43,7 +43,7 @@ def fetch(
     if not definition.reader:
         return places.data_dir()  # embedded: nothing to do
     if name.startswith(places.FOLDER_PREFIX) and not (path := places.split_folder_name(name)[0]).is_dir():
-        raise UserError("no such folder", where=str(path))
+        raise places.no_folder(path)
     from benchmark.data import convert
 
     folder = places.converted_folder(name)

@@ -132,7 +132,7 @@ def look(path: Path) -> Pictures:
 
     """
     if not path.is_dir():
-        raise UserError("no such folder", where=str(path))
+        raise places.no_folder(path)
     files, passed_over = places.survey(path)
     heads: Heads = {}
     others = Counter[str]()

@@ -52,6 +52,15 @@ def split_folder_name(name: str) -> tuple[Path, int | None]:
     return expanded(text), size
 
 
+def no_folder(path: Path) -> UserError:
+    """What to raise where `split_folder_name` found a path at which there is no folder."""
+    return UserError(
+        "no such folder",
+        where=shown(path),
+        do="After `folder:` goes the path of a folder of images, whole or from where you are",
+    )
+
+
 def converted_folder(name: str) -> Path:
     """Folder that the converted arrays of a data set are in, or will be.
 

@@ -322,7 +322,7 @@ def test_a_changed_folder_is_another_data_set(change, folder, picture, tmp_path)
 def test_where_there_is_nothing_to_take(folder, tmp_path):
     for name, said in (
         ("folder:", "without a path"),
-        (f"folder:{tmp_path}/none", "no such folder"),
+        (f"folder:{tmp_path}/none", "no such folder. After `folder:` goes the path"),
         (f"folder:{tmp_path}@0", "images of 0 pixels"),
         (folder({"readme.txt": b"x"}), "no image to train on"),
         (folder({"a.png": b"x"}, at="other"), "1 of 1 images cannot be used"),
