@@ -73,7 +73,7 @@ def side(claim: Claim, records: Sequence[Record], official: Mapping[str, Dataset
     first = records[0]
     protocol, differs, unstated = _closest_protocol(claim, first, official)
     reasons = _other_run(claim, first, official, name)
-    unstated = (*_no_budget(first, name), *unstated)
+    unstated = (*_not_the_papers_budget(first, name), *unstated)
     metric = METRICS.get(claim.metric, claim.metric)
     scores = {r["seed"]: score(r["final"], protocol.get("name", ""), metric) for r in records}
     lost = [r["seed"] for r in records if r["final"] is None or (protocol and scores[r["seed"]] is None)]
@@ -128,11 +128,14 @@ def _other_data(claim: Claim, record: Record, official: Mapping[str, DatasetInfo
         yield f"not the official {ours['name']}: SHA-256 {ours['digest'][:12]}… for {known[:12]}…"
 
 
-def _no_budget(record: Record, name: str) -> Iterator[str]:
-    """The budget is the suite's where the paper prints none: another one would be as good."""
-    if record["spec"]["experiment"]["budget"]["gen_iters"] is None:
-        ours = f"{count(record['gen_iters'])} G-iterations"
+def _not_the_papers_budget(record: Record, name: str) -> Iterator[str]:
+    """The length is the suite's where the paper prints none, or one that was found elsewhere than in it."""
+    budget, ours = record["spec"]["experiment"]["budget"], f"{count(record['gen_iters'])} G-iterations"
+    if budget["gen_iters"] is None:
         yield f"{name}: the paper prints no budget; {ours} are the suite's, and others may end otherwise"
+    elif not budget["source"].startswith("paper "):
+        sure = "" if budget["confidence"] == "high" else f" ({budget['confidence']} confidence)"
+        yield f"{name}: the length, {ours}, is from: {budget['source']}{sure}"
 
 
 def _closest_protocol(

@@ -66,4 +66,4 @@ def paper_budget(budget: dict[str, Any] | None) -> str:
         return "The paper has no such run: its training length is the suite's."
     length = f"{count(n)} G-iterations" if (n := budget["gen_iters"]) else "not printed"
     source = f"[{budget['source']}]" if budget["source"] else ""
-    return f"Training length in the paper: {length}. {budget['arithmetic']} {source}".strip()
+    return f"Training length: {length}. {budget['arithmetic']} {source}".strip()

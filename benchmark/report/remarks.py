@@ -4,8 +4,8 @@
 |---|---|
 | diverged | a seed ended in numbers that are not finite |
 | collapsed | over the images of a seed's last grid, pixels differ by `ALIKE` grey levels (sd) at most |
-| worse than its start | the mean score at the budget is worse than that of the untrained generator |
-| far from done | over the last third of the budget the mean score improved by `IMPROVING` or more |
+| no better than its start | the mean score at the budget is worse than that of the untrained generator |
+| still improving | over the last third of the budget the mean score improved by `IMPROVING` or more |
 | seeds disagree | the sd over seeds is `DISAGREE` of the mean or more |
 
 The last two take shares, so they are not made of a metric without a zero (a log-likelihood).
@@ -60,14 +60,16 @@ def _of_scores(cell: Cell, c: Comparison, metric: str) -> list[str]:
     sign = 1 if up else -1
     start = c.untrained(cell, metric)
     if start and sign * (spread.mean - mean(start)) < 0:
-        found.append(f"worse than its start: {name} {spread.mean:.4g}, untrained {mean(start):.4g}")
+        found.append(f"no better than its start: {name} {spread.mean:.4g}, untrained {mean(start):.4g}")
     if metric in WITHOUT_A_ZERO:
         return found
     points = mean_points([trace(r, c.name, metric, "gen_iters") for r in cell.records])
     if gain := _late_gain(points, c.gen_iters, sign):
         since, share = gain
         verb = "rose" if up else "fell"
-        found.append(f"far from done: {name} {verb} by {100 * share:.0f} % after {count(since)} G-iterations")
+        found.append(
+            f"still improving: {name} {verb} by {100 * share:.0f} % after {count(since)} G-iterations"
+        )
     if spread.sd is not None and spread.mean and spread.sd >= DISAGREE * abs(spread.mean):
         found.append(f"seeds disagree: sd is {100 * spread.sd / abs(spread.mean):.0f} % of the mean {name}")
     return found

@@ -163,7 +163,7 @@ def _number_row(j: Judged, cells: dict[str, Cell], decimals: int) -> Row:
     return Row(
         (
             cell.label if cell else v.experiment,
-            metric_of(claim),
+            metric_of(claim) + (f" ({v.protocol})" if v.protocol else ""),
             _verdict_text(j),
             _spread(v.ours, decimals),
             seeds_text(cell) if cell else "0",

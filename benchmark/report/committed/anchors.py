@@ -36,12 +36,13 @@ def found(path: Path) -> tuple[str, Table]:
         "`python -m benchmark.evaluation.anchors`."
     )
     by_images = {"real training images": content["real_training_images"], "k-means centroids": k["scores"]}
+    by_protocol = {p: scores for own in by_images.values() for p, scores in own.items()}
+    scored = {p: m for p, scores in by_protocol.items() for m in _METRICS if m in scores}
     rows = [
-        Row((whose, protocol, _text(scores)))
-        for whose, by_protocol in by_images.items()
-        for protocol, scores in by_protocol.items()
+        Row((whose, *(f"{own[p][m]:.2f}" if p in own else DASH for p, m in scored.items())))
+        for whose, own in by_images.items()
     ]
-    columns = *words("Images", "Protocol"), *numbers("Score")
+    columns = *words("Images"), *numbers(*(f"{metric_title(m)}, {p}" for p, m in scored.items()))
     return sentence, Table(f"MNIST {content['dataset']['sha256'][:12]}…", columns, tuple(rows))
 
 
@@ -62,7 +63,3 @@ def by_samples(path: Path) -> tuple[str, Table]:
     )
     columns = numbers("Samples", f"{name} seed {content['images']['seed']}", "real training images")
     return sentence, Table(f"{metric_title('parzen_ll')} by the number of samples.", columns, tuple(rows))
-
-
-def _text(scores: dict[str, float]) -> str:
-    return ", ".join(f"{metric_title(m)} {scores[m]:.2f}" for m in _METRICS if m in scores)

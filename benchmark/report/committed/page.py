@@ -33,7 +33,8 @@ _SUITES = {
     "parzen": "A paper's own experiment on the real MNIST, of a length that it does not print. That the "
     "protocol clamps images to 0..1 changes nothing: they are a sigmoid's.",
     "parzen-long": "The same, four times as long: whether it still rises.",
-    "parzen-variants": "What that number depends on: the same length, each time with one change.",
+    "parzen-variants": "What that number depends on: the same length, each time with one change; only "
+    "Algorithm 1 as printed changes several: the order of updates, fresh noise, and both losses.",
     "parzen-float64": "What float32's rounding is worth: the same from the same initial weights, in float64.",
     "quick": "Five seeds, 400 G-iterations: how each method starts, not which is best.",
     "first-look": "One seed, until one sees digits; unequal budgets are declared, and nothing is ranked.",
@@ -72,10 +73,11 @@ def _questions() -> Iterator[str]:
         yield f"## Suite `{questions.SUITE}`"
         yield suites.load(questions.SUITE).note
         yield markdown.table(questions.answers(records))
-        if names := ", ".join(questions.not_learned(records)):
+        if found := questions.not_learned(records):
+            those = "; ".join(f"{name}, by seed {difference}" for name, difference in found.items())
             yield (
-                f"Not below the FID of untrained generators at the budget: {names}. Answers about these are "
-                "about how they begin."
+                f"At the budget the mean FID is not below that of untrained generators: {those}. Answers "
+                "about these are about how they begin."
             )
         yield markdown.table(questions.correlations(records, _LOSSES))
         yield f"Again: `ganbench run {questions.SUITE}`, and `ganbench losses RUNS` for the correlations."

@@ -115,19 +115,24 @@ def correlations(records: Sequence[Record], losses: Path) -> Table:
         f"{_by_seed(*by_curve)}."
     )
     if unlearned := [name for name in CURVES if name in not_learned(records)]:
-        caption += f" No test of that claim: {', '.join(unlearned)} did not get better here."
+        caption += f" No test of that claim: the mean FID of {', '.join(unlearned)} did not fall here."
     return Table(caption, columns, tuple(rows))
 
 
-def not_learned(records: Sequence[Record]) -> tuple[str, ...]:
-    """Experiments whose mean FID at the budget is not below that of untrained generators, by name."""
-    found = []
+def not_learned(records: Sequence[Record]) -> dict[str, str]:
+    """Experiments whose mean FID at the budget is not below that of untrained generators, by name.
+
+    With the difference by seed and its interval, in words.
+    """
+    found = {}
     for experiment in sorted({record["experiment"] for record in records}):
-        own = _of(records, experiment).values()
-        first = fmean(r["curve"][0]["scores"][PROTOCOL][METRIC] for r in own)
-        if fmean(r["final"]["scores"][PROTOCOL][METRIC] for r in own) >= first:
-            found.append(experiment)
-    return tuple(found)
+        own = _of(records, experiment)
+        first = {seed: r["curve"][0]["scores"][PROTOCOL][METRIC] for seed, r in own.items()}
+        last = {seed: r["final"]["scores"][PROTOCOL][METRIC] for seed, r in own.items()}
+        if fmean(last.values()) >= fmean(first.values()):
+            _, mean, ends = difference(first, last, decimals=1)
+            found[experiment] = mean if ends == DASH else f"{mean}, 95 % interval {ends}"
+    return found
 
 
 def folder_of_losses(losses: Path, record: Record) -> Path:

@@ -10,7 +10,7 @@ from benchmark.judging.statistics import interval
 from benchmark.records import identity
 from benchmark.records.cells import group
 from benchmark.records.loaded import LoadedRecord
-from benchmark.records.quantities import DASH, count, count_range, integers, metric_title, plural
+from benchmark.records.quantities import DASH, count, count_range, integers, metric_title, named_seeds, plural
 from benchmark.records.summary import decimals_for, summarise
 from benchmark.report import markdown
 from benchmark.report.committed import changes, evaluations, unfinished
@@ -20,7 +20,7 @@ from benchmark.report.table import Row, Table, numbers, words
 from benchmark.report.traces import curve_table
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from benchmark.records.cells import Cell
     from benchmark.report.scores import Comparison
@@ -68,8 +68,10 @@ def section(name: str, records: list[dict[str, Any]], others: Sequence[dict[str,
     yield from _generators(records)
     environments = sorted({(r["env_id"][:8], _machine(r)) for r in records})
     where = "; ".join(f"`{env}`: {machine}" for env, machine in environments)
-    again = "; ".join(f"`ganbench run {these} && ganbench check {these}`" for these in _again(name, records))
+    again = "; ".join(_again(name, records))
     yield f"Environment {where}. Again: {again}."
+    if left := [*_left(name, (*records, *changes.alike(others, records[0])))]:
+        yield f"Declared by the suite and not run: {'; '.join(left)}."
     rows = [f"{r['experiment']} seed {r['seed']} `{r['record_sha256'][:12]}`" for r in records]
     yield f"<details><summary>Records</summary>\n\n{', '.join(rows)}\n\n</details>"
 
@@ -82,15 +84,35 @@ def _begun(suite: str, finished: list[dict[str, Any]]) -> list[Any]:
 
 
 def _again(suite: str, records: list[dict[str, Any]]) -> Iterator[str]:
-    """The suite with options for these runs and no others; experiments that have other seeds apart."""
-    seeds_of: dict[str, set[int]] = {}
-    for record in records:
-        seeds_of.setdefault(record["experiment"], set()).add(record["seed"])
-    for seeds in sorted({tuple(sorted(own)) for own in seeds_of.values()}):
-        found = sorted(name for name, own in seeds_of.items() if own == set(seeds))
+    """Commands that make these runs and no others, and judge them.
+
+    Experiments that have other seeds are apart, and those of which a run diverged: `run` says so by its exit
+    code. A CPU is asked for, as `run` begins no work of hours on one by itself.
+    """
+    seeds_of, diverged = _seeds(records), {r["experiment"] for r in records if r["status"] == "diverged"}
+    device = " --device cpu" if all(r["spec"]["device"] == "cpu" for r in records) else ""
+    for seeds, has in sorted({(tuple(sorted(own)), name in diverged) for name, own in seeds_of.items()}):
+        found = sorted(n for n, own in seeds_of.items() if (own, n in diverged) == (set(seeds), has))
         others = set(suites.load(suite).experiments) - set(found)
-        these = "".join(f" --experiment {name}" for name in found) if others else ""
-        yield f"{suite}{these} --seeds {integers(seeds).replace(' ', '').replace('–', '-')}"
+        these = suite + ("".join(f" --experiment {name}" for name in found) if others else "")
+        these += f" --seeds {integers(seeds).replace(' ', '').replace('–', '-')}"
+        run, check = f"ganbench run {these}{device}", f"ganbench check {these}"
+        yield f"`{run}`, which ends with exit code 3, then `{check}`" if has else f"`{run} && {check}`"
+
+
+def _left(suite: str, records: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    """Experiments and seeds of the suite that none of the records is of, of whatever suite these are."""
+    declared, seeds_of = suites.load(suite), _seeds(records)
+    for name in declared.experiments:
+        if missing := set(declared.seeds) - seeds_of.get(name, set()):
+            yield f"{name} {named_seeds(missing)}"
+
+
+def _seeds(records: Iterable[Mapping[str, Any]]) -> dict[str, set[int]]:
+    found: dict[str, set[int]] = {}
+    for record in records:
+        found.setdefault(record["experiment"], set()).add(record["seed"])
+    return found
 
 
 def sheet(record: dict[str, Any]) -> Path:

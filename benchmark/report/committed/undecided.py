@@ -15,7 +15,7 @@ from benchmark.report.sources import metric_of, printed, spread_over
 from benchmark.report.table import Row, Table, numbers, words
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
     from pathlib import Path
 
     from baselines.claims import Claim
@@ -29,14 +29,16 @@ def table(judged: Iterable[Judged], rates_file: Path) -> Table:
         *words("Experiment", "Printed in", "Metric"),
         *numbers("Value"),
         *words("± over"),
-        *numbers("G-iterations", "Hours a seed"),
+        *numbers("G-iterations"),
+        *words("G-iterations from"),
+        *numbers("Hours a seed"),
         *words("Command"),
     )
     values = (j for j in judged if j.claim.kind == "value" and j.claim.experiment)
     rows = dict.fromkeys(_row(j, rates["experiments"]) for j in values)  # runs of two budgets: one number
     caption = (
         f"Hours: training alone at the rate measured on one {rates['gpu']} (docs/gpu.md); {DASH} where none "
-        "was measured or the paper prints no length."
+        "was measured or no length is known."
     )
     return Table(caption, columns, tuple(rows))
 
@@ -50,11 +52,14 @@ def other_suites() -> list[str]:
 def _row(judged: Judged, rates: dict[str, Any]) -> Row:
     """Of a claim that no committed run decides; such runs may be there, and scored by another protocol."""
     claim, verdict = judged.claim, judged.verdict
-    budget = baselines.described(claim.experiment)["budget"]["gen_iters"]
+    length = baselines.described(claim.experiment)["budget"]
+    budget = length["gen_iters"]
     rate = rates.get(claim.experiment)
     hours = f"{budget / rate['gen_iters_per_s'][1] / 3600:.2g}" if budget and rate else DASH
     suite = _suite_of(claim)
     command = f"ganbench run {suite} --experiment {claim.experiment}" if suite else DASH
+    if claim.protocol.extractor == "unstated":
+        hours, command = DASH, "cannot be compared: the paper does not say what the score was computed with"
     if verdict.outcome != "missing":
         wanted = _protocol_of(claim)
         is_left = wanted not in (DASH, verdict.protocol)
@@ -62,7 +67,13 @@ def _row(judged: Judged, rates: dict[str, Any]) -> Row:
         command = f"ganbench evaluate RUN --protocol {wanted}" if is_left else f"trained; {verdict.reason}"
     where = f"{claim.paper}, {claim.table}: {claim.row}"
     number = (metric_of(claim), printed(claim), spread_over(claim) or DASH)
-    return Row((claim.experiment, where, *number, count(budget) if budget else DASH, hours, command))
+    gen_iters = (count(budget), _source(length)) if budget else (DASH, DASH)
+    return Row((claim.experiment, where, *number, *gen_iters, hours, command))
+
+
+def _source(length: Mapping[str, str]) -> str:
+    sure = length["confidence"]
+    return length["source"] + ("" if sure == "high" else f" ({sure} confidence)")
 
 
 def _suite_of(claim: Claim) -> str:

@@ -16,7 +16,7 @@ from benchmark.evaluation import protocols
 from benchmark.records import equivalence, identity
 from benchmark.records.cells import group
 from benchmark.records.quantities import NARROW_SPACE
-from benchmark.report.committed import anchors, questions, suite_section
+from benchmark.report.committed import anchors, evaluations, questions, suite_section
 from benchmark.report.committed import page as committed
 from benchmark.report.scores import comparisons
 from benchmark.training.sampling import grid_digest
@@ -138,7 +138,9 @@ def test_a_command_for_what_was_not_run_trains_as_long_as_its_row_says(page):
     found = [
         (line, *said.groups())
         for line in page.splitlines()
-        if (said := re.search(r"\| ([\d ]+) \|[^|]*\| ganbench run (\S+) --experiment (\S+) \|$", line))
+        if (
+            said := re.search(r"\| ([\d ]+) \|[^|]*\|[^|]*\| ganbench run (\S+) --experiment (\S+) \|$", line)
+        )
     ]
     assert len(found) > 20
     for line, length, suite, experiment in found:
@@ -227,8 +229,26 @@ def test_scores_made_later_have_a_table_of_their_own(page):
 
 def test_what_makes_a_suites_runs_again_makes_no_others(page):
     only = " --experiment gan/mnist --seeds 0-2"
-    assert f"`ganbench run parzen{only} && ganbench check parzen{only}`" in page
-    assert "`ganbench run quick --seeds 0-4 && ganbench check quick --seeds 0-4`" in page
+    assert f"`ganbench run parzen{only} --device cpu && ganbench check parzen{only}`" in page
+    assert "`ganbench run quick --seeds 0-4 --device cpu && ganbench check quick --seeds 0-4`" in page
+    these = "parzen-variants --experiment gan/mnist-printed --seeds 0,1"
+    diverges = (
+        f"`ganbench run {these} --device cpu`, which ends with exit code 3, then `ganbench check {these}`"
+    )
+    assert diverges in page
+
+
+def test_what_a_suite_declares_and_nobody_ran_is_said(page):
+    suite = suites.load("parzen")
+    every = [{"experiment": name, "seed": seed} for name in suite.experiments for seed in suite.seeds]
+    assert [*suite_section._left("parzen", every)] == []
+    assert [*suite_section._left("parzen", every[:3])] == [
+        "gan/mnist seeds 3, 4",
+        "gan/mnist-printed seeds 0–4",
+    ]
+    # Seeds 0 and 1 of the latter were run for another suite, with the same spec.
+    line = "Declared by the suite and not run: gan/mnist seeds 3, 4; gan/mnist-printed seeds 2–4."
+    assert line in page
 
 
 def test_every_committed_evaluation_is_of_a_committed_record():
@@ -286,6 +306,16 @@ def test_the_readme_has_the_changes_of_the_page(page):
         assert re.search(rf"\({more}( nats)?,\s+n = {row[5]}{rest}\)", readme), row
 
 
+def test_the_readme_has_what_float64_is_worth_as_the_page_has_it(page):
+    readme = " ".join((committed.ROOT / "README.md").read_text(encoding="utf-8").split())
+    section = page.split("## Suite `parzen-float64`")[1].split("\n## ")[0]
+    beside = section.split("gan/mnist-float64 beside gan/mnist")[1].split("\n\n")[1]
+    row = [x.strip() for x in beside.splitlines()[-1].split("|")]
+    assert row[1:3] == [f"50{NARROW_SPACE}000", "2"]
+    said = f"after {row[1]} G-iterations ({row[3]}, n = {row[2]}, 95 % interval {row[4]})"
+    assert said.replace(NARROW_SPACE, " ") in readme
+
+
 def test_the_readme_says_where_runs_diverged_as_the_page_does(page):
     readme = (committed.ROOT / "README.md").read_text(encoding="utf-8")
     pattern = r"^gan/mnist-printed: diverged for seed 0 \(at ([\d\s]+)\), 1 \(at ([\d\s]+)\);"
@@ -295,13 +325,32 @@ def test_the_readme_says_where_runs_diverged_as_the_page_does(page):
 
 def test_runs_are_made_again_with_their_own_seeds_alone():
     made = [("a", 0), ("a", 1), ("b", 0), ("b", 1), ("gan/mnist-printed", 2)]
-    again = [*suite_section._again("parzen", [{"experiment": name, "seed": seed} for name, seed in made])]
-    assert again == [
-        "parzen --experiment a --experiment b --seeds 0,1",
-        "parzen --experiment gan/mnist-printed --seeds 2",
+    kept = [
+        {"experiment": name, "seed": seed, "status": "done", "spec": {"device": "cuda"}}
+        for name, seed in made
     ]
-    every = [{"experiment": name, "seed": 3} for name in suites.load("parzen").experiments]
-    assert [*suite_section._again("parzen", every)] == ["parzen --seeds 3"]
+    a_and_b = "parzen --experiment a --experiment b --seeds 0,1"
+    printed = "parzen --experiment gan/mnist-printed --seeds 2"
+    assert [*suite_section._again("parzen", kept)] == [
+        f"`ganbench run {these} && ganbench check {these}`" for these in (a_and_b, printed)
+    ]
+    every = [{**kept[0], "experiment": name, "seed": 3} for name in suites.load("parzen").experiments]
+    assert [*suite_section._again("parzen", every)] == [
+        "`ganbench run parzen --seeds 3 && ganbench check parzen --seeds 3`"
+    ]
+
+
+def test_runs_of_which_one_diverged_are_made_again_apart_and_on_a_cpu_when_it_is_said():
+    made = [
+        {"experiment": name, "seed": 0, "status": status, "spec": {"device": "cpu"}}
+        for name, status in (("a", "done"), ("b", "diverged"))
+    ]
+    assert [*suite_section._again("parzen", made)] == [
+        "`ganbench run parzen --experiment a --seeds 0 --device cpu && ganbench check parzen --experiment a "
+        "--seeds 0`",
+        "`ganbench run parzen --experiment b --seeds 0 --device cpu`, which ends with exit code 3, then "
+        "`ganbench check parzen --experiment b --seeds 0`",
+    ]
 
 
 def test_a_run_four_times_as_long_has_every_digit_of_the_shorter_until_there():
@@ -334,6 +383,19 @@ def test_the_estimate_from_as_many_samples_as_the_protocol_takes_is_the_protocol
     values = [scores["parzen_ll"] for scores in said["generator"].values()]
     assert values == sorted(values)
     assert f"| 10 000 | {values[2]:.2f} |" in page
+
+
+def test_the_protocols_note_has_what_the_finer_grid_was_worth():
+    """Of every committed generator that was scored by both, as `ganbench evaluate` prints it."""
+    fine = evaluations.scored_later(suite_section.EVALUATIONS, records())
+    at = {r["digests"]["generator_weights"]: r["final"]["scores"] for r in records() if r["final"]}
+    gained = [
+        scores["parzen-mnist-fine-sigma"]["parzen_ll"]
+        - at[r["digests"]["generator_weights"]]["parzen-mnist"]["parzen_ll"]
+        for r in fine
+        if "parzen-mnist-fine-sigma" in (scores := r["final"]["scores"])
+    ]
+    assert f"{min(gained):.1f} to {max(gained):.1f} more on" in protocols.get("parzen-mnist").note
 
 
 def test_every_committed_picture_is_on_the_page(page):

@@ -171,4 +171,7 @@ def test_who_has_not_learned_is_named():
         for name, (start, end) in curves.items()
         for seed in range(2)
     ]
-    assert questions.not_learned(records) == ("as before", "worse")
+    assert questions.not_learned(records) == {
+        "as before": "+0.0, 95 % interval +0.0 to +0.0",
+        "worse": "+100.0, 95 % interval +100.0 to +100.0",
+    }

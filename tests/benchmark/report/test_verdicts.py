@@ -64,7 +64,7 @@ def test_inconclusive_is_with_the_seeds_that_would_settle_it(found):
 def test_a_number_stands_beside_ours_with_what_each_spread_is_over(found):
     (row,) = [r for r in rows_of(found[0].numbers, "wgan_gp/cifar10-resnet") if r.kind == "below"]
     # 6.95 is the mean of 6.9, 6.95 and 7; the interval is that of `verdict.judge`, tested there.
-    assert row.cells[:4] == ("wgan_gp/cifar10-resnet", "IS ↑", "▼ below the paper", "6.95 ± 0.05")
+    assert row.cells[:4] == ("wgan_gp/cifar10-resnet", "IS ↑ (is-50k)", "▼ below the paper", "6.95 ± 0.05")
     assert row.cells[4:9] == ("3", "± 0.30 sd over 10 splits", "7.86 ± 0.07", "10 splits", "+0.91")
     text = " ".join(row.detail)
     assert "split spread differs: protocol suspect" in text.lower()
@@ -191,7 +191,9 @@ def test_claims_with_markup_do_nothing(judged, tmp_path):
 def test_the_terminal_shows_what_could_be_judged(found, capsys):
     print_verdicts(found[0])
     shown = capsys.readouterr().out
-    assert re.search(r"sngan/cifar10-cnn +FID ↓ +✓ reproduced +26.01 ± 0.30 +3 +25.5 +\+0.51", shown)
+    assert re.search(
+        r"sngan/cifar10-cnn +FID ↓ \(fid-5k\) +✓ reproduced +26.01 ± 0.30 +3 +25.5 +\+0.51", shown
+    )
     assert "▼ the contrary" in shown
     assert "not comparable  " not in shown
     assert "9 not comparable, 2 not run" in shown
