@@ -29,17 +29,25 @@ def listing(function: Callable[..., object]) -> str:
 
 
 def _source(function: FunctionType) -> str:
-    """Its source, from column 0; empty where there is none, as of what was made by `exec`."""
+    """Its source, from column 0 if all of it is indented; empty where there is none, as of `exec`."""
     try:
         return textwrap.dedent(inspect.getsource(function))
     except OSError:
         return ""
 
 
+def _tree(source: str) -> ast.AST:
+    """Of a source that may be indented: a comment or a text at the margin hinders `dedent`."""
+    try:
+        return ast.parse(f"if True:\n{source}" if source[:1] in (" ", "\t") else source)
+    except SyntaxError:  # what is listed decides nothing
+        return ast.Module([], [])
+
+
 def _called(function: FunctionType) -> list[FunctionType]:
     package = function.__module__.split(".", 1)[0]
     called = []
-    for node in ast.walk(ast.parse(_source(function))):
+    for node in ast.walk(_tree(_source(function))):
         if isinstance(node, ast.Name):
             called += _functions(function.__globals__.get(node.id), (package, "baselines"))
         elif isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):

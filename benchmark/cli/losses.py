@@ -164,7 +164,8 @@ def _write(read: list[dict[str, Any]], out: Path) -> None:
         from benchmark.report.tidy import cell
 
         frames = [
-            pd.DataFrame(dict(sorted(found["columns"].items()))).assign(  # the file's order is chance
+            # The file's order of columns is chance.
+            pd.DataFrame({cell(name): c for name, c in sorted(found["columns"].items())}).assign(
                 experiment=cell(found["said"]["experiment"]),
                 seed=found["said"]["seed"],
                 gen_iters=range(1, found["said"]["gen_iters"] + 1),

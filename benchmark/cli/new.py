@@ -73,6 +73,7 @@ def _check_name(name: str) -> None:
     from importlib.util import find_spec
 
     import baselines
+    from benchmark import suites
 
     if not re.fullmatch(r"[a-z][a-z0-9_]{0,63}", name) or keyword.iskeyword(name):
         raise UserError(
@@ -80,5 +81,6 @@ def _check_name(name: str) -> None:
         )
     spec = find_spec(name)
     taken = name in (*_OF_OTHERS, *sys.stdlib_module_names) or (spec is not None and spec.origin is not None)
-    if taken or any(known.split("/")[0] == name for known in baselines.names()):
+    of_ours = {*suites.NOT_SUITES, *suites.names(), *(known.split("/")[0] for known in baselines.names())}
+    if taken or name in of_ours:
         raise UserError(f"the name '{name}' is taken", do="Choose another")

@@ -265,12 +265,14 @@ def commands(
     out: Path,
 ) -> str:
     """What to type to make a suite's results again, and its report alone."""
+    from benchmark import data
+
     rest = [suite]
     for pattern in patterns:
         rest += ["--experiment", pattern]
     rest += ["--seeds", seeds] if seeds is not None else []
     rest += ["--budget", str(budget)] if budget is not None else []
-    rest += ["--dataset", dataset] if dataset is not None else []
+    rest += ["--dataset", data.name_in_results(dataset)] if dataset is not None else []
     rest += ["--numerics", numerics] if numerics is not None else []
     rest += ["--out", str(out)] if str(out) != "results" else []
     typed = shlex.join(rest)

@@ -78,7 +78,8 @@ def converted_folder(name: str) -> Path:
             status = entry.stat()
         except OSError:  # gone since
             continue
-        key.update(f"\0{relative}\0{status.st_size}\0{status.st_mtime_ns}".encode("utf-8", "surrogateescape"))
+        times = f"{status.st_mtime_ns}\0{status.st_ctime_ns}"  # the second cannot be set by `cp -p` or `tar`
+        key.update(f"\0{relative}\0{status.st_size}\0{times}".encode("utf-8", "surrogateescape"))
     return data_dir() / f"folder-{key.hexdigest()[:16]}"
 
 

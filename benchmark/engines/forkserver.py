@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmark.engines import parent, worker
+from benchmark.records import places
 
 
 def main() -> int:
@@ -79,7 +80,8 @@ def _forked(request: dict[str, Any]) -> bool:
     os.environ.update(request["environment"])
     nothing = os.open(os.devnull, os.O_RDONLY)
     try:
-        log = os.open(Path(request["directory"], "worker.log"), os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o666)
+        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT
+        log = places.unlinked(str(Path(request["directory"], "worker.log")), flags)
     except OSError as error:
         os._exit(worker.UNWRITABLE + (error.errno or 0))
     for source, target in ((nothing, 0), (log, 1), (log, 2)):

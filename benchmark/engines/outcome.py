@@ -9,7 +9,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from benchmark.engines import worker
-from benchmark.records import store
+from benchmark.records import places, store
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -44,13 +44,16 @@ def failed(directory: Path, reason: str) -> store.RunState:
 def note(directory: Path, event: str, reason: str) -> None:
     """Add a line to the events of a run that has no process; one that was cut off does not swallow it."""
     line = json.dumps({"event": event, "utc": worker.now_utc(), "reason": reason})
-    with (directory / "events.jsonl").open("a", encoding="utf-8") as file:
+    with open(directory / "events.jsonl", "a", encoding="utf-8", opener=places.unlinked) as file:
         file.write(f"\n{line}\n")
 
 
 def killed(code: int) -> str:
     """Of a negative exit code."""
-    return f"killed by {signal.Signals(-code).name}"
+    try:
+        return f"killed by {signal.Signals(-code).name}"
+    except ValueError:  # real-time signals have no names
+        return f"killed by signal {-code}"
 
 
 def unwritable(reason: str | None) -> store.RunState:

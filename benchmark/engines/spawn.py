@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from benchmark.engines import parent, worker
 from benchmark.engines.forks import Forked
+from benchmark.records import places
 from benchmark.training import numerics
 
 if TYPE_CHECKING:
@@ -43,7 +44,7 @@ def process(
     if forks and (forked := forks.child(directory, cadence, environment)):
         return forked
     # A session of its own: Ctrl-C in the terminal reaches this process only, which then stops the children.
-    with (directory / "worker.log").open("ab") as log:
+    with open(directory / "worker.log", "ab", opener=places.unlinked) as log:
         return subprocess.Popen(
             parent.python("-m", "benchmark.engines.worker", str(directory), json.dumps(cadence)),
             env=environment,

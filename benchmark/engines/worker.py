@@ -27,7 +27,7 @@ from filelock import Timeout
 from benchmark.engines import parent
 from benchmark.engines.stopping import Stop, Stoppable
 from benchmark.errors import Stopped, UserError
-from benchmark.records import atomic, environment, equivalence, identity, locks, store
+from benchmark.records import atomic, environment, equivalence, identity, locks, places, store
 
 STARTED = time.perf_counter()
 STOPPED, BUSY, UNWRITABLE = 75, 76, 100
@@ -49,7 +49,8 @@ class Log:
         self._directory, self._budget = directory, budget
         self._next = 0.0
         self._first: tuple[float, int] | None = None
-        self._events = (directory / "events.jsonl").open("a+b")
+        path = directory / "events.jsonl"
+        self._events = open(path, "a+b", opener=places.unlinked)  # noqa: SIM115 - closed with the process
         if self._events.tell():
             self._events.seek(-1, os.SEEK_END)
             if self._events.read(1) != b"\n":  # a line that a crash cut off must not swallow the next one

@@ -7,7 +7,7 @@ executing anything.
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, TypeGuard
 
 import torch
 from torch import Tensor
@@ -187,10 +187,22 @@ def of_callable(
             torch.split(latents(prior, stream(seed, "evaluate", 0), n, latent), _BATCH)
         ):
             outputs = outputs_of(z, index)
-            if not isinstance(outputs, Tensor) or outputs.dim() != 4 or not outputs.is_floating_point():
+            if not _are_images(outputs):
                 raise UserError("its output is no floating-point tensor [N,C,H,W]", where=where)
             if len(outputs) != len(z):
                 raise UserError(f"gives {len(outputs)} images for {len(z)} latents", where=where)
             yield Generated.of(outputs, value_range, len(outputs))
 
     return Source(batches, described, where)
+
+
+def _are_images(outputs: object) -> TypeGuard[Tensor]:
+    """Values of a common type, of at least one pixel, that are there."""
+    return (
+        isinstance(outputs, Tensor)
+        and outputs.dtype in (torch.float16, torch.bfloat16, torch.float32, torch.float64)
+        and outputs.layout == torch.strided
+        and outputs.dim() == 4
+        and outputs.numel() > 0
+        and not outputs.is_meta
+    )

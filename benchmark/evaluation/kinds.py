@@ -71,7 +71,7 @@ def _in_zip(path: Path) -> Kind:
         with zipfile.ZipFile(path) as file:
             names = [member.filename for member in file.infolist()]
             archives.check_zip(file, path)
-    except (OSError, zipfile.BadZipFile, ValueError) as error:
+    except (OSError, zipfile.BadZipFile, ValueError, NotImplementedError) as error:
         raise UserError(f"is a damaged ZIP file ({error})", where=str(path)) from error
     arrays = {name.removesuffix(".npy") for name in names if name.endswith(".npy")}
     if arrays:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 SCHEMA_VERSION = 1
 MOST_BYTES = 512 * bounded.MIB
-_AGAIN = "Take it from git, or make it again from runs that you believe in"
+_AGAIN = "Take it from git, or move it away and accept runs that you believe in"
 
 
 def path_of(suite: Suite, out: Path) -> Path:

@@ -193,6 +193,7 @@ def _checkpoint_check(directory: Path, content: dict[str, Any]) -> Check:
     }
     differs = [name for name, digest in weights.items() if content["digests"][name] not in (None, digest)]
     differs += [key for key in ("curve", "diverged_at") if state.get(key) != content[key]]
+    differs += [] if state.get("run_id", "") in ("", content["run_id"]) else ["run_id"]
     columns = checkpoint.part(tensors, "losses")
     if loss_history.rows(columns, 0, len(content["first_losses"])) != content["first_losses"]:
         differs.append("first_losses")

@@ -35,6 +35,11 @@ def user_cache() -> Path:
     return temporary()
 
 
+def unlinked(path: str, flags: int) -> int:
+    """For `open`: a descriptor of a file to append to; `OSError` where a link would lead elsewhere."""
+    return os.open(path, flags | os.O_NOFOLLOW | os.O_CLOEXEC, 0o666)
+
+
 def temporary() -> Path:
     """A folder of the user's among temporary files, which others cannot enter.
 
@@ -43,7 +48,8 @@ def temporary() -> Path:
 
     """
     path = Path(tempfile.gettempdir()) / f"ganbench-{os.getuid()}"
-    path.mkdir(mode=0o700, exist_ok=True)
+    with suppress(FileExistsError):
+        path.mkdir(mode=0o700)
     status = path.lstat()
     if not stat.S_ISDIR(status.st_mode) or status.st_uid != os.getuid():
         do = f"Name a folder of yours by ${CACHE_VARIABLE} and $GANBENCH_DATA_DIR"

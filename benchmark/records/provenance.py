@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import platform
+import re
 import subprocess
 import sys
 from importlib.metadata import distributions
@@ -21,10 +22,12 @@ ROOT = Path(__file__).parents[2]
 def launch(argv: list[str]) -> dict[str, Any]:
     """What only the command that starts the runs knows: arguments, git, CI. Passed on to every run.
 
-    The home directory is written as ``~``, since it often holds the user's name.
+    The home directory is written as ``~``, since it often holds the user's name, and the path of a folder of
+    images is left out: its content has a digest in the spec.
     """
     home = places.home()
     arguments = [argument.replace(home, "~") if home else argument for argument in argv[1:]]
+    arguments = [re.sub(r"(^|=)folder:.+", r"\1folder:…", text, flags=re.DOTALL) for text in arguments]
     return {
         "argv": [escape.visible(text) for text in (Path(argv[0]).name, *arguments)],
         "git": git(),

@@ -86,6 +86,7 @@ class Timing(Struct):
     sessions: Count = 1
     checkpoints: Count = 0
     checkpoint_bytes: Count = 0
+    run_id: Annotated[str, Meta(pattern=r"^([0-9a-f]{64})?$")] = ""
 
 
 class Git(Struct):
@@ -178,6 +179,7 @@ class Checkpointed(Struct):
     sessions: Count = 0
     checkpoints: Count = 0
     checkpoint_bytes: Count = 0
+    run_id: Annotated[str, Meta(pattern=r"^([0-9a-f]{64})?$")] = ""
 
 
 class Event(Struct):

@@ -124,6 +124,14 @@ def read_record(directory: Path) -> dict[str, Any] | None:
         return None
 
 
+def _of_another_run(directory: Path, found: Mapping[str, Any]) -> str:
+    """Why the record there is not the one that its directory is named after; empty where it may be."""
+    of = run_directory(Path(), found["experiment"], found["run_id"], found["env_id"]).name
+    if of == directory.name or not re.fullmatch(r"[0-9a-f]{12}-[0-9a-f]{8}", directory.name):
+        return ""
+    return f"is of another run ({found['experiment']} seed {found['seed']}, {of})"
+
+
 def damage(directory: Path) -> str:
     """Why the record that is there cannot be read; empty where there is none, or it can be."""
     try:
@@ -163,6 +171,8 @@ def read_progress(directory: Path) -> dict[str, Any]:
 def state(directory: Path) -> RunState:
     """Read the state of a run from its directory; `UserError` where that is not permitted."""
     found = read_record(directory)
+    if found is not None and (other := _of_another_run(directory, found)):
+        return RunState("interrupted", checkpointed(directory), damaged(directory, other))
     if found is not None:
         last = found["gen_iters"] if found["diverged_at"] is None else found["diverged_at"]
         return RunState(found["status"], last)

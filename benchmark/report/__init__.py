@@ -10,7 +10,7 @@ from benchmark.records import places
 from benchmark.records.loaded import LoadedRecord, MissingRun
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Mapping, Sequence
     from pathlib import Path
 
     from baselines.claims import Claim
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 __all__ = ["FORMATS", "LoadedRecord", "MissingRun", "write_report"]
 
 FORMATS = ("html", "md", "tex", "csv", "json")
+_MARKS = {".csv": b"suite,experiment,baseline,", ".json": b'"records_sha256"'}
+"""What a report's files of a kind have in them; others name ganbench."""
 
 
 def write_report(
@@ -95,6 +97,7 @@ def write_report(
         speeds=speeds,
     )
     files = _files(report, records, suite, formats)
+    _refuse_to_replace(out / name for name in files if "/" not in name)
     return [_write(out / name, content) for name, content in files.items()]
 
 
@@ -123,6 +126,18 @@ def _files(
         files |= {f"curves/{figure.stem}.svg": figure.svg for figure in report.figures}
     files["citations.bib"] = report.bibtex + "\n"
     return files
+
+
+def _refuse_to_replace(paths: Iterable[Path]) -> None:
+    """Raise `UserError` where a file of somebody else's would be lost."""
+    for path in paths:
+        try:
+            foreign = path.is_file() and _MARKS.get(path.suffix, b"ganbench") not in path.read_bytes()
+        except OSError:
+            continue  # writing says why
+        if foreign:
+            do = "Choose another folder, or move it away"
+            raise UserError("is there, and of no report of ganbench", where=str(path), do=do)
 
 
 def _write(path: Path, content: str | bytes) -> Path:

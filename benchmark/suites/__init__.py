@@ -53,6 +53,8 @@ if TYPE_CHECKING:
 
 _FOLDER = Path(__file__).parent
 _NO_KEYS = ("name", "comes_with_ganbench")
+NOT_SUITES = ("bench", "probes", "equivalent")
+"""Names of other files where the references of suites are."""
 MAX_GEN_ITERS = 10**9
 """Most G-iterations of a run."""
 MAX_RUNS = 100_000
@@ -181,7 +183,7 @@ def load(name_or_file: str) -> Suite:
             do = f"Name a suite that has it (`ganbench list suites`), and --experiment '{pattern}'"
         do = f"A file must end in .toml. {do}"
         raise UserError(f"unknown suite '{name_or_file}'", do=do)
-    if path.stem.startswith(".") or path.stem != escape.visible(path.stem):
+    if path.stem in NOT_SUITES or path.stem.startswith(".") or path.stem != escape.visible(path.stem):
         raise UserError(f"'{path.stem}' can be no suite's name", where=name_or_file, do="Rename the file")
     return _checked(toml.read(path, "the suite"), path)
 

@@ -3,7 +3,7 @@
 One file ``checkpoints/<gen_iters>.safetensors`` holds every tensor of `Players.parts`, the losses of all
 G-iterations so far, and a JSON text with the iteration, the curve so far, what is no tensor in the parts
 (`packing`) and a SHA-256 over names, shapes and bytes of the tensors; the text has a SHA-256 of its own
-beside it. Nothing is unpickled.
+beside it. The run that it is of is named by its id, where the folder is a run's. Nothing is unpickled.
 The last two are kept, so that a damaged one costs the time since the one before.
 """
 
@@ -18,7 +18,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
-from benchmark.records import atomic, bounded, places, schema
+from benchmark.records import atomic, bounded, identity, places, schema, store
 from benchmark.training import packing
 from benchmark.training.packing import part as part
 
@@ -50,7 +50,8 @@ def write(
     folder.mkdir(exist_ok=True)
     tensors, plain = packing.packed(players)
     tensors |= {f"losses.{name}": column for name, column in (losses or {}).items()}
-    text = json.dumps({**state, "players": plain, "tensors_sha256": digest(tensors)}, allow_nan=False)
+    content = {**state, "players": plain, "tensors_sha256": digest(tensors), "run_id": _run_of(folder)}
+    text = json.dumps(content, allow_nan=False)
     header = {"ganbench": text, "ganbench_sha256": _sha256(text)}
     path = folder / f"{state['gen_iters']:09d}.safetensors"
     atomic.write_bytes(path, save(tensors, metadata=header))
@@ -59,6 +60,12 @@ def write(
         if file not in kept:
             file.unlink()
     return path
+
+
+def _run_of(folder: Path) -> str:
+    """The id of the run whose checkpoints lie there; empty in a folder that is no run's."""
+    spec = store.read_spec(folder.parent)
+    return identity.run_id(spec) if spec else ""
 
 
 def available(folder: Path) -> list[Path]:
@@ -70,11 +77,13 @@ def restore(path: Path, players: Players) -> tuple[dict[str, Any], dict[str, Ten
     """Load a checkpoint into `players` and return its state and the `losses` it was written with.
 
     Raises:
-        DamagedCheckpoint: unreadable, altered, or of other networks or optimisers; `players` may then be
-            partly overwritten and must not be used.
+        DamagedCheckpoint: unreadable, altered, of another run than that of its folder, or of other networks
+            or optimisers; `players` may then be partly overwritten and must not be used.
 
     """
     state, tensors = read(path)
+    if (of := state.pop("run_id", "")) and of != (_run_of(path.parent) or of):
+        raise DamagedCheckpoint(f"{path.name} is of another run ({of[:12]})")
     try:
         packing.load_into(players, tensors, state.pop("players", {}))
     except (LookupError, RuntimeError, ValueError, AttributeError, TypeError) as error:

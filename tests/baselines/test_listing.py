@@ -27,6 +27,19 @@ def test_losses_chosen_from_a_table_are_listed():
     assert not {"update", "frozen", "set_learning_rate"} & set(found)
 
 
+def test_a_comment_or_a_text_at_the_margin_is_no_reason_to_list_nothing():
+    def outer():
+        def inner():
+            """A text
+            that reaches the margin."""
+            # So does a comment.
+            return outer
+
+        return inner
+
+    assert "return outer" in listing(outer())
+
+
 def test_what_a_listing_says_compiles_for_every_experiment():
     for name in baselines.names():
         text = listing(baselines.get(name).iterate)

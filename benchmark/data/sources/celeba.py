@@ -42,7 +42,7 @@ def read(request: Request) -> Content:
             with zipfile.ZipFile(archive) as file:
                 names = [name for name, part in partition if part == number]
                 yield from chunks(((name, _reader(file, name), None) for name in names), prepare, unusable)
-        except zipfile.BadZipFile as error:
+        except (zipfile.BadZipFile, NotImplementedError) as error:
             raise UserError(f"damaged archive ({error})", where=str(archive)) from error
         if not request.skip_broken:
             unusable.stop(str(archive), len(partition), f"Get the official file, or {request.to_leave_out}")

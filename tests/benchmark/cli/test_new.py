@@ -89,6 +89,8 @@ def _text(file):
         ("setup", "the name 'setup' is taken"),
         ("conftest", "the name 'conftest' is taken"),
         ("wgan", "the name 'wgan' is taken"),
+        ("probes", "the name 'probes' is taken"),
+        ("quick", "the name 'quick' is taken"),
     ],
 )
 def test_what_can_be_no_package_is_told_in_a_line(tmp_path, name, says):

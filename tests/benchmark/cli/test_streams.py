@@ -270,8 +270,13 @@ def test_a_user_without_home_keeps_things_among_temporary_files(homeless, ganben
     assert list(Path.cwd().iterdir()) == []  # no folder called ~
 
 
-def test_a_folder_that_somebody_else_put_there_is_not_used(homeless, ganbench, tmp_path, monkeypatch):
-    (tmp_path / f"ganbench-{os.getuid()}").symlink_to(tmp_path)
+@pytest.mark.parametrize("what", ["link", "file"])
+def test_a_folder_that_somebody_else_put_there_is_not_used(what, homeless, ganbench, tmp_path):
+    there = tmp_path / f"ganbench-{os.getuid()}"
+    if what == "link":
+        there.symlink_to(tmp_path)
+    else:
+        there.touch()
     code, _, err = ganbench("data", "list")
     assert code == 2
     assert "is somebody else's" in err

@@ -300,7 +300,7 @@ def test_a_file_that_would_start_a_program_is_not_decoded(folder, picture):
     assert "1 other files (.eps)" in notes[0]
 
 
-@pytest.mark.parametrize("change", ["new file", "other content", "touched", "removed"])
+@pytest.mark.parametrize("change", ["new file", "other content", "as if untouched", "touched", "removed"])
 def test_a_changed_folder_is_another_data_set(change, folder, picture, tmp_path):
     name = folder({"a.png": picture(colour(1)), "b.png": picture(colour(2))})
     fetch(name)
@@ -310,6 +310,12 @@ def test_a_changed_folder_is_another_data_set(change, folder, picture, tmp_path)
         folder({"c.png": picture(colour(3))})
     elif change == "other content":
         path.write_bytes(picture(colour(77, 4, 4)))
+    elif change == "as if untouched":  # as `cp -p`, `tar` and the layers of a container leave it
+        before, content = path.stat(), path.read_bytes()
+        other = picture(colour(5))
+        assert len(other) == len(content)
+        path.write_bytes(other)
+        os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
     elif change == "touched":
         os.utime(path, ns=(1, 1))
     else:

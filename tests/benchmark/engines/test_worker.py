@@ -12,7 +12,7 @@ import torch
 
 from baselines import gan, sngan
 from benchmark import data
-from benchmark.engines import inputs, parent, stopping, worker
+from benchmark.engines import inputs, outcome, parent, stopping, worker
 from benchmark.errors import Stopped, UserError
 from benchmark.records import locks, store
 from benchmark.suites import Suite, plan
@@ -43,6 +43,22 @@ def test_a_directory_without_spec_is_refused(tmp_path):
     done = work(tmp_path)
     assert done.returncode == 1
     assert "no readable spec.json" in done.stderr
+
+
+def test_nothing_is_appended_through_a_link(tmp_path):
+    """In somebody else's results it may lead to any file of one's own."""
+    theirs = tmp_path / "theirs"
+    theirs.write_text("theirs")
+    (tmp_path / "events.jsonl").symlink_to(theirs)
+    for begin in (lambda: worker.Log(tmp_path, 1), lambda: outcome.note(tmp_path, "failed", "x")):
+        with pytest.raises(OSError, match="Too many levels of symbolic links"):
+            begin()
+    assert theirs.read_text() == "theirs"
+
+
+@pytest.mark.parametrize(("code", "said"), [(-signal.SIGKILL, "SIGKILL"), (-35, "signal 35")])
+def test_a_signal_is_said_by_its_name_if_it_has_one(code, said):
+    assert outcome.killed(code) == f"killed by {said}"
 
 
 def test_a_directory_in_use_is_left_alone(planned):

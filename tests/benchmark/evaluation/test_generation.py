@@ -99,6 +99,34 @@ def torchscript(tmp_path, factor=1.0):
     return file
 
 
+class NoImages(torch.nn.Module):
+    def __init__(self, kind: str):
+        super().__init__()
+        self.kind = kind
+
+    def forward(self, z):
+        images = torch.zeros([z.shape[0], 1, 2, 2])
+        if self.kind == "no channels":
+            return images[:, :0]
+        if self.kind == "no pixels":
+            return images[:, :, :0]
+        if self.kind == "sparse":
+            return images.to_sparse()
+        if self.kind == "nowhere":
+            return images.to(torch.device("meta"))
+        if self.kind == "eighths":
+            return images.to(torch.float8_e4m3fn)
+        return images[0]
+
+
+@pytest.mark.parametrize("kind", ["no channels", "no pixels", "sparse", "nowhere", "eighths", "one image"])
+def test_a_torchscript_program_that_makes_no_images_is_refused(kind, tmp_path):
+    file = tmp_path / "generator.pt"
+    torch.jit.save(torch.jit.script(NoImages(kind)), str(file))
+    with pytest.raises(UserError, match="its output is no floating-point tensor"):
+        list(generation.of_torchscript(file, "normal", 16, (-1.0, 1.0), 0, CPU).batches(4))
+
+
 def test_torchscript_generators(tmp_path):
     source = generation.of_torchscript(torchscript(tmp_path), "normal", 16, (-1.0, 1.0), 0, CPU)
     batches = [batch.images for batch in source.batches(700)]

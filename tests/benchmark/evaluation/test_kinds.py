@@ -78,6 +78,12 @@ def picture():
     return content.getvalue()
 
 
+def of_a_later_version(content):
+    """Whose directory asks for version 25.5 of ZIP, as one damaged byte does."""
+    at = content.rindex(b"PK\x01\x02") + 6
+    return content[:at] + b"\xff" + content[at + 1 :]
+
+
 @pytest.mark.parametrize(
     ("content", "said"),
     [
@@ -87,8 +93,17 @@ def picture():
         (b"\x1f\x8b\x08" + bytes(20), "is an archive; unpack it"),
         (zip_of("a/1.png", "a/2.png"), "is a ZIP archive; unpack it"),
         (zip_of("a.npy")[:-30], "is a damaged ZIP file"),
+        (of_a_later_version(zip_of("a.npy")), "is a damaged ZIP file"),
     ],
-    ids=["picture", "empty", "text", "gzip", "zip", "cut zip"],  # a ZIP holds the time it was made at
+    ids=[
+        "picture",
+        "empty",
+        "text",
+        "gzip",
+        "zip",
+        "cut zip",
+        "late zip",
+    ],  # a ZIP holds the time it was made at
 )
 def test_what_cannot_be_scored(content, said, tmp_path):
     file = tmp_path / "it"

@@ -26,6 +26,13 @@ def checkout(tmp_path):
     return tmp_path, git
 
 
+@pytest.mark.parametrize("typed", [("--dataset", "folder:/mnt/me/pics"), ("--dataset=folder:/mnt/me/pics",)])
+def test_where_a_folder_of_images_is_does_not_stand_in_records(typed):
+    said = provenance.launch(["/usr/bin/ganbench", "run", "quick", *typed])["argv"]
+    assert said[:3] == ["ganbench", "run", "quick"]
+    assert " ".join(said[3:]).replace("=", " ") == "--dataset folder:…"
+
+
 def test_the_commit_and_whether_the_code_is_its(checkout):
     root, git = checkout
     assert provenance.git(root) == {"sha": git("rev-parse", "HEAD"), "dirty": False, "diff_sha256": None}

@@ -21,6 +21,20 @@ def test_equal_records_in_any_order_give_equal_bytes(suite, tmp_path):
     assert contents(tmp_path / "a") == contents(tmp_path / "b")
 
 
+@pytest.mark.parametrize(
+    "name", ["citations.bib", "report.md", "report.html", "results.csv", "tables.tex", "verdicts.json"]
+)
+def test_a_file_of_somebody_elses_is_not_replaced(name, suite, tmp_path):
+    runs, _ = suite
+    ours = {"suite": "q", "command": "x", "bibtex": "@software{ganbench}"}
+    write_report(runs, tmp_path, **ours)
+    write_report(runs, tmp_path, **ours)  # the earlier one is
+    (tmp_path / name).write_text("my own words")
+    with pytest.raises(UserError, match=f"{name}: is there, and of no report of ganbench"):
+        write_report(runs, tmp_path, **ours)
+    assert (tmp_path / name).read_text() == "my own words"
+
+
 def test_files_are_those_asked_for(suite, tmp_path):
     runs, _ = suite
     asked = write_report(runs, tmp_path / "a", suite="q", command="x", formats=["csv", "tex"])

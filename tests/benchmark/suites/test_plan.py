@@ -34,6 +34,8 @@ def record_of(run, **changes):
         "final": {**TEMPLATE["final"], "gen_iters": run.gen_iters},
         "curve": [{**TEMPLATE["curve"][-1], "gen_iters": run.gen_iters}],
         "cell_id": identity.cell_id(run.spec),
+        "run_id": run.run_id,
+        "env_id": run.env_id,
         "seed": run.seed,
         "spec": run.spec,
         "timing": {**TEMPLATE["timing"], "wall_s": 45.0, "startup_s": 5.0},
@@ -106,7 +108,7 @@ def test_a_record_of_changed_code_is_stale_and_names_the_file(tmp_path):
 
 def test_a_record_of_another_environment_is_stale(tmp_path):
     run = planned(tmp_path)[0]
-    leave(run.directory.with_name(f"{run.run_id[:12]}-00000000"), record_of(run))
+    leave(run.directory.with_name(f"{run.run_id[:12]}-00000000"), record_of(run, env_id="0" * 64))
     assert planned(tmp_path)[0].state.text() == "stale: made in another environment"
 
 
@@ -115,6 +117,17 @@ def test_a_record_of_another_seed_or_cell_is_not_this_run(changes, tmp_path):
     run = planned(tmp_path)[0]
     leave(run.directory.with_name("0-0"), record_of(run, **changes))
     assert planned(tmp_path)[0].state.name == "not run"
+
+
+@pytest.mark.parametrize("which", [1, 2])
+def test_a_record_that_was_copied_from_another_run_does_not_count(which, tmp_path):
+    """Of another experiment, and of another seed: the run is made again."""
+    runs = planned(tmp_path)
+    leave(runs[0].directory, record_of(runs[0]))
+    leave(runs[which].directory, record_of(runs[0]))
+    states = [run.state for run in planned(tmp_path)]
+    assert [state.finished for state in states] == [k == 0 for k in range(len(runs))]
+    assert "is of another run (gan/digits seed 0, " in states[which].text()
 
 
 def test_a_run_that_was_set_aside_does_not_make_its_successor_stale(tmp_path):

@@ -256,7 +256,17 @@ def test_a_pipe_or_device_is_no_suite(tmp_path):
             suites.load(str(tmp_path / f"{name}.toml"))
 
 
-@pytest.mark.parametrize("name", ["...toml", "..toml", ".toml", ".hidden.toml", "a\nb.toml", "\udcff.toml"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("...toml", "..toml", ".toml", ".hidden.toml", "a\nb.toml", "\udcff.toml"),
+        *(
+            "bench.toml",
+            "probes.toml",
+            "equivalent.toml",
+        ),  # of these names are other files of results/reference
+    ],
+)
 def test_a_file_whose_name_is_no_folders_is_refused(name, tmp_path):
     (tmp_path / name).write_text("".join(f"{key} = {value}\n" for key, value in GOOD.items()))
     with pytest.raises(UserError, match="can be no suite's name"):

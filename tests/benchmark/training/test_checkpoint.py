@@ -1,7 +1,9 @@
 """Checkpoints: every bit comes back, two are kept, and nothing altered or foreign is ever loaded or run."""
 
+import json
 import pickle
 import struct
+from pathlib import Path
 
 import pytest
 import torch
@@ -9,6 +11,8 @@ from safetensors.torch import save_file
 
 from benchmark.training import checkpoint, trainer
 from benchmark.training.checkpoint import DamagedCheckpoint
+
+QUICK = Path(__file__).parents[3] / "results" / "reference" / "quick.json"
 
 
 @pytest.fixture
@@ -30,6 +34,27 @@ def small(make_trainer, never, tmp_path):
 
 def fresh(run):
     return trainer.build(run.experiment, 99, run.draws._images)
+
+
+def test_a_checkpoint_of_another_run_is_refused_and_one_that_names_none_is_not(small, monkeypatch):
+    run, path = small
+    checkpoint.restore(path, fresh(run))
+    monkeypatch.setattr(checkpoint, "_run_of", lambda folder: "a" * 64)
+    checkpoint.restore(path, fresh(run))  # of a version that named none
+    checkpoint.write(path.parent, run.players, {"gen_iters": 1})
+    assert "run_id" not in checkpoint.restore(path, fresh(run))[0]
+    monkeypatch.setattr(checkpoint, "_run_of", lambda folder: "b" * 64)
+    with pytest.raises(DamagedCheckpoint, match=r"000000001.safetensors is of another run \(aaaaaaaaaaaa\)"):
+        checkpoint.restore(path, fresh(run))
+    monkeypatch.setattr(checkpoint, "_run_of", lambda folder: "")
+    checkpoint.restore(path, fresh(run))  # where no run is, one may be looked at
+
+
+def test_the_run_of_a_checkpoint_is_that_of_its_folder(tmp_path):
+    record = json.loads(QUICK.read_text(encoding="utf-8"))["records"][0]
+    (tmp_path / "spec.json").write_text(json.dumps(record["spec"]))
+    assert checkpoint._run_of(tmp_path / "checkpoints") == record["run_id"]
+    assert checkpoint._run_of(tmp_path / "none" / "checkpoints") == ""
 
 
 def test_every_tensor_comes_back_in_bits_and_memory_layout(trained):
