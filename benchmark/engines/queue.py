@@ -84,7 +84,7 @@ class _Queue:
                 if run.label not in self._told:
                     self._display.remarked(run, "another process works on it; waiting for that")
                     self._told.add(run.label)
-            elif (state := store.state(run.directory)).finished:
+            elif (state := store.state(run.directory, of_its_name=True)).finished:
                 self._over(run, state)
             elif run.after is not None and (first := self._first_stage(run.after)).name != "done":
                 if first.name == "running" or self._is_to_come(run.after):

@@ -168,10 +168,13 @@ def read_progress(directory: Path) -> dict[str, Any]:
     return dict(content)
 
 
-def state(directory: Path) -> RunState:
-    """Read the state of a run from its directory; `UserError` where that is not permitted."""
+def state(directory: Path, *, of_its_name: bool = False) -> RunState:
+    """Read the state of a run from its directory; `UserError` where that is not permitted.
+
+    `of_its_name`: a record counts only if it is of the run that the directory is named after.
+    """
     found = read_record(directory)
-    if found is not None and (other := _of_another_run(directory, found)):
+    if of_its_name and found is not None and (other := _of_another_run(directory, found)):
         return RunState("interrupted", checkpointed(directory), damaged(directory, other))
     if found is not None:
         last = found["gen_iters"] if found["diverged_at"] is None else found["diverged_at"]

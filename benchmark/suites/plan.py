@@ -116,7 +116,7 @@ class _Planner:
         if not self._env_id:
             return self._somewhere(spec, run_id, after)
         directory = store.run_directory(self._out, name, run_id, self._env_id)
-        state = store.state(directory)
+        state = store.state(directory, of_its_name=True)
         if state.name == "not run":
             if twin := self._equivalent(spec):
                 return replace(twin, after=after)
@@ -128,7 +128,9 @@ class _Planner:
         """The run in whatever environment it got furthest."""
         name = spec["experiment"]["name"]
         place = store.run_directory(self._out, name, run_id, "")
-        states = {there: store.state(there) for there in self._there(name).named(place.name)}
+        states = {
+            there: store.state(there, of_its_name=True) for there in self._there(name).named(place.name)
+        }
         if not states:
             if twin := self._equivalent(spec):
                 return replace(twin, after=after)

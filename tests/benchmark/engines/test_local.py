@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from benchmark.engines import base, local, outcome, queue, worker
-from benchmark.records import locks, store
+from benchmark.records import locks, record, store
 from benchmark.records.devices import Choice
 from benchmark.suites import Suite, plan
 
@@ -270,7 +270,18 @@ def test_a_run_of_another_command_is_waited_for_and_the_others_go_on(execute, ot
     lock = other_command(theirs.directory)
 
     def finish():
-        (theirs.directory / "record.json").write_text(RECORD)
+        made = json.loads(RECORD)
+        end = {"gen_iters": theirs.gen_iters}
+        ids = {
+            "run_id": theirs.run_id,
+            "env_id": theirs.env_id,
+            "spec": theirs.spec,
+            "seed": theirs.seed,
+            **end,
+        }
+        final, curve = {**made["final"], **end}, [{**made["curve"][-1], **end}]
+        made |= {**ids, "experiment": "gan/digits", "baseline": "gan", "final": final, "curve": curve}
+        (theirs.directory / "record.json").write_text(json.dumps(record.sealed(made)))
         lock.close()
 
     when(lambda: ("ended", 1, "done") in execute.screen.told, finish)
