@@ -43,7 +43,7 @@ def remarks(cell: Cell, c: Comparison | None, metric: str | None) -> tuple[str, 
     if cell.diverged:
         found.append(f"diverged: {named_seeds(r['seed'] for r in cell.diverged)}")
     last = [(run.record["seed"], sample[0]) for run in cell.runs for sample in samples_of(run)[-1:]]
-    if alike := [seed for seed, file in last if _collapsed(file)]:
+    if alike := [seed for seed, file in last if collapsed(file)]:
         found.append(f"collapsed: all samples alike ({named_seeds(alike)})")
     if c is not None and metric is not None:
         found += _of_scores(cell, c, metric)
@@ -85,7 +85,7 @@ def _late_gain(points: list[Point], budget: int, sign: int) -> tuple[int, float]
     return (then.gen_iters, share) if share >= IMPROVING else None
 
 
-def _collapsed(file: Path | None) -> bool:
+def collapsed(file: Path | None) -> bool:
     """Whether the images of a grid are all alike; False where it cannot be read."""
     if file is None:
         return False

@@ -84,7 +84,10 @@ def of_runs_on_the_way(
     points = sorted({int(point["gen_iters"]) for record in records for point in record["curve"]} - {0})
     both = [(k, _at(of_base, k, protocol, metric), _at(records, k, protocol, metric)) for k in points]
     decimals = decimals_for([x for _, before, own in both for x in (*before.values(), *own.values())])
-    rows = [Row((count(k), *difference(before, own, decimals))) for k, before, own in both]
+    rows = []
+    for k, before, own in both:
+        each = ", ".join(f"{own[s] - before[s]:+.{decimals}f} (seed {s})" for s in own if s in before)
+        rows.append(Row((count(k), *difference(before, own, decimals), each or DASH)))
     minus = f"{metric_title(metric)}, minus {base}, same seeds"
     caption = (
         f"{name} beside {base}, which went on to a longer budget: each seed after as many G-iterations. "
@@ -92,7 +95,8 @@ def of_runs_on_the_way(
     )
     if {r["env_id"] for r in of_base} - {r["env_id"] for r in records}:
         caption += " They ran in different environments, which round differently too."
-    return Table(caption, numbers("G-iterations", "Pairs", minus, "95 % interval"), tuple(rows))
+    columns = *numbers("G-iterations", "Pairs", minus, "95 % interval"), *words("Each")
+    return Table(caption, columns, tuple(rows))
 
 
 def alike(records: Iterable[Record], one: Record, parts: Sequence[str] = _LIKE) -> list[Record]:

@@ -15,6 +15,7 @@ from benchmark.records.summary import decimals_for, summarise
 from benchmark.report import markdown
 from benchmark.report.committed import changes, evaluations, unfinished
 from benchmark.report.naming import display_names
+from benchmark.report.remarks import collapsed
 from benchmark.report.scores import comparisons, diverged_notes, seeds_text
 from benchmark.report.table import Row, Table, numbers, words
 from benchmark.report.traces import curve_table
@@ -147,6 +148,8 @@ def _pictures(records: list[dict[str, Any]]) -> Iterator[str]:
         ]
         if found:
             yield says + "\n\n" + "\n".join(found)
+    if alike := [f"{r['experiment']} seed {r['seed']}" for r in records if collapsed(sheet(r))]:
+        yield f"Collapsed, with all samples at the end alike: {', '.join(alike)}."
 
 
 def _generators(records: list[dict[str, Any]]) -> Iterator[str]:

@@ -115,5 +115,5 @@ def test_a_bomb_among_the_samples_is_not_decoded(tmp_path):
 def test_what_reports_and_published_runs_take_may_be_odd(make, tmp_path):
     make(tmp_path / "odd")
     assert samples._cut(tmp_path / "odd", "") is None
-    assert not remarks._collapsed(tmp_path / "odd")
+    assert not remarks.collapsed(tmp_path / "odd")
     assert not verify._generator_check(tmp_path / "odd", {"digests": {}}).ok

@@ -193,6 +193,7 @@ def test_runs_of_a_longer_budget_are_compared_wherever_both_were_scored():
     half = 12.7062 * statistics.stdev((3.0, 1.0)) / 2**0.5
     assert [row.cells[:3] for row in found.rows] == [("3", "2", "+2.00"), ("6", "2", "+2.00")]
     assert found.rows[1].cells[3] == f"{2 - half:+.2f} to {2 + half:+.2f}"
+    assert found.rows[1].cells[4] == "+3.00 (seed 0), +1.00 (seed 1)"
     assert found.caption.endswith("They ran in different environments, which round differently too.")
 
 
@@ -201,7 +202,10 @@ def test_the_same_seed_of_two_suites_is_one_pair_and_one_environment_is_not_two(
         {**long_run(0, -9.0, 100.0, 120.0, *rest), "env_id": "new"} for rest in ((160.0,), (160.0, 161.0))
     ]
     found = on_the_way([shorter_run(0, -8.0, 101.0, 123.0)], base)
-    assert [row.cells for row in found.rows] == [("3", "1", "+1.00", "–"), ("6", "1", "+3.00", "–")]
+    assert [row.cells for row in found.rows] == [
+        ("3", "1", "+1.00", "–", "+1.00 (seed 0)"),
+        ("6", "1", "+3.00", "–", "+3.00 (seed 0)"),
+    ]
     assert "environments" not in found.caption
 
 
@@ -210,4 +214,4 @@ def test_runs_of_other_data_numerics_or_protocols_are_no_pairs_on_the_way(part):
     other = {part: [{"name": "parzen-mnist", "n_generated": 1}]}
     base = {**long_run(0, -9.0, 100.0, 120.0), "env_id": "old"}
     found = on_the_way([shorter_run(0, -8.0, 101.0, 123.0, **other)], [base])
-    assert [row.cells[1:] for row in found.rows] == [("0", "–", "–"), ("0", "–", "–")]
+    assert [row.cells[1:] for row in found.rows] == [("0", "–", "–", "–")] * 2

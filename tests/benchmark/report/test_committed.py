@@ -18,6 +18,7 @@ from benchmark.records.cells import group
 from benchmark.records.quantities import NARROW_SPACE
 from benchmark.report.committed import anchors, evaluations, questions, suite_section
 from benchmark.report.committed import page as committed
+from benchmark.report.remarks import collapsed
 from benchmark.report.scores import comparisons
 from benchmark.training.sampling import grid_digest
 
@@ -311,9 +312,21 @@ def test_the_readme_has_what_float64_is_worth_as_the_page_has_it(page):
     section = page.split("## Suite `parzen-float64`")[1].split("\n## ")[0]
     beside = section.split("gan/mnist-float64 beside gan/mnist")[1].split("\n\n")[1]
     row = [x.strip() for x in beside.splitlines()[-1].split("|")]
-    assert row[1:3] == [f"50{NARROW_SPACE}000", "2"]
-    said = f"after {row[1]} G-iterations ({row[3]}, n = {row[2]}, 95 % interval {row[4]})"
+    lost, alike = re.findall(r"(\S+) \(seed \d\)", row[5])
+    said = f"after {row[1]} G-iterations one of two seeds is where its float32 run was then ({alike} nats), "
+    said += f"and the other collapsed to one image ({lost})"
     assert said.replace(NARROW_SPACE, " ") in readme
+    assert re.findall(r"^Collapsed, .*$", page, re.MULTILINE) == [
+        "Collapsed, with all samples at the end alike: gan/mnist-float64 seed 0."
+    ]
+    of_float32 = [
+        r
+        for r in records()
+        if r["suite"] in ("parzen", "parzen-variants") and r["status"] == "done" and r["gen_iters"] == 125_000
+    ]
+    assert len(of_float32) == 9
+    assert all(suite_section.sheet(r).is_file() for r in of_float32)
+    assert "as none of nine float32 runs did" in readme
 
 
 def test_the_readme_says_where_runs_diverged_as_the_page_does(page):
@@ -386,7 +399,7 @@ def test_the_estimate_from_as_many_samples_as_the_protocol_takes_is_the_protocol
 
 
 def test_the_protocols_note_has_what_the_finer_grid_was_worth():
-    """Of every committed generator that was scored by both, as `ganbench evaluate` prints it."""
+    """Of every generator that was scored by both and did not collapse."""
     fine = evaluations.scored_later(suite_section.EVALUATIONS, records())
     at = {r["digests"]["generator_weights"]: r["final"]["scores"] for r in records() if r["final"]}
     gained = [
@@ -394,7 +407,9 @@ def test_the_protocols_note_has_what_the_finer_grid_was_worth():
         - at[r["digests"]["generator_weights"]]["parzen-mnist"]["parzen_ll"]
         for r in fine
         if "parzen-mnist-fine-sigma" in (scores := r["final"]["scores"])
+        and not collapsed(suite_section.sheet(r))
     ]
+    assert len(gained) == 13
     assert f"{min(gained):.1f} to {max(gained):.1f} more on" in protocols.get("parzen-mnist").note
 
 
