@@ -143,6 +143,8 @@ def _change(row: Row) -> str:
         return "removed"
     if row.runs_b < row.runs_a:
         return "fewer seeds"
+    if row.runs_b > row.runs_a:
+        return "more seeds"
     return "same bits" if row.same_bits else "other bits"
 
 

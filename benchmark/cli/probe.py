@@ -107,6 +107,9 @@ def _check(
     own = probe_file.path_of(out)
     where = (given or own) if accepting else shipped.find(own, given)
     blocks, environments = probe_file.read(where) or ({}, {})
+    if not accepting and not given and (ours := shipped.folder() / own.name) != where:
+        # One's own file need not have our experiments.
+        blocks = {**(probe_file.read(ours) or ({}, {}))[0], **blocks}
     plans = {
         name: blocks[name].get("plan") if name in blocks and not accepting else None
         for name in [*names, SCORES]

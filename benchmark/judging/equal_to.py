@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from benchmark.engines.probing import pool
 from benchmark.errors import UserError
+from benchmark.judging import probes
 from benchmark.records import environment, equivalence, identity
 from benchmark.suites import experiments
 from benchmark.training.numerics import POLICIES
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     ByProfile = Mapping[str, Mapping[str, str]]
 
 _ROOT = Path(__file__).parents[2]
-SCORES = "scores"
+SCORES = probes.SCORES
 """The probe of the metrics, which are part of every experiment's sources."""
 
 Outcome = Literal["same sources", "equal", "different", "unseen", "failed", "new"]
@@ -102,6 +103,9 @@ def _sources(name: str) -> ByProfile:
 
 def _without_probe(name: str, before: ByProfile | None, now: ByProfile) -> Comparison | None:
     """What can be said at once."""
+    of_ours = ("benchmark/", "baselines.")
+    if foreign := {n for sources in now.values() for n in sources if not n.startswith(of_ours)}:
+        return Comparison(name, "unseen", f"{min(foreign)} is a plugin's, which no commit here has")
     if before is None:
         return Comparison(name, "new", "")
     if before == now:

@@ -158,6 +158,11 @@ def _committed(path: Path) -> tuple[list[State], list[str]]:
     """The file at each commit that changed it; nothing where git does not know it."""
     log = _git(path, "log", "--no-show-signature", "--reverse", "--format=%h %cs", "--", path.name)
     states, notes = [], []
+    if (_git(path, "rev-parse", "--is-shallow-repository") or b"").strip() == b"true":
+        notes.append(
+            "this clone has not the whole history: what its first commit holds may be older; "
+            "git fetch --unshallow brings the rest"
+        )
     for line in (log or b"").decode("ascii", "replace").splitlines():
         if not (found := re.fullmatch(r"([0-9a-f]+) ([0-9]+-[0-9]{2}-[0-9]{2})", line)):
             continue  # what a setting of the user's makes git say besides

@@ -36,13 +36,17 @@ Trouble = Literal["failed", "damaged", "unfinished", "nondeterministic", "repeat
 
 @dataclass(frozen=True)
 class Broken:
-    """A run without a result that can be used, and why; the seed is None where nothing tells it."""
+    """A run without a result that can be used, and why; the seed is None where nothing tells it.
+
+    `since_utc` is when a run failed, empty where it did not.
+    """
 
     experiment: str
     seed: int | None
     cell: str
     trouble: Trouble
     reason: str
+    since_utc: str = ""
 
 
 @dataclass(frozen=True)
@@ -101,8 +105,9 @@ def select(
             broken.append(_without_record(spec, directory, damage))
     kept, notes, contradictions = one_per_seed(found, newest=newest)
     contradictions += repeated(run.record for run in kept)
-    there = {(run.record["cell_id"], run.record["seed"]) for run in kept}
-    left = [b for b in broken if (b.cell, b.seed) not in there]
+    # A record does not stand for a run that failed after it was made, as with another build of torch.
+    there = {(run.record["cell_id"], run.record["seed"]): _finished([run]) for run in kept}
+    left = [b for b in broken if (b.cell, b.seed) not in there or b.since_utc > there[b.cell, b.seed]]
     notes += [
         f"{name}: {plural(len(texts), 'run')} {' or '.join(sorted(set(texts)))}"
         for name, texts in sorted(equivalent.items())
@@ -249,7 +254,8 @@ def _without_record(spec: dict[str, Any], directory: Path, damage: str) -> Broke
     state = store.state(directory)
     trouble: Trouble = "damaged" if damage else "failed" if state.name == "failed" else "unfinished"
     reason = damage or f"{state.text()}, see {directory}"
-    return Broken(spec["experiment"]["name"], spec["seed"], identity.cell_id(spec), trouble, reason)
+    since = str(store.last_event(directory).get("utc", "")) if trouble == "failed" else ""
+    return Broken(spec["experiment"]["name"], spec["seed"], identity.cell_id(spec), trouble, reason, since)
 
 
 def _finished(runs: Iterable[LoadedRecord]) -> str:

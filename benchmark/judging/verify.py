@@ -301,5 +301,8 @@ def _code_check(spec: dict[str, Any]) -> Check:
         return Check("code", True, f"{equivalence.said(proofs)}; changed: {', '.join(changed)}")
     if changed:
         what = f"changed since the run: {', '.join(changed)}"
-        return Check("code", False, f"{what}. Check out the revision in its provenance to compute it again")
+        where = "the revision in its provenance"
+        if all(not name.startswith(("benchmark/", "baselines.")) for name in changed):
+            where = "that of the plugin's own repository, which the record does not name,"
+        return Check("code", False, f"{what}. Check out {where} to compute it again")
     return Check("code", True, f"{len(here)} source files are those of the run")

@@ -10,8 +10,6 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from platformdirs import user_cache_path
-
 from benchmark.errors import UserError
 
 if TYPE_CHECKING:
@@ -29,6 +27,8 @@ def cache_dir() -> Path:
 def user_cache() -> Path:
     """``ganbench`` in the user's cache folder; without a home, `temporary`."""
     with suppress(RuntimeError):  # no home; older versions of platformdirs then give a path below ~
+        from platformdirs import user_cache_path  # tests/portable/arms.py does without it
+
         path = user_cache_path("ganbench", appauthor=False)
         if path.is_absolute():
             return path

@@ -44,3 +44,34 @@ def test_an_arm_gives_the_golden_digests(setting, request):
     lines = done.stdout.splitlines()
     assert len(lines) == 11
     assert all(line.endswith(" equal") for line in lines)
+
+
+def test_arms_need_no_more_than_they_say(tmp_path):
+    """Where ganbench is not installed there are torch and what it needs, NumPy, Pillow, safetensors and msgspec."""
+    absent = [
+        "platformdirs",
+        "click",
+        "rich",
+        "pandas",
+        "matplotlib",
+        "torch_fidelity",
+        "torchvision",
+        "scipy",
+    ]
+    absent += ["pooch", "threadpoolctl", "packaging"]
+    code = f"""
+import runpy, sys
+sys.modules.update(dict.fromkeys({absent!r}))
+sys.argv = ["arms.py", "gan/digits"]
+runpy.run_path({str(ROOT / "tests" / "portable" / "arms.py")!r}, run_name="__main__")
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stdout.splitlines()[-1].endswith(" equal")

@@ -72,6 +72,9 @@ def test_a_new_cell_and_fewer_seeds_are_said(s, accept):
     out = accept()[1]
     assert "fewer seeds" in out
     assert len(accepted.read(REFERENCE)) == 6
+    out = accept("--seeds", "3-4", "--add")[1]
+    assert "more seeds" in out
+    assert "same bits" not in out
 
 
 def test_other_experiments_stay_with_a_pattern(s, accept):

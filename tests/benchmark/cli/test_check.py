@@ -145,6 +145,20 @@ def test_a_failed_run_that_was_finished_elsewhere_is_none(s, check):
     assert check("--from", "lost", "--from", "results/runs")[0] == 0
 
 
+def test_3_a_run_that_failed_after_it_was_finished_elsewhere(s, judged):
+    """The runs of a new build all crash beside those of the old one, which cannot stand for them."""
+    accept(s)
+    s.put_all(finished="2026-07-01T00:00:00Z")
+    lost = Path("lost")
+    s.put_unfinished("gan/digits", 1, failed="crashed", at="2026-06-30T23:59:59.000Z", out=lost)
+    assert judged("--from", "lost", "--from", "results/runs")[0] == 0
+    s.put_unfinished("gan/digits", 2, failed="crashed", at="2026-07-02T00:00:00.000Z", out=lost)
+    code, content = judged("--from", "lost", "--from", "results/runs")
+    assert code == 3
+    (failed,) = cases(content, mark="error")
+    assert (failed["name"], failed["outcome"]) == ("gan/digits seed 2", "failed")
+
+
 def test_3_divergence_where_the_reference_did_not(s, judged):
     records = accept(s)
     s.put_all(seeds=range(2))

@@ -107,6 +107,20 @@ def test_without_accepted_probes_of_its_own_a_folder_has_those_that_come_with_ga
     assert shipped.find(probe_file.path_of(Path("o"))) == shipped.folder() / probe_file.NAME
 
 
+def test_ones_own_accepted_probes_leave_those_that_come_with_ganbench(ganbench, computed, monkeypatch):
+    changes, _ = computed
+    ganbench("probe", "wgan/digits", "gan/digits", "--accept", "--out", "ours")
+    monkeypatch.setattr(shipped, "folder", lambda: Path("ours/reference"))
+    changes["wgan/digits"] = {"settings": "mine"}
+    ganbench("probe", "wgan/digits", "--accept", "--out", "o")
+    changes["gan/digits"] = {"settings": "other"}
+    code, out, _ = ganbench("probe", "gan/digits", "wgan/digits", "--json", "--out", "o")
+    assert (code, outcomes(out)) == (
+        1,
+        {"gan/digits": "ours", "wgan/digits": "unchanged", "scores": "unchanged"},
+    )
+
+
 def test_accepting_some_keeps_the_others(ganbench, computed):
     changes, _ = computed
     ganbench("probe", "*/digits", "--accept", "--out", "o")

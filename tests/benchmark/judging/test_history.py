@@ -140,6 +140,16 @@ def test_an_old_version_that_cannot_be_read_is_told(reference, git):
     assert len(stories[0].entries) == 3
 
 
+def test_a_clone_without_the_whole_history_says_so(reference, git, tmp_path):
+    """As the checkout of a CI is: its first commit is no day on which anything was accepted."""
+    assert history.read([reference])[1] == []
+    clone = tmp_path / "shallow"
+    subprocess.run(["git", "clone", "-q", "--depth", "1", f"file://{tmp_path}", clone], check=True)
+    stories, (note,) = history.read([clone / "reference" / "quick.json"])
+    assert "this clone has not the whole history" in note
+    assert len(stories[0].entries) == 1
+
+
 def test_without_git_files_follow_one_another(tmp_path):
     for name, records in {"a": SHIPPED, "b": changed(SHIPPED, run="0", add=2.0)}.items():
         accepted.write(tmp_path / f"{name}.json", "quick", records)

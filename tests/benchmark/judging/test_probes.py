@@ -409,6 +409,11 @@ def test_initial_weights_that_the_library_computes_are_found():
 )
 def test_exit_codes(outcomes, code):
     assert probes.exit_code([probes.Finding("a/b", outcome, "") for outcome in outcomes]) == code
+    # The scores' networks are of no experiment: that they are unchanged compares none.
+    scores = [probes.Finding(probes.SCORES, outcome, "") for outcome in ("unchanged", "ours")]
+    found = [probes.Finding("a/b", outcome, "") for outcome in outcomes]
+    assert probes.exit_code([*found, scores[0]]) == code
+    assert probes.exit_code([*found, scores[1]]) == 1
 
 
 def test_the_file_has_equal_bytes_for_equal_probes_and_notices_edits(tmp_path):
@@ -444,6 +449,13 @@ def test_equal_to_wants_a_commit_and_a_checkout(tmp_path, monkeypatch):
 
 
 GIT = ("git", "-c", "user.name=x", "-c", "user.email=x@example.org")
+
+
+def test_a_plugin_is_compared_with_no_commit_of_ours():
+    sources = {"faithful": {"baselines.spec": "0", "mygan": "1"}}
+    for before in (sources, None):
+        found = equal_to._without_probe("mygan/digits", before, sources)
+        assert (found.outcome, found.reason) == ("unseen", "mygan is a plugin's, which no commit here has")
 
 
 @pytest.mark.slow
