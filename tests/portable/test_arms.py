@@ -47,7 +47,7 @@ def test_an_arm_gives_the_golden_digests(setting, request):
 
 
 def test_arms_need_no_more_than_they_say(tmp_path):
-    """Where ganbench is not installed there are torch and what it needs, NumPy, Pillow, safetensors and msgspec."""
+    """Where ganbench is not installed: torch and what it needs, NumPy, Pillow, safetensors and msgspec."""
     absent = [
         "platformdirs",
         "click",
