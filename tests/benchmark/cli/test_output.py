@@ -122,6 +122,8 @@ def test_status_counts_the_states(ganbench):
         "baseline": "gan",
         "gen_iters": done.gen_iters,
         "cell_id": identity.cell_id(done.spec),
+        "run_id": done.run_id,
+        "env_id": done.env_id,
         "seed": done.seed,
         "spec": done.spec,
     }
