@@ -18,7 +18,7 @@ from benchmark.records.bounded import Unreadable
 from benchmark.records.cells import sorted_json
 from benchmark.records.loaded import LoadedRecord
 from benchmark.records.quantities import named_seeds, plural
-from benchmark.records.record import comparable_part, inconsistent
+from benchmark.records.record import differing_results, inconsistent
 from benchmark.suites import experiments
 from benchmark.training.policies import POLICIES
 
@@ -189,7 +189,7 @@ def _without_copies(runs: Sequence[LoadedRecord]) -> tuple[list[LoadedRecord], l
         record = run.record
         key = (record["run_id"], record["env_id"])
         first = kept.setdefault(key, run)
-        if first is not run and comparable_part(first.record) != comparable_part(record):
+        if first is not run and differing_results(first.record, record):
             reason = f"two records of one run in one environment differ: {first.directory}, {run.directory}"
             differing[key] = Broken(
                 record["experiment"], record["seed"], record["cell_id"], "nondeterministic", reason

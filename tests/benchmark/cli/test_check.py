@@ -492,6 +492,18 @@ def test_the_same_run_twice_counts_once_and_twice_different_fails(s, judged):
     assert len(cases(content, outcome="nondeterministic")) == 6
 
 
+def test_another_word_about_a_protocol_makes_no_other_run(s, judged):
+    """As after a correction of its note, which no identity has."""
+    accept(s)
+    s.put_all()
+    for directory in s.put_all(out=Path("shard")):
+        content = json.loads((directory / "record.json").read_text())
+        content["spec"]["protocols"][0]["note"] = "said better"
+        (directory / "record.json").write_text(json.dumps(record.sealed(content)))
+    code, content = judged("--from", "results/runs", "--from", "shard")
+    assert (code, cases(content, outcome="nondeterministic")) == (0, [])
+
+
 def test_seeds_of_the_command_line(s, judged):
     accept(s)
     s.put_all(seeds=range(4))
