@@ -146,7 +146,9 @@ def check(
     rules = checking.Rules(datetime.now(UTC).date(), waivers, strict)
     judge = checking.against_reference if against == "reference" else checking.against_papers
     result = judge(chosen, found, reference, rules)
-    overview = results.first_screen(chosen, found.runs, reference or ()) if summary_file else ""
+    # Of the seeds that are judged: those that confirm are no part of a verdict.
+    judged = [run for run in found.runs if run.record["seed"] in chosen.seeds]
+    overview = results.first_screen(chosen, judged, reference or ()) if summary_file else ""
     _write(result, junit, summary_file, overview)
     if json_:
         print_json(result.as_dict())

@@ -110,14 +110,16 @@ def _key(record: Record) -> tuple[Any, ...]:
 
 
 def _start(experiment: str, pairs: Sequence[tuple[Record, Record]]) -> Start:
-    departures = [d for pair in pairs if (d := departure(*pair))]
+    found = [(pair, d) for pair in pairs if (d := departure(*pair))]
+    departures = [d for _, d in found]
+    of_devices = [_device(then) != _device(now) for (then, now), _ in found]
     return Start(
         experiment=experiment,
         cell=pairs[0][1]["cell_id"],
         seeds=tuple(sorted(now["seed"] for _, now in pairs)),
         departures=tuple(departures),
         whole=all(len(r.get("first_losses", ())) >= GEN_ITERS for pair in pairs for r in pair),
-        across=any(_device(then) != _device(now) for then, now in pairs),
+        across=bool(of_devices) and all(of_devices),
     )
 
 

@@ -650,6 +650,17 @@ def test_junit_has_one_test_per_cell_metric_and_rule(s, check):
     )
 
 
+def test_the_summary_has_the_seeds_that_are_judged(s, check):
+    """Those that confirm are no part of what its first screen says of the suite."""
+    accept(s)
+    s.put_all()
+    assert check("--summary", "three.md")[0] == 0
+    s.put_all(seeds=range(3, 5), plus=50.0)
+    check("--summary", "five.md")
+    screens = [Path(f"{n}.md").read_text().split("### How far each method got")[1] for n in ("three", "five")]
+    assert screens[0] == screens[1]
+
+
 def test_junit_and_summary_are_written_where_there_is_nothing_to_judge(check):
     assert check("--junit", "gate.xml", "--summary", "summary.md")[0] == 4
     (test,) = conforms(Path("gate.xml").read_text())

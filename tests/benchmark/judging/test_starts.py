@@ -217,6 +217,14 @@ def test_on_another_kind_of_device_it_warns(reference):
     assert "another kind of device" in start.reason
 
 
+def test_a_run_on_another_kind_of_device_excuses_no_departure_on_the_same(reference):
+    current = [run(seed, losses=moved(1, "critic", 0.1), code="new") for seed in range(2)]
+    found = check(reference, [*current, run(2, code="new", device="cuda")])
+    (start,) = [d for d in found.decisions if d.metric == "start"]
+    assert (start.outcome, start.warns, found.failed) == ("departed", False, True)
+    assert "another kind of device" not in start.reason
+
+
 def test_a_departure_can_be_waived(reference):
     current = [run(seed, losses=moved(1, "critic", 0.1), code="new") for seed in range(3)]
     waiver = {"cell": "wgan/*", "metric": "start", "reason": "new draws", "expires": "2027-01-01"}
