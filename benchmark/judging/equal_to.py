@@ -103,8 +103,7 @@ def _sources(name: str) -> ByProfile:
 
 def _without_probe(name: str, before: ByProfile | None, now: ByProfile) -> Comparison | None:
     """What can be said at once."""
-    of_ours = ("benchmark/", "baselines.")
-    if foreign := {n for sources in now.values() for n in sources if not n.startswith(of_ours)}:
+    if foreign := {n for sources in now.values() for n in sources if identity.is_plugins(n)}:
         return Comparison(name, "unseen", f"{min(foreign)} is a plugin's, which no commit here has")
     if before is None:
         return Comparison(name, "new", "")

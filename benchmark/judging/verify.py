@@ -302,7 +302,7 @@ def _code_check(spec: dict[str, Any]) -> Check:
     if changed:
         what = f"changed since the run: {', '.join(changed)}"
         where = "the revision in its provenance"
-        if all(not name.startswith(("benchmark/", "baselines.")) for name in changed):
+        if all(map(identity.is_plugins, changed)):
             where = "that of the plugin's own repository, which the record does not name,"
         return Check("code", False, f"{what}. Check out {where} to compute it again")
     return Check("code", True, f"{len(here)} source files are those of the run")

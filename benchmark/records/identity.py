@@ -122,6 +122,11 @@ def run_id(spec: dict[str, Any], cell: str = "") -> str:
     return digest({"cell": cell or cell_id(spec), "seed": spec["seed"], "sources": spec["sources"], **before})
 
 
+def is_plugins(source: str) -> bool:
+    """Whether a name in `sources` is of somebody's plugin, and so of no commit of this repository."""
+    return not source.startswith(("benchmark/", "baselines."))
+
+
 def profile(numerics: Mapping[str, Any]) -> str:
     """Name of a policy of numerics (`training.policies`)."""
     return str(numerics.get("profile", "faithful"))
