@@ -24,13 +24,10 @@ import torch_fidelity as torch_fidelity  # noqa: E402
 from torch_fidelity.metric_fid import fid_features_to_statistics, fid_statistics_to_metric  # noqa: E402
 from torch_fidelity.registry import FEATURE_EXTRACTORS_REGISTRY  # noqa: E402
 
-VERSION = str(torch_fidelity.__version__)
-
 _EXTRACTOR = "ganbench-rows"
 _LAYER = "rows"
 # Rows are only copied, so this bounds memory and has no influence on the values.
 _BATCH_SIZE = 8192
-
 
 Vector = np.ndarray[tuple[int], np.dtype[Any]]
 Matrix = np.ndarray[tuple[int, int], np.dtype[np.float64]]

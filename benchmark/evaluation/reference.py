@@ -13,7 +13,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from benchmark.evaluation import cache, extractors, fidelity, frechet
+from benchmark.evaluation import cache, extractors, frechet
+from benchmark.records import environment
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -86,15 +87,13 @@ def identity(protocol: Protocol, split: str, n_images: int) -> dict[str, Any]:
 
 
 def circumstances(dataset: DatasetInfo, image_size: int | None, device: torch.device) -> dict[str, Any]:
-    """What else decides them: the data, their frame, the machine's arithmetic, the versions."""
+    """What else decides them: the data, their frame, and the environment, as bits of a run depend on it."""
     return {
+        **environment.describe(device.type),
         "data": dataset.digest,
         "framed_to": image_size,
-        "device": torch.cuda.get_device_name(device) if device.type == "cuda" else device.type,
         "memory_format": "channels_last on CPU, contiguous on CUDA",
         "threads": torch.get_num_threads(),
-        "torch": torch.__version__,
-        "torch_fidelity": fidelity.VERSION,
     }
 
 

@@ -70,6 +70,7 @@ def describe(kind: str) -> dict[str, Any]:
         **environment,
         **hip,
         "device": torch.cuda.get_device_name(),
+        "cpu": environment["device"],  # scores are made of features there
         "cuda": torch.version.cuda,
         "cudnn": cudnn,
     }

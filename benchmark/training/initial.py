@@ -142,7 +142,7 @@ class _Fills(TorchDispatchMode):  # type: ignore[no-untyped-call]
     def _note(self, kind: str, tensor: Tensor) -> str:
         """Remember a fill of the trial, and whether it leaves nothing of the one before."""
         address, before = _address(tensor), self._newest.get(_address(tensor))
-        if before is not None and self._made[before][1].numel() == tensor.numel():
+        if before is not None and _region(self._made[before][1]) == _region(tensor):
             self._overwritten.add(before)
         self._newest[address] = len(self._made)
         self._made.append((kind, tensor))
@@ -170,6 +170,11 @@ def _tensors(args: tuple[Any, ...]) -> Iterator[Tensor]:
 
 def _address(tensor: Tensor) -> int:
     return tensor.untyped_storage().data_ptr()
+
+
+def _region(tensor: Tensor) -> tuple[object, ...]:
+    """Which part of its memory a tensor is: views made before a fill are filled one after another."""
+    return tensor.storage_offset(), tensor.shape, tensor.stride()
 
 
 def _uniform(bits: Bits, tensor: Tensor, low: float = 0.0, high: float = 1.0) -> _Array:

@@ -8,6 +8,8 @@ import sys
 import numpy as np
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from torch import nn
 
 import baselines
@@ -137,6 +139,28 @@ def test_a_partial_fill_does_not_replace_the_one_before():
     weight = built(build).weight
     assert torch.equal(weight[:10], drawn("generator.weight|1", 10))
     assert torch.equal(weight[10:], drawn("generator.weight|0", 50)[10:])
+
+
+@given(
+    ends=st.lists(st.tuples(st.integers(0, 5), st.integers(1, 6)), min_size=1, max_size=5),
+    transposed=st.booleans(),
+)
+@settings(max_examples=30, deadline=None)
+def test_views_made_beforehand_are_filled_one_after_another(ends, transposed):
+    """As `weight.chunk(4)` of a recurrent cell, each part with an initial value of its own."""
+
+    def build():
+        weight = torch.zeros(6, 6)
+        parts = [(weight.T if transposed else weight)[low : low + n] for low, n in ends]
+        for part in parts:
+            nn.init.normal_(part)
+        return module(weight=weight)
+
+    expected = torch.zeros(6, 6)
+    for i, (low, n) in enumerate(ends):
+        part = (expected.T if transposed else expected)[low : low + n]
+        part.copy_(drawn(f"generator.weight|{i}", part.numel()).view(part.shape))
+    assert torch.equal(built(build).weight, expected)
 
 
 @pytest.mark.parametrize(
