@@ -68,8 +68,8 @@ class Test:
 
     `n_pairs`: seeds compared in pairs, 0 where the sides are compared as they are; `unpaired`: by how much
     the mean of the tested seeds that nobody accepted, and so are in no pair, is worse than the reference's,
-    None without any; `for_pairs`: accepted seeds that, once run, would allow pairs; `left`: accepted seeds
-    that were not tested.
+    infinity where more than a quarter of them have no result, None without any; `for_pairs`: accepted seeds
+    that, once run, would allow pairs; `left`: accepted seeds that were not tested.
     """
 
     decision: Decision
@@ -166,7 +166,8 @@ def _by_values(pair: Pair, base: Decision, rules: GateTable) -> Test:
     said = f"{seen} of {len(sides[1])} seeds without a result, in the reference {was} of {len(sides[0])}"
     unstable_then = statistics.too_many_lost(was, len(sides[0]))
     unstable_now = statistics.too_many_lost(seen, len(sides[1]))
-    if unstable_now and not unstable_then:
+    expected = math.ceil(was / len(sides[0]) * len(sides[1]))
+    if unstable_now and (not unstable_then or statistics.too_many_lost(seen - expected, len(sides[1]))):
         return Test(replace(base, outcome="regressed", reason=said))
     if unstable_then or not then or not now:
         return Test(replace(base, reason=said))
@@ -198,7 +199,8 @@ def _by_values(pair: Pair, base: Decision, rules: GateTable) -> Test:
         if r["seed"] not in accepted
     ]
     finite = [x for x in others if x is not None]
-    unpaired = sign * (fmean(finite) - fmean(then)) if finite else None
+    lost = statistics.too_many_lost(len(others) - len(finite), len(others))
+    unpaired = math.inf if lost else sign * (fmean(finite) - fmean(then)) if finite else None
     return Test(base, comparison, effect, len(in_pairs[0]), unpaired, left=left)
 
 

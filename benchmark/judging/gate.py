@@ -15,6 +15,7 @@ names some.
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -201,4 +202,5 @@ def _confirmed(
     outcome: Outcome = "regressed" if confirmed else "no-evidence"
     said = f"seeds that nobody accepted {'confirm it' if confirmed else 'do not confirm it'}"
     by_them = f"{abs(by):.3g} {'worse' if by > 0 else 'better'} than the reference's mean"
+    by_them = by_them if math.isfinite(by) else "they have no result"
     return replace(second, outcome=outcome, reason=f"{second.reason}; {said}: {by_them}")

@@ -38,7 +38,7 @@ Trouble = Literal["failed", "damaged", "unfinished", "nondeterministic", "repeat
 class Broken:
     """A run without a result that can be used, and why; the seed is None where nothing tells it.
 
-    `since_utc` is when a run failed, empty where it did not.
+    `since_utc` is when it was last heard of, empty where nothing tells.
     """
 
     experiment: str
@@ -105,9 +105,17 @@ def select(
             broken.append(_without_record(spec, directory, damage))
     kept, notes, contradictions = one_per_seed(found, newest=newest)
     contradictions += repeated(run.record for run in kept)
-    # A record does not stand for a run that failed after it was made, as with another build of torch.
+    # A record does not stand for a run that ended without one after it, as with another build of torch.
     there = {(run.record["cell_id"], run.record["seed"]): _finished([run]) for run in kept}
-    left = [b for b in broken if (b.cell, b.seed) not in there or b.since_utc > there[b.cell, b.seed]]
+    counts = ("failed", "damaged", "unfinished") if newest else ("failed",)
+    left = [
+        b
+        for b in broken
+        if (b.cell, b.seed) not in there or (b.trouble in counts and b.since_utc > there[b.cell, b.seed])
+    ]
+    if newest:
+        unfinished = {(b.cell, b.seed) for b in left if b.trouble == "unfinished"}
+        kept = [run for run in kept if (run.record["cell_id"], run.record["seed"]) not in unfinished]
     notes += [
         f"{name}: {plural(len(texts), 'run')} {' or '.join(sorted(set(texts)))}"
         for name, texts in sorted(equivalent.items())
@@ -143,7 +151,8 @@ def one_per_seed(
     """One record of each cell and seed, what was chosen, and runs whose copies are not alike.
 
     Of several codes, the one that ran last; of several environments, the one with most seeds, then the last,
-    or with `newest` the last: a gate must not be satisfied with the runs that were accepted.
+    or with `newest` the last: a gate must not be satisfied with the runs that were accepted. Of equivalent
+    codes, each seed's last run.
     """
     unique, contradictions = _without_copies(runs)
     cells: dict[str, list[LoadedRecord]] = defaultdict(list)
@@ -169,7 +178,7 @@ def _of_one_cell(runs: Sequence[LoadedRecord], newest: bool) -> tuple[list[Loade
     by_env = sorted(groups, key=lambda own: (0 if newest else len(own), _finished(own)))
     chosen: dict[int, LoadedRecord] = {}
     for members in reversed(by_env):
-        for run in members:
+        for run in reversed(members):
             chosen.setdefault(run.record["seed"], run)
     environments = {run.record["env_id"] for run in chosen.values()}
     if len(chosen) < len(code):
@@ -254,7 +263,7 @@ def _without_record(spec: dict[str, Any], directory: Path, damage: str) -> Broke
     state = store.state(directory)
     trouble: Trouble = "damaged" if damage else "failed" if state.name == "failed" else "unfinished"
     reason = damage or f"{state.text()}, see {directory}"
-    since = str(store.last_event(directory).get("utc", "")) if trouble == "failed" else ""
+    since = str(store.last_event(directory).get("utc", ""))
     return Broken(spec["experiment"]["name"], spec["seed"], identity.cell_id(spec), trouble, reason, since)
 
 

@@ -141,12 +141,20 @@ def _averageable(runs: Iterable[LoadedRecord]) -> Iterator[list[LoadedRecord]]:
     for run in runs:
         groups[run.record["experiment"], run.record["cell_id"], _code(run)].append(run)
     for key in sorted(groups):
-        members = groups[key]
+        members = _last_of_each_seed(groups[key])
         if len({m.record["seed"] for m in members}) == len(members):
             yield members
             continue
         for env_id in sorted({m.record["env_id"] for m in members}):
             yield [m for m in members if m.record["env_id"] == env_id]
+
+
+def _last_of_each_seed(runs: Sequence[LoadedRecord]) -> list[LoadedRecord]:
+    """Of runs of one seed in one environment by equivalent sources, which are one run, the last."""
+    last: dict[tuple[int, str], LoadedRecord] = {}
+    for run in sorted(runs, key=lambda r: str(r.record["provenance"].get("finished_utc", ""))):
+        last[run.record["seed"], run.record["env_id"]] = run
+    return [run for run in runs if last[run.record["seed"], run.record["env_id"]] is run]
 
 
 def _code(run: LoadedRecord) -> str:

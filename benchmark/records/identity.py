@@ -100,6 +100,7 @@ def cell_id(spec: dict[str, Any]) -> str:
             "classes": experiment["classes"],
             **({"train_images": n} if (n := experiment.get("train_images")) else {}),
             "starts_from": experiment["starts_from"],
+            **({"first_stage": cell} if (cell := (spec.get("starts_from") or {}).get("cell_id")) else {}),
             "settings": {name: entry["value"] for name, entry in experiment["settings"].items()},
             "dataset": {key: spec["dataset"][key] for key in ("name", "digest")},
             "gen_iters": spec["gen_iters"],

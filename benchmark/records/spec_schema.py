@@ -138,10 +138,11 @@ class Protocol(Struct):
 
 
 class Before(Struct):
-    """The run that a second stage starts from."""
+    """The run that a second stage starts from; records of before 2026-11-28 have no `cell_id` of it."""
 
     experiment: Name
     run_id: Sha256
+    cell_id: Sha256 | None = None
 
 
 class Spec(Struct):

@@ -110,9 +110,9 @@ class _Planner:
         spec, after = {**self._specs[name], "seed": seed}, None
         if before := spec["experiment"]["starts_from"]:
             first = self.run(before, seed)
-            spec["starts_from"] = {"experiment": before, "run_id": first.run_id}
-            after = first.directory
-        run_id = identity.run_id(spec, self._cells[name])
+            own = {"experiment": before, "run_id": first.run_id, "cell_id": identity.cell_id(first.spec)}
+            spec["starts_from"], after = own, first.directory
+        run_id = identity.run_id(spec, self._cell(spec))
         if not self._env_id:
             return self._somewhere(spec, run_id, after)
         directory = store.run_directory(self._out, name, run_id, self._env_id)
@@ -120,9 +120,13 @@ class _Planner:
         if state.name == "not run":
             if twin := self._equivalent(spec):
                 return replace(twin, after=after)
-            if old := _older_run(self._there(name), spec, self._cells[name], directory):
+            if old := _older_run(self._there(name), spec, self._cell(spec), directory):
                 state = store.RunState("stale", reason=old)
         return PlannedRun(spec, run_id, self._env_id, directory, state, after)
+
+    def _cell(self, spec: dict[str, Any]) -> str:
+        """Of a second stage its first stage's cell is a part."""
+        return identity.cell_id(spec) if "starts_from" in spec else self._cells[spec["experiment"]["name"]]
 
     def _somewhere(self, spec: dict[str, Any], run_id: str, after: Path | None) -> PlannedRun:
         """The run in whatever environment it got furthest."""
@@ -145,7 +149,7 @@ class _Planner:
         """
         found: list[PlannedRun] = []
         name = spec["experiment"]["name"]
-        for directory in self._there(name).of(self._cells[name], spec["seed"]):
+        for directory in self._there(name).of(self._cell(spec), spec["seed"]):
             if (other := store.read_spec(directory)) is None:
                 continue
             run_id = identity.run_id(other)

@@ -111,13 +111,13 @@ def put(content, out=Path("results")):
     return directory
 
 
-def put_unfinished(experiment, seed, *, failed="", at="", out=Path("results")):
+def put_unfinished(experiment, seed, *, failed="", event="failed", at="", out=Path("results")):
     spec = make_spec(experiment, seed)
     directory = store.run_directory(out, experiment, identity.run_id(spec), "e" * 64)
     directory.mkdir(parents=True)
     (directory / "spec.json").write_text(json.dumps(spec))
-    if failed:
-        line = {"event": "failed", "reason": failed, **({"utc": at} if at else {})}
+    if failed or at:
+        line = {"event": event, "reason": failed, **({"utc": at} if at else {})}
         (directory / "events.jsonl").write_text(json.dumps(line) + "\n")
     return directory
 

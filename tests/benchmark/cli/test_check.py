@@ -159,6 +159,38 @@ def test_3_a_run_that_failed_after_it_was_finished_elsewhere(s, judged):
     assert (failed["name"], failed["outcome"]) == ("gan/digits seed 2", "failed")
 
 
+def test_1_a_run_that_was_stopped_after_it_was_finished_elsewhere_is_not_run(s, judged):
+    """Somebody's interrupted run of a new build is no run, and the accepted one no run of that build."""
+    accept(s)
+    s.put_all(finished="2026-07-01T00:00:00Z")
+    lost = Path("lost")
+    s.put_unfinished("gan/digits", 1, event="interrupted", at="2026-06-30T23:59:59.000Z", out=lost)
+    assert judged("--from", "lost", "--from", "results/runs")[0] == 0
+    s.put_unfinished("gan/digits", 2, event="interrupted", at="2026-07-02T00:00:00.000Z", out=lost)
+    code, content = judged("--from", "lost", "--from", "results/runs", "--strict")
+    assert code == 1
+    (absent,) = cases(content, outcome="not-run")
+    assert "no record of seed 2" in absent["reason"]
+    for seed in range(2):
+        s.put_unfinished("gan/digits", seed, event="started", at="2026-07-02T00:00:00.000Z", out=Path("more"))
+    code, content = judged("--from", "lost", "--from", "more", "--from", "results/runs")
+    assert code == 1
+    assert {c["experiment"] for c in cases(content, outcome="missing", mark="fail")} == {"gan/digits"}
+
+
+def test_3_a_run_that_was_damaged_after_it_was_finished_elsewhere(s, judged):
+    accept(s)
+    s.put_all(finished="2026-07-01T00:00:00Z")
+    broken = s.put_unfinished(
+        "gan/digits", 2, event="finished", at="2026-07-02T00:00:00.000Z", out=Path("lost")
+    )
+    (broken / "record.json").write_text("{")
+    code, content = judged("--from", "lost", "--from", "results/runs")
+    assert code == 3
+    (damaged,) = cases(content, mark="error")
+    assert (damaged["name"], damaged["outcome"]) == ("gan/digits seed 2", "damaged")
+
+
 def test_3_divergence_where_the_reference_did_not(s, judged):
     records = accept(s)
     s.put_all(seeds=range(2))

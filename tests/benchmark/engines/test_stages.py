@@ -96,7 +96,11 @@ def test_the_second_stage_follows_the_first_of_its_seed(finished):
         directories(finished, "tiny/digits"), directories(finished, "tiny/second"), strict=True
     ):
         before, after = store.read_record(first), store.read_record(second)
-        assert after["spec"]["starts_from"] == {"experiment": "tiny/digits", "run_id": before["run_id"]}
+        assert after["spec"]["starts_from"] == {
+            "experiment": "tiny/digits",
+            "run_id": before["run_id"],
+            "cell_id": before["cell_id"],
+        }
         assert list(store.events(first))[-1]["utc"] <= next(store.events(second))["utc"]
 
 

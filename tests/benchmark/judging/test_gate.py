@@ -244,7 +244,10 @@ def test_a_run_counts_by_the_mean_of_its_last_evaluations_not_by_the_untrained_n
 def test_one_seed_each_is_no_evidence_and_one_against_several_is_tested():
     assert single([50.0], [20.0]).outcome == "no-evidence"
     assert single([50.0]).outcome == "regressed"
-    assert single([50.0], [20.0, 20.2]).outcome in ("regressed", "no-evidence")
+    # Both sides as they are: s = .1414 of two, SE = s·√1.5 = .1732, t = 29.9/.1732 = 172.6 with one degree
+    # of freedom: p = 1/2 − atan(172.6)/π = .0018.
+    found = single([50.0], [20.0, 20.2])
+    assert (found.outcome, round(found.p, 4)) == ("regressed", 0.0018)
 
 
 def test_without_any_spread_every_difference_counts():
@@ -264,6 +267,9 @@ def test_without_any_spread_every_difference_counts():
         ([*REFERENCE[:3], None, None], [20.1, 20.2, None], "no-evidence"),
         ([*REFERENCE[:3], None, None], [20.1, 20.2, 19.9], "no-evidence"),
         (REFERENCE, [None], "regressed"),
+        ([20.0, 20.2, None], [None, None, None], "regressed"),  # more than the reference's third
+        ([20.0, 20.2, None], [20.1, None, None], "regressed"),
+        ([20.0, 20.2, None], [20.1, 19.9, None], "no-evidence"),
     ],
 )
 def test_diverged_seeds(reference, current, outcome):
@@ -372,6 +378,14 @@ def test_seeds_that_nobody_accepted_and_that_diverge_confirm_it():
     accepted, worse = drawn(REFERENCE, "old"), [x + 2 for x in REFERENCE]
     (found,) = check(accepted, drawn([*worse, None, None]), confirm_with=(5, 6)).decisions
     assert found.outcome == "regressed"
+
+
+@pytest.mark.parametrize("good", [10.0, 20.0, 22.5])
+def test_one_seed_that_diverges_is_not_unsaid_by_another_that_nobody_accepted(good):
+    accepted, worse = drawn(REFERENCE, "old"), [x + 2 for x in REFERENCE]
+    (found,) = check(accepted, drawn([*worse, good, None]), confirm_with=(5, 6)).decisions
+    assert found.outcome == "regressed"
+    assert found.reason.endswith("seeds that nobody accepted confirm it: they have no result")
 
 
 def test_an_accepted_seed_confirms_as_a_pair_whatever_one_that_nobody_accepted_does():

@@ -229,6 +229,20 @@ def test_every_value_counts(path, value):
     assert identity.run_id(changed(path, value)) != RUN
 
 
+def test_a_second_stage_is_of_the_cell_of_its_first():
+    """Which the run of another seed shares; records of before that was written down keep their ids."""
+
+    def after(**first):
+        return {**changed(("suite",), "s"), "starts_from": {"experiment": "gan/mnist", **first}}
+
+    one, other_seed, other_budget = (
+        after(run_id=run, cell_id=cell) for run, cell in (("1", "a"), ("2", "a"), ("3", "b"))
+    )
+    assert identity.cell_id(one) == identity.cell_id(other_seed) != identity.cell_id(other_budget)
+    assert identity.run_id(one) != identity.run_id(other_seed)
+    assert identity.cell_id(after(run_id="1")) == CELL
+
+
 @pytest.mark.parametrize(("path", "value"), [(("seed",), 4), (("sources", "baselines.gan"), "bc")])
 def test_seed_and_code_make_another_run_of_the_same_cell(path, value):
     assert identity.cell_id(changed(path, value)) == CELL
