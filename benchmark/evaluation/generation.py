@@ -56,13 +56,16 @@ def of_checkpoint(
 
     """
     generator, described = network(file, experiment, "generator", device, key)
-    inside = described.get("key")
+    inside, diverged_at = described.get("key"), described.get("diverged_at")
+    notes = [f"{file}: the weights under '{inside}' are taken"] if inside else []
+    if diverged_at is not None:
+        notes.append(f"{file}: the run diverged at G-iteration {diverged_at}, so this is no result of it")
     return Source(
         lambda n: sampling.batches(experiment, generator, seed, n),
         {**described, "seed": seed},
         str(file),
         trained_on=trained_on,
-        notes=[f"{file}: the weights under '{inside}' are taken"] if inside else [],
+        notes=notes,
     )
 
 
@@ -93,6 +96,7 @@ def network(
         if kinds.kind(file) == "checkpoint":
             state, tensors = checkpoint.read(file)
             described["gen_iters"] = state.get("gen_iters")
+            described |= {"diverged_at": at} if (at := state.get("diverged_at")) is not None else {}
             if part == "generator":
                 found = checkpoint.load_scored(players, tensors)
             else:

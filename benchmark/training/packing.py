@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from baselines.spec import Players
 
 Tensors = dict[str, Tensor]
+_GROUPS = "groups"
 
 
 def packed(players: Players) -> tuple[Tensors, dict[str, Any]]:
@@ -55,7 +56,7 @@ def load_into(players: Players, tensors: Mapping[str, Tensor], plain: Mapping[st
         if isinstance(part_, nn.Module):
             part_.load_state_dict(part(tensors, name))
         elif isinstance(part_, Optimizer):
-            _load_optimiser(part_, part(tensors, name), plain.get(name))
+            _load_optimiser(part_, name, part(tensors, name), plain.get(name))
         else:
             part_.load_state_dict(_unpack(plain[name], tensors))
 
@@ -67,13 +68,14 @@ def part(tensors: Mapping[str, Tensor], name: str) -> Tensors:
 
 
 def _without_tensors(state: Mapping[str, Any]) -> dict[str, Any]:
-    """What an optimiser has beside its tensors: options of the groups, and slots with plain values."""
+    """What an optimiser has beside its slots' tensors: options of the groups, and slots with plain values.
+
+    An option may be a tensor, as a learning rate that a CUDA graph reads.
+    """
     groups = [{key: x for key, x in group.items() if key != "params"} for group in state["param_groups"]]
     slots = {i: {slot: x for slot, x in own.items() if _is_plain(x)} for i, own in state["state"].items()}
-    return {
-        "groups": [{key: x for key, x in group.items() if _is_plain(x)} for group in groups],
-        "state": {i: own for i, own in slots.items() if own},
-    }
+    kept = [{k: x for k, x in group.items() if isinstance(x, Tensor) or _is_plain(x)} for group in groups]
+    return {_GROUPS: kept, "state": {i: own for i, own in slots.items() if own}}
 
 
 def _is_plain(value: Any) -> bool:
@@ -82,11 +84,12 @@ def _is_plain(value: Any) -> bool:
     return value is None or isinstance(value, bool | int | float | str)
 
 
-def _load_optimiser(optimiser: Optimizer, tensors: Mapping[str, Tensor], plain: Any) -> None:
+def _load_optimiser(optimiser: Optimizer, name: str, tensors: Mapping[str, Tensor], plain: Any) -> None:
     slots: dict[int, dict[str, Any]] = {}
-    for name, tensor in tensors.items():
-        index, slot = name.split(".", 1)
-        slots.setdefault(int(index), {})[slot] = tensor
+    for key, tensor in tensors.items():
+        index, slot = key.split(".", 1)
+        if index != _GROUPS:
+            slots.setdefault(int(index), {})[slot] = tensor
     parameters = [p for group in optimiser.param_groups for p in group["params"]]
     for i, own_slots in slots.items():
         for slot, tensor in own_slots.items():
@@ -94,11 +97,17 @@ def _load_optimiser(optimiser: Optimizer, tensors: Mapping[str, Tensor], plain: 
                 own_slots[slot] = torch.empty_like(parameters[i], device="cpu").copy_(tensor)
     groups = optimiser.state_dict()["param_groups"]
     if plain is not None:
-        found = _unpack(plain, {})
-        groups = [group | then for group, then in zip(groups, found["groups"], strict=True)]
+        found = _unpack(plain, {f"{name}.{key}": tensor for key, tensor in tensors.items()})
+        groups = [_with_options(group, then) for group, then in zip(groups, found[_GROUPS], strict=True)]
         for i, own in found["state"].items():
             slots.setdefault(i, {}).update(own)
     optimiser.load_state_dict({"state": slots, "param_groups": groups})
+
+
+def _with_options(group: Mapping[str, Any], then: Mapping[str, Any]) -> dict[str, Any]:
+    """The group with the options of a checkpoint; tensors go where its own are."""
+    own = {k: x.to(group[k].device) if isinstance(x, Tensor) and k in group else x for k, x in then.items()}
+    return {**group, **own}
 
 
 def _apart(named: Tensors) -> Tensors:

@@ -208,6 +208,24 @@ def test_check_takes_them_and_says_so(file, here, tmp_path):
     assert any(note.startswith(f"{NAME}: 1 run made by equivalent sources") for note in found.notes)
 
 
+def test_a_seed_that_equivalent_sources_made_twice_counts_once_as_it_was_made_last(file, here, tmp_path):
+    """Here they differ, which the probe did not see: then the runs of now are judged."""
+    runs = plan.plan(SUITE, tmp_path / "out", "cpu")
+    made = []
+    for sources, day in ((here, 2), (older(here), 1)):
+        for run in runs:
+            made.append(directory := made_by(run, sources))
+            content = store.read_record(directory)
+            content["provenance"] = {**content["provenance"], "finished_utc": f"2027-07-0{day}T00:00:00Z"}
+            (directory / "record.json").write_text(json.dumps(record.sealed(content)))
+    equivalence.add([proof(older(here), here)])
+    found = selection.select(SUITE, [tmp_path / "out"], (0, 1), newest=True)
+    assert [run.directory for run in found.runs] == made[:2]
+    loaded = [LoadedRecord(store.read_record(directory), directory) for directory in made]
+    (cell,) = group(loaded).cells
+    assert [run.directory for run in cell.runs] == made[:2]
+
+
 def test_verify_and_the_worker_take_the_sources(file, here):
     spec = {"experiment": experiments.describe(NAME), "numerics": FAITHFUL, "sources": older(here)}
     spec["protocols"] = []
