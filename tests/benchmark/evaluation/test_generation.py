@@ -62,6 +62,16 @@ def test_a_checkpoint_gives_the_images_of_its_generator(trained, tmp_path):
         generation.of_checkpoint(file, experiment, 11, CPU)
 
 
+def test_of_a_run_that_diverged_it_is_said(trained, tmp_path):
+    experiment, _, players = trained
+    for at, said in ((None, ()), (0, (0,)), (7, (7,))):
+        file = checkpoint.write(tmp_path / "checkpoints", players, {"gen_iters": 7, "diverged_at": at})
+        source = generation.of_checkpoint(file, experiment, 11, CPU)
+        assert [f"{file}: the run diverged at G-iteration {k}, so this is no result of it" for k in said] == [
+            *source.notes
+        ]
+
+
 def test_somebodys_weights_alone_give_the_same_images(trained, tmp_path):
     experiment, _, players = trained
     file = tmp_path / "theirs.safetensors"
