@@ -8,7 +8,7 @@ import statistics as stdlib
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 import baselines
@@ -547,12 +547,16 @@ def test_an_ordering_is_open_where_the_interval_ends_at_no_difference(ends, monk
 scores = st.lists(st.floats(20, 30), min_size=2, max_size=6)
 
 
-@given(scores, st.floats(0.01, 3), st.floats(1, 10))
+# Near the printed value, so that most are reproduced: `assume` fails where few are.
+near = st.lists(st.floats(25, 26), min_size=3, max_size=6)
+
+
+@given(near, st.floats(0.01, 0.5), st.floats(1, 4))
 def test_a_less_certain_paper_never_turns_inconclusive_into_reproduced(values, spread, wider):
     certain = dataclasses.replace(FID, spread=spread, spread_kind="seeds", spread_n=None)
     doubtful = dataclasses.replace(certain, spread=spread * wider)
-    if judge(values, doubtful).outcome == "reproduced":
-        assert judge(values, certain).outcome == "reproduced"
+    assume(judge(values, doubtful).outcome == "reproduced")
+    assert judge(values, certain).outcome == "reproduced"
 
 
 @given(
@@ -575,11 +579,11 @@ def test_the_same_printed_spread_means_something_else_by_its_kind():
     assert judge(values, over_splits).outcome == "inconclusive"
 
 
-@given(scores, st.floats(0, 1))
+@given(near, st.floats(0, 1))
 def test_a_smaller_difference_never_ends_reproduction(values, nearer):
-    if judge(values).outcome == "reproduced":
-        shift = (stdlib.fmean(values) - FID.value) * (nearer - 1)
-        assert judge([x + shift for x in values]).outcome == "reproduced"
+    assume(judge(values).outcome == "reproduced")
+    shift = (stdlib.fmean(values) - FID.value) * (nearer - 1)
+    assert judge([x + shift for x in values]).outcome == "reproduced"
 
 
 @given(st.floats(-4, 4), st.floats(0.05, 2), st.integers(0, 8), st.sampled_from([0.0, 0.02, 1.0]))
