@@ -17,6 +17,7 @@ from baselines.varied import Variant
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
     from baselines.plugins import LeftOut, Plugin
     from baselines.spec import Experiment
@@ -159,10 +160,13 @@ def sources(module: str) -> dict[str, str]:
 
     if module in catalogue.MODULES:
         return catalogue.sources(module)
+    return catalogue.sources(module, plugin_files(module))
+
+
+def plugin_files(module: str) -> Mapping[str, Path]:
+    """The files of a third party's code by dotted name; none of a module that is no plugin's."""
     plugins = (e.plugin for e in _found().entries.values() if e.plugin)
-    return catalogue.sources(
-        module, next((plugin.files for plugin in plugins if plugin.module == module), {})
-    )
+    return next((plugin.files for plugin in plugins if plugin.module == module), {})
 
 
 @dataclass(frozen=True)

@@ -27,7 +27,7 @@ from filelock import Timeout
 from benchmark.engines import parent
 from benchmark.engines.stopping import Stop, Stoppable
 from benchmark.errors import Stopped, UserError
-from benchmark.records import atomic, environment, equivalence, identity, locks, places, store
+from benchmark.records import atomic, environment, equivalence, identity, locks, places, provenance, store
 
 STARTED = time.perf_counter()
 STOPPED, BUSY, UNWRITABLE = 75, 76, 100
@@ -195,6 +195,8 @@ def _train(directory: Path, spec: dict[str, Any], cadence: dict[str, Any], log: 
     made = result.provenance_of(launch, described, device)
     finished_utc = max(started_utc, now_utc())  # a clock may be set back
     made |= {"started_utc": started_utc, "finished_utc": finished_utc}
+    if files := baselines.plugin_files(spec["experiment"]["module"]).values():
+        made["plugin_git"] = provenance.git_of(files)
     status = result.write(directory, spec, trainer, env_id=env_id, real_data=real_data, made=made)
     log.event("finished", status=status)
     (directory / "progress.json").unlink(missing_ok=True)

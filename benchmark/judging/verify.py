@@ -98,7 +98,7 @@ def _checks(directory: Path, rerun: bool) -> Iterator[Check]:
     for check in (*_file_checks(directory, content), _data_check(content["spec"], needed=rerun)):
         yield check
         rerun &= check.ok
-    code = _code_check(content["spec"])
+    code = _code_check(content["spec"], content["provenance"].get("plugin_git"))
     yield code
     if not code.ok or not rerun:
         return
@@ -287,7 +287,7 @@ def _is_protocol(said: dict[str, Any]) -> bool:
     return not claims and all(said.get(key) == own[key] for key in there)
 
 
-def _code_check(spec: dict[str, Any]) -> Check:
+def _code_check(spec: dict[str, Any], plugin_git: dict[str, Any] | None = None) -> Check:
     try:
         here = identity.sources(spec["experiment"], spec["numerics"])
     except (ModuleNotFoundError, FileNotFoundError) as error:
@@ -304,5 +304,8 @@ def _code_check(spec: dict[str, Any]) -> Check:
         where = "the revision in its provenance"
         if all(map(identity.is_plugins, changed)):
             where = "that of the plugin's own repository, which the record does not name,"
+            if plugin_git:
+                less = ", without changes that were not committed," if plugin_git["dirty"] else ""
+                where = f"{plugin_git['sha'][:12]} of the plugin's own repository{less}"
         return Check("code", False, f"{what}. Check out {where} to compute it again")
     return Check("code", True, f"{len(here)} source files are those of the run")

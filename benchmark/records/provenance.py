@@ -10,10 +10,13 @@ import subprocess
 import sys
 from importlib.metadata import distributions
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from benchmark import escape
 from benchmark.records import places
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Sequence
 
 ROOT = Path(__file__).parents[2]
 """The folder of the packages; of a checkout, its root."""
@@ -41,13 +44,26 @@ def git(root: Path = ROOT) -> dict[str, Any] | None:
     Only the two packages count: a change of a text file or a test changes no number. Untracked files there
     make the tree dirty as well.
     """
-    scope = ["--", "benchmark", "baselines"]
     top = _git(root, "rev-parse", "--show-toplevel")
     if top is None or Path(top.strip()).resolve() != root.resolve():
         return None
+    return _revision(root, ["benchmark", "baselines"])
+
+
+def git_of(files: Collection[Path]) -> dict[str, Any] | None:
+    """The same of a plugin's files; None where there are none, or git does not know one of them."""
+    paths = sorted(str(file.resolve()) for file in files)
+    folder = Path(paths[0]).parent if paths else None
+    # Those of a virtualenv lie in the checkout around it, whose commit says nothing of them.
+    if folder is None or _git(folder, "ls-files", "--error-unmatch", "--", *paths) is None:
+        return None
+    return _revision(folder, paths)
+
+
+def _revision(root: Path, scope: Sequence[str]) -> dict[str, Any] | None:
     sha = _git(root, "rev-parse", "HEAD")
-    status = _git(root, "status", "--porcelain", *scope)
-    diff = _git(root, "diff", "HEAD", *scope)
+    status = _git(root, "status", "--porcelain", "--", *scope)
+    diff = _git(root, "diff", "HEAD", "--", *scope)
     if sha is None or status is None or diff is None:
         return None
     dirty = bool(status.strip())

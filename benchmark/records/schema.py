@@ -106,6 +106,7 @@ class Provenance(Struct):
     finished_utc: Utc
     argv: list[Text] = msgspec.field(default_factory=list)
     git: Git | None = None
+    plugin_git: Git | None = None
 
     def __post_init__(self) -> None:
         """Days that are in the calendar, and in order."""

@@ -238,6 +238,25 @@ def test_verify_and_the_worker_take_the_sources(file, here):
     worker._check_code(spec)
 
 
+@pytest.mark.parametrize(
+    ("git", "where"),
+    [
+        (None, "that of the plugin's own repository, which the record does not name,"),
+        ({"sha": "a" * 40, "dirty": False}, "aaaaaaaaaaaa of the plugin's own repository"),
+        (
+            {"sha": "a" * 40, "dirty": True},
+            "aaaaaaaaaaaa of the plugin's own repository, without changes that were not committed,",
+        ),
+    ],
+)
+def test_verify_names_the_commit_of_a_plugin_that_has_changed(git, where, file, here):
+    spec = {"experiment": experiments.describe(NAME), "numerics": FAITHFUL, "protocols": []}
+    spec["sources"] = {**here, "mine.gan": "0" * 64}
+    assert verify._code_check(spec, git).message == (
+        f"changed since the run: mine.gan. Check out {where} to compute it again"
+    )
+
+
 def test_reports_average_them_and_say_so(file, here, tmp_path):
     runs = plan.plan(SUITE, tmp_path / "out", "cpu")
     made = (made_by(runs[0], older(here)), made_by(runs[1], here))

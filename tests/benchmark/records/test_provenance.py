@@ -45,6 +45,27 @@ def test_the_commit_and_whether_the_code_is_its(checkout):
     assert provenance.git(root)["diff_sha256"] != first["diff_sha256"]
 
 
+def test_a_plugin_has_the_commit_of_its_own_repository(checkout):
+    root, git = checkout
+    own = [root / "docs" / "a.py", root / "baselines" / "a.py"]
+    assert provenance.git_of(own) == {"sha": git("rev-parse", "HEAD"), "dirty": False, "diff_sha256": None}
+    (root / "benchmark" / "a.py").write_text("2")  # no file of the plugin's
+    assert provenance.git_of(own)["dirty"] is False
+    own[0].write_text("2")
+    assert provenance.git_of(own)["dirty"] is True
+
+
+def test_a_plugin_in_no_repository_has_no_commit(checkout, tmp_path_factory):
+    """Nor has one that is installed in a virtualenv within somebody's checkout."""
+    root, _ = checkout
+    installed = root / "venv" / "a.py"
+    installed.parent.mkdir()
+    installed.write_text("1")
+    alone = tmp_path_factory.mktemp("none") / "a.py"
+    alone.write_text("1")
+    assert provenance.git_of([installed]) is provenance.git_of([alone]) is provenance.git_of([]) is None
+
+
 def test_a_checkout_of_something_else_is_not_ours(checkout, tmp_path_factory):
     root, _ = checkout
     assert provenance.git(root / "benchmark") is None
