@@ -115,6 +115,8 @@ def evaluate(path: Path, names: tuple[str, ...], json_: bool, **options: Any) ->
         if of_critics:
             about["critic"], found = _scores_of_critic(of_critics, path, device, asked)
             scores |= found
+            if not of_images and (at := about["critic"].get("diverged_at")) is not None:
+                notes.append(f"{path}: the run diverged at G-iteration {at}, so this is no result of it")
     results = [{"protocol": p.as_dict(), "scores": scores[p.name]} for p in used.values()]
     notes += _edges(results)
     for line in notes:

@@ -179,6 +179,7 @@ def _leaves(spec: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         yield name, _short(entry["value"])
     for key in ("image_shape", "image_range", "classes", "train_images", "starts_from"):
         yield key, _short(experiment.get(key))
+    yield "first_stage", _short((spec.get("starts_from") or {}).get("cell_id"))
     yield "dataset", f"{spec['dataset']['name']} {str(spec['dataset']['digest'])[:8]}"
     for key in ("gen_iters", "evaluate_at"):
         yield key, _short(spec.get(key))

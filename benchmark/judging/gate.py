@@ -2,7 +2,7 @@
 
     unchanged          the same bits, or a difference whose 90 % interval is within twice the minimum effect
     improved           better by more than chance and than the minimum effect: accept it, or explain it
-    regressed          worse by both, or seeds diverge that did not
+    regressed          worse by both, or more seeds diverge than did
     nondeterministic   the same run in the same environment gave other bits
     departed           the first G-iterations differ by more than rounding does (`starts`)
     no-evidence        neither; or there is no reference
@@ -202,5 +202,5 @@ def _confirmed(
     outcome: Outcome = "regressed" if confirmed else "no-evidence"
     said = f"seeds that nobody accepted {'confirm it' if confirmed else 'do not confirm it'}"
     by_them = f"{abs(by):.3g} {'worse' if by > 0 else 'better'} than the reference's mean"
-    by_them = by_them if math.isfinite(by) else "they have no result"
+    by_them = by_them if math.isfinite(by) else "more than a quarter of them have no result"
     return replace(second, outcome=outcome, reason=f"{second.reason}; {said}: {by_them}")

@@ -38,7 +38,7 @@ Trouble = Literal["failed", "damaged", "unfinished", "nondeterministic", "repeat
 class Broken:
     """A run without a result that can be used, and why; the seed is None where nothing tells it.
 
-    `since_utc` is when it was last heard of, empty where nothing tells.
+    `since_utc` is when it was last heard of, empty where nothing tells; `place` the name of its directory.
     """
 
     experiment: str
@@ -47,6 +47,7 @@ class Broken:
     trouble: Trouble
     reason: str
     since_utc: str = ""
+    place: str = ""
 
 
 @dataclass(frozen=True)
@@ -103,16 +104,14 @@ def select(
             if record:
                 damage = store.damaged(directory, f"its {wrong} is not that of its spec")
             broken.append(_without_record(spec, directory, damage))
-    kept, notes, contradictions = one_per_seed(found, newest=newest)
+    of_now = _of_current_first_stages(found)
+    stale += len(found) - len(of_now)
+    kept, notes, contradictions = one_per_seed(of_now, newest=newest)
     contradictions += repeated(run.record for run in kept)
     # A record does not stand for a run that ended without one after it, as with another build of torch.
-    there = {(run.record["cell_id"], run.record["seed"]): _finished([run]) for run in kept}
-    counts = ("failed", "damaged", "unfinished") if newest else ("failed",)
-    left = [
-        b
-        for b in broken
-        if (b.cell, b.seed) not in there or (b.trouble in counts and b.since_utc > there[b.cell, b.seed])
-    ]
+    there = {(run.record["cell_id"], run.record["seed"]): run for run in kept}
+    counts: tuple[Trouble, ...] = ("failed", "damaged", "unfinished") if newest else ("failed",)
+    left = [b for b in broken if _outlasts(b, there.get((b.cell, b.seed)), counts)]
     if newest:
         unfinished = {(b.cell, b.seed) for b in left if b.trouble == "unfinished"}
         kept = [run for run in kept if (run.record["cell_id"], run.record["seed"]) not in unfinished]
@@ -264,7 +263,30 @@ def _without_record(spec: dict[str, Any], directory: Path, damage: str) -> Broke
     trouble: Trouble = "damaged" if damage else "failed" if state.name == "failed" else "unfinished"
     reason = damage or f"{state.text()}, see {directory}"
     since = str(store.last_event(directory).get("utc", ""))
-    return Broken(spec["experiment"]["name"], spec["seed"], identity.cell_id(spec), trouble, reason, since)
+    name, seed, cell = spec["experiment"]["name"], spec["seed"], identity.cell_id(spec)
+    return Broken(name, seed, cell, trouble, reason, since, directory.name)
+
+
+def _outlasts(broken: Broken, run: LoadedRecord | None, counts: Collection[Trouble]) -> bool:
+    """Whether it is told beside the record of its cell and seed; a copy of that very run is only damaged."""
+    if run is None:
+        return True
+    copy = broken.trouble != "failed" and broken.place == run.directory.name
+    return broken.trouble in counts and not copy and broken.since_utc > _finished([run])
+
+
+def _of_current_first_stages(runs: Sequence[LoadedRecord]) -> list[LoadedRecord]:
+    """Without second stages whose first is of another cell than the suite's, or of none that is known."""
+    cells: dict[str, set[str]] = defaultdict(set)
+    for run in runs:
+        cells[run.record["experiment"]].add(run.record["cell_id"])
+
+    def current(run: LoadedRecord) -> bool:
+        before = run.record["spec"].get("starts_from")
+        first = cells.get(before["experiment"]) if before else None
+        return before is None or ("cell_id" in before and (first is None or before["cell_id"] in first))
+
+    return [run for run in runs if current(run)]
 
 
 def _finished(runs: Iterable[LoadedRecord]) -> str:

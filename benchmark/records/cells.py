@@ -152,7 +152,7 @@ def _averageable(runs: Iterable[LoadedRecord]) -> Iterator[list[LoadedRecord]]:
 def _last_of_each_seed(runs: Sequence[LoadedRecord]) -> list[LoadedRecord]:
     """Of runs of one seed in one environment by equivalent sources, which are one run, the last."""
     last: dict[tuple[int, str], LoadedRecord] = {}
-    for run in sorted(runs, key=lambda r: str(r.record["provenance"].get("finished_utc", ""))):
+    for run in sorted(runs, key=lambda r: str(r.record.get("provenance", {}).get("finished_utc", ""))):
         last[run.record["seed"], run.record["env_id"]] = run
     return [run for run in runs if last[run.record["seed"], run.record["env_id"]] is run]
 

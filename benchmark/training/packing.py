@@ -106,8 +106,11 @@ def _load_optimiser(optimiser: Optimizer, name: str, tensors: Mapping[str, Tenso
 
 def _with_options(group: Mapping[str, Any], then: Mapping[str, Any]) -> dict[str, Any]:
     """The group with the options of a checkpoint; tensors go where its own are."""
-    own = {k: x.to(group[k].device) if isinstance(x, Tensor) and k in group else x for k, x in then.items()}
-    return {**group, **own}
+    there = {k: x.device for k, x in group.items() if isinstance(x, Tensor)}
+    return {
+        **group,
+        **{k: x.to(there[k]) if isinstance(x, Tensor) and k in there else x for k, x in then.items()},
+    }
 
 
 def _apart(named: Tensors) -> Tensors:

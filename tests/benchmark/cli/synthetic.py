@@ -111,9 +111,9 @@ def put(content, out=Path("results")):
     return directory
 
 
-def put_unfinished(experiment, seed, *, failed="", event="failed", at="", out=Path("results")):
+def put_unfinished(experiment, seed, *, failed="", event="failed", at="", env="e" * 64, out=Path("results")):
     spec = make_spec(experiment, seed)
-    directory = store.run_directory(out, experiment, identity.run_id(spec), "e" * 64)
+    directory = store.run_directory(out, experiment, identity.run_id(spec), env)
     directory.mkdir(parents=True)
     (directory / "spec.json").write_text(json.dumps(spec))
     if failed or at:

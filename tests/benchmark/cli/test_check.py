@@ -163,27 +163,39 @@ def test_1_a_run_that_was_stopped_after_it_was_finished_elsewhere_is_not_run(s, 
     """Somebody's interrupted run of a new build is no run, and the accepted one no run of that build."""
     accept(s)
     s.put_all(finished="2026-07-01T00:00:00Z")
-    lost = Path("lost")
-    s.put_unfinished("gan/digits", 1, event="interrupted", at="2026-06-30T23:59:59.000Z", out=lost)
+    new = {"env": "f" * 64, "out": Path("lost")}
+    s.put_unfinished("gan/digits", 1, event="interrupted", at="2026-06-30T23:59:59.000Z", **new)
     assert judged("--from", "lost", "--from", "results/runs")[0] == 0
-    s.put_unfinished("gan/digits", 2, event="interrupted", at="2026-07-02T00:00:00.000Z", out=lost)
+    s.put_unfinished("gan/digits", 2, event="interrupted", at="2026-07-02T00:00:00.000Z", **new)
     code, content = judged("--from", "lost", "--from", "results/runs", "--strict")
     assert code == 1
     (absent,) = cases(content, outcome="not-run")
     assert "no record of seed 2" in absent["reason"]
     for seed in range(2):
-        s.put_unfinished("gan/digits", seed, event="started", at="2026-07-02T00:00:00.000Z", out=Path("more"))
+        more = {"env": "f" * 64, "out": Path("more")}
+        s.put_unfinished("gan/digits", seed, event="started", at="2026-07-02T00:00:00.000Z", **more)
     code, content = judged("--from", "lost", "--from", "more", "--from", "results/runs")
     assert code == 1
     assert {c["experiment"] for c in cases(content, outcome="missing", mark="fail")} == {"gan/digits"}
 
 
+@pytest.mark.parametrize("damaged", [True, False])
+def test_a_broken_copy_of_a_run_that_is_there_is_nothing(damaged, s, judged):
+    """As an upload that was cut off."""
+    accept(s)
+    s.put_all(finished="2026-07-01T00:00:00Z")
+    at = "2026-07-01T00:00:01.000Z"
+    broken = s.put_unfinished("gan/digits", 2, event="finished", at=at, out=Path("lost"))
+    if damaged:
+        (broken / "record.json").write_text("{")
+    assert judged("--from", "lost", "--from", "results/runs", "--strict")[0] == 0
+
+
 def test_3_a_run_that_was_damaged_after_it_was_finished_elsewhere(s, judged):
     accept(s)
     s.put_all(finished="2026-07-01T00:00:00Z")
-    broken = s.put_unfinished(
-        "gan/digits", 2, event="finished", at="2026-07-02T00:00:00.000Z", out=Path("lost")
-    )
+    at = "2026-07-02T00:00:00.000Z"
+    broken = s.put_unfinished("gan/digits", 2, event="finished", at=at, env="f" * 64, out=Path("lost"))
     (broken / "record.json").write_text("{")
     code, content = judged("--from", "lost", "--from", "results/runs")
     assert code == 3
