@@ -82,8 +82,8 @@ def _windows() -> tuple[Protocol, ...]:
         note=(
             "Comparable with Table 1 of Goodfellow et al. 2014 (parzen_ll.py: -c 10 -n 10000 -l 1000). "
             "The standard error is over test images, not over seeds. Half a step of the grid of σ costs up "
-            "to 13 nats, and nearly did on generators (parzen-mnist-fine-sigma: 5.3 to 12.5 more on "
-            "thirteen of them; 2 on real images); the estimate depends on the number of samples; centroids "
+            "to 13 nats, and nearly did on generators (parzen-mnist-fine-sigma: 5.3 to 12.8 more on "
+            "fifteen of them; 2 on real images); the estimate depends on the number of samples; centroids "
             "beat the true distribution."
         ),
         weights_digest=None,

@@ -63,6 +63,11 @@ def table(suite: Suite, records: Sequence[Record], others: Sequence[Record], met
         f"One change at a time, at the budget; in brackets what {base} declares. The difference is over "
         f"pairs of runs with the same seed. {_FOR_ITS_ROW_ALONE}"
     )
+    envs = {(r["experiment"], r["seed"]): r.get("env_id") for r in comparable}
+    apart = [f"{n} seed {seed}" for (n, seed), env in envs.items() if envs.get((base, seed), env) != env]
+    if apart:
+        named = ", ".join(apart)
+        caption += f" In another environment than its {base}, which rounds differently too: {named}."
     return Table(caption, columns, tuple(rows))
 
 

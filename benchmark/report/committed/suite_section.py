@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -67,14 +68,21 @@ def section(name: str, records: list[dict[str, Any]], others: Sequence[dict[str,
         yield markdown.table(_table(c))
     yield from _pictures(records)
     yield from _generators(records)
-    environments = sorted({(r["env_id"][:8], _machine(r)) for r in records})
-    where = "; ".join(f"`{env}`: {machine}" for env, machine in environments)
+    where = "; ".join(_environments(records))
     again = "; ".join(_again(name, records))
     yield f"Environment {where}. Again: {again}."
     if left := [*_left(name, (*records, *changes.alike(others, records[0])))]:
         yield f"Declared by the suite and not run: {'; '.join(left)}."
     rows = [f"{r['experiment']} seed {r['seed']} `{r['record_sha256'][:12]}`" for r in records]
     yield f"<details><summary>Records</summary>\n\n{', '.join(rows)}\n\n</details>"
+
+
+def _environments(records: list[dict[str, Any]]) -> Iterator[str]:
+    """Each with its machine; of several, with the runs that were made there, but for the one of most runs."""
+    most = Counter(r["env_id"] for r in records).most_common(1)[0][0]
+    for env, machine in sorted({(r["env_id"], _machine(r)) for r in records}):
+        here = [f"{r['experiment']} seed {r['seed']}" for r in records if r["env_id"] == env]
+        yield f"`{env[:8]}`: {machine}" + ("" if env == most else f" ({', '.join(here)})")
 
 
 def _begun(suite: str, finished: list[dict[str, Any]]) -> list[Any]:

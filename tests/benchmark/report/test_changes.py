@@ -33,6 +33,17 @@ def test_a_difference_is_that_of_equal_seeds():
     assert found[BASE][1:] == ("3", "105.00 ± 5.00", "–", "–", "–")
 
 
+def test_pairs_of_two_environments_are_named():
+    def caption(*envs):
+        own = [{**run(FASTER, seed, 102.0), "env_id": env} for seed, env in enumerate(envs)]
+        base = [{**run(BASE, seed, 100.0), "env_id": "e"} for seed in range(2)]
+        return changes.table(suites.load("parzen-variants"), own, base, "parzen_ll").caption
+
+    said = f"In another environment than its {BASE}, which rounds differently too: {FASTER} seed 1."
+    assert caption("e", "f").endswith(said)
+    assert caption("e", "e", "f").endswith("rows.")  # the third has no pair
+
+
 def test_one_pair_has_a_difference_and_no_interval():
     found = rows([run(FASTER, 0, 102.5)], [run(BASE, 0, 100.0)])
     assert found[FASTER][1:] == ("1", "102.50", "1", "+2.50", "–")
