@@ -43,3 +43,15 @@ def test_a_learning_rate_goes_on_where_it_was(rate):
     iterate(resumed)
     for one, other in zip(whole.critic.parameters(), resumed.critic.parameters(), strict=True):
         assert torch.equal(one, other)
+
+
+def test_a_learning_rate_that_became_a_tensor_on_the_way_goes_on_as_one():
+    whole = players(0.1)
+    whole.critic_optimiser.param_groups[0]["lr"] = torch.tensor(0.025)
+    tensors, plain = packing.packed(whole)
+    resumed = players(0.1)
+    packing.load_into(resumed, tensors, plain)
+    found = resumed.critic_optimiser.param_groups[0]["lr"]
+    assert isinstance(found, torch.Tensor)
+    assert float(found) == pytest.approx(0.025)
+    assert resumed.generator_optimiser.param_groups[0]["lr"] == 0.1
