@@ -13,6 +13,7 @@ from benchmark import data
 from benchmark.evaluation import critic_features, protocols
 from benchmark.evaluation.evaluator import Evaluator
 from benchmark.evaluation.protocols import replace
+from benchmark.records import environment
 from benchmark.training import numerics, sampling
 from benchmark.training.contract.stand_in import DEVICE, StandIn
 from benchmark.training.contract.tools import players_of
@@ -34,6 +35,14 @@ READS = {
 def _numerics():
     with numerics.applied():
         yield
+
+
+@pytest.fixture(autouse=True)
+def _environment(monkeypatch):
+    """The stand-in's is the CPU's."""
+    describe = environment.describe
+    known = {str(DEVICE): "cpu"}
+    monkeypatch.setattr(environment, "describe", lambda kind: describe(known.get(kind, kind)))
 
 
 @pytest.fixture
